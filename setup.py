@@ -1,0 +1,62 @@
+"""Packaging of mm2energon: only the library below toolkits/mm2energon is installed."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+# What converting needs; no torch, so that a data-preparation node installs in seconds.
+CORE = [
+    "numpy>=1.24",
+    "tqdm>=4.64",
+    "av>=14",
+    "simplejpeg>=1.7",
+    "pillow>=10",
+    "ijson>=3.2",
+    "orjson>=3.9",
+    "pyyaml>=6",
+    "webdataset>=0.2.100",
+    "opencv-python-headless>=4.8",
+    "pebble>=5.0.3",
+]
+EXTRAS = {
+    "energon": ["torch>=2.4", "megatron-energon>=7"],
+    "decord": ["decord>=0.6"],
+    "train": ["torch>=2.4", "megatron-energon>=7", "transformers>=4.57,<6"],
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+EXTRAS["dev"] = [
+    *EXTRAS["all"],
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "ruff>=0.11",
+    "mypy>=1.15",
+    "types-PyYAML",
+    "types-tqdm",
+]
+
+
+def version() -> str:
+    """The version, from its one place, without importing the package."""
+    source = (HERE / "toolkits/mm2energon/__init__.py").read_text(encoding="utf-8")
+    line = next(line for line in source.splitlines() if line.startswith("__version__"))
+    return line.split('"')[1]
+
+
+setup(
+    name="mm2energon",
+    version=version(),
+    description="Multimodal chat data to Megatron-Energon shards for Qwen-VL training",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    package_dir={"": "toolkits"},
+    packages=find_packages("toolkits", include=["mm2energon", "mm2energon.*"]),
+    package_data={"mm2energon": ["py.typed"]},
+    install_requires=CORE,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["mm2energon = mm2energon.cli:main"]},
+)

@@ -1,0 +1,13 @@
+"""mm2energon turns multimodal chat data into Megatron-Energon shards.
+
+The layers; a module imports only from lines below its own, and neighbours on a line do not know each other:
+
+    cli
+    pipeline
+    formats  images  video  shards
+    targets  tokens  jsonio  storage
+    sample
+    errors
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,47 @@
+"""Sample and Turn: what flows between the formats and the targets; paths, never bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+
+IMAGE_TAG = "<image>"
+VIDEO_TAG = "<video>"
+AUDIO_TAG = "<audio>"
+
+#: A video is a path, or the paths of its frames in time order.
+Video = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message; a tag in its text stands for the next path of that kind."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One conversation with its media.
+
+    Paths are relative to the dataset root, with forward slashes, in the order of the tags.
+    """
+
+    turns: tuple[Turn, ...]
+    images: tuple[str, ...] = ()
+    videos: tuple[Video, ...] = ()
+    audios: tuple[str, ...] = ()
+    #: The entry's own id, whatever its type; None when it has none.
+    id: Any = None
+    #: Keys of the entry that mean nothing to us, kept as they are.
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    #: Where the sample came from: `train.json[12]` or `train.jsonl:13`.
+    origin: str = ""
+
+    def count_tags(self, tag: str) -> int:
+        """How often `tag` stands in the text of all turns."""
+        return sum(turn.text.count(tag) for turn in self.turns)
