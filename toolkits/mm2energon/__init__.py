@@ -5,7 +5,8 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     cli
     pipeline
     formats  images  video  shards
-    targets  tokens  jsonio  storage
+    targets  tokens  jsonio
+    rules  storage
     sample
     errors
 """

@@ -41,7 +41,9 @@ class DependencyError(ToolkitError):
 
 def missing_extra(package: str, extra: str) -> DependencyError:
     """The error for a package of an extra that is not installed."""
-    return DependencyError(f"{package} is not installed; it is part of an extra; run: pip install 'mm2energon[{extra}]'")
+    return DependencyError(
+        f"{package} is not installed; it is part of an extra; run: pip install 'mm2energon[{extra}]'"
+    )
 
 
 #: Reason code in set_aside.jsonl -> what it means. Every SampleError carries one of these.

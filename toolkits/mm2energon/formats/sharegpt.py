@@ -1,0 +1,61 @@
+"""ShareGPT, the hub of all formats: plural media keys, one list per kind.
+
+    {"id": "7", "images": ["pictures/7.jpg"],
+     "conversations": [{"from": "human", "value": "<image>What is this?"}, {"from": "gpt", "value": "A cat."}]}
+
+Lists of frames stand for a video as they do in LLaMA-Factory: `"videos": [["f1.jpg", "f2.jpg"]]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mm2energon.formats.media import read_paths, read_videos
+from mm2energon.formats.turns import read_turns
+from mm2energon.sample import Sample, Turn
+
+_NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
+_OWN_KEYS = frozenset({"id", "conversations", "system", "image", "images", "video", "videos", "audio", "audios"})
+
+
+def matches(entry: Mapping[str, Any]) -> bool:
+    """Whether the entry is of this format."""
+    return "conversations" in entry
+
+
+def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
+    """An entry as a Sample; a `system` text beside the conversation becomes its system turn.
+
+    Raises:
+        SampleError: the entry's turns or media fields are not what the format says.
+    """
+    turns = read_turns(entry["conversations"], origin=origin)
+    system = entry.get("system")
+    own_system = isinstance(system, str) and bool(system) and turns[0].role != "system"
+    if own_system:
+        turns = (Turn("system", str(system)), *turns)
+    return Sample(
+        turns=turns,
+        images=read_paths(entry, "image", origin=origin),
+        videos=read_videos(entry, turns, origin=origin),
+        audios=read_paths(entry, "audio", origin=origin),
+        id=entry.get("id"),
+        extra={
+            key: value for key, value in entry.items() if key not in _OWN_KEYS or (key == "system" and not own_system)
+        },
+        origin=origin,
+    )
+
+
+def dump(sample: Sample) -> dict[str, Any]:
+    """A Sample as an entry; a kind without media has no key."""
+    entry: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
+    entry["conversations"] = [{"from": _NAMES[turn.role], "value": turn.text} for turn in sample.turns]
+    if sample.images:
+        entry["images"] = list(sample.images)
+    if sample.videos:
+        entry["videos"] = [list(video) if isinstance(video, tuple) else video for video in sample.videos]
+    if sample.audios:
+        entry["audios"] = list(sample.audios)
+    return {**entry, **sample.extra}

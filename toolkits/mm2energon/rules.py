@@ -1,0 +1,223 @@
+"""What a reader takes: the rules by which a sample is refused before it is written, and the mending that options ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mm2energon.errors import SampleError
+from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
+
+#: Control tokens of Qwen's chat template: in a text they break the count of media or the masking of the labels.
+_CONTROL_TOKENS = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+_MAX_ASPECT_RATIO = 200
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a reader takes; a sample outside of it would be dropped or cut in silence at training time."""
+
+    #: Pixels that both sides of every picture must have.
+    min_side: int = 1
+    #: Frames that a video must have, and may have (None: no limit).
+    min_frames: int = 1
+    max_frames: int | None = None
+    max_images: int | None = None
+    #: Visual tokens of all media together (Qwen2-VL family).
+    max_visual_tokens: int | None = None
+    #: user and assistant strictly in turn, beginning with user, ending with assistant.
+    alternating: bool = False
+    #: Tags are expanded in user turns only.
+    tags_in_user_turns_only: bool = False
+    #: Whether a system turn trains: any, none but this one text, or none.
+    system_text: str | None = None
+    own_system_turn: bool = True
+    no_control_tokens: bool = False
+    same_frame_sizes: bool = True
+    max_aspect_ratio: int | None = _MAX_ASPECT_RATIO
+    #: Audio files in one sample (None: no limit).
+    max_audios: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What a target asks about a video: its frames, and the pixels of each (0 when unknown)."""
+
+    frames: int
+    width: int
+    height: int
+    same_sizes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a target asks about the media of a sample, in the order of their tags."""
+
+    #: (width, height) in pixels, upright.
+    images: Sequence[tuple[int, int]] = ()
+    videos: Sequence[VideoFacts] = ()
+    visual_tokens: int = 0
+
+
+def check(sample: Sample, facts: Facts, rules: Rules) -> None:
+    """Refuse a sample that a reader with these rules would drop or cut in silence.
+
+    Raises:
+        SampleError: with the reason.
+    """
+    for rule in (_check_tags, _check_turns, _check_system_turn, _check_text):
+        rule(sample, rules)
+    _check_counts(sample, facts, rules)
+    for width, height in facts.images:
+        _check_size(sample, "an image", width, height, rules)
+    for video in facts.videos:
+        _check_video(sample, video, rules)
+
+
+def _check_tags(sample: Sample, rules: Rules) -> None:
+    for tag, media, key in (
+        (IMAGE_TAG, sample.images, "images"),
+        (VIDEO_TAG, sample.videos, "videos"),
+        (AUDIO_TAG, sample.audios, "audios"),
+    ):
+        found = sample.count_tags(tag)
+        if found != len(media):
+            raise SampleError(
+                f'{sample.origin}: {found} {tag} tags, {len(media)} paths in "{key}"; as many of each were expected; '
+                "mend the text (--prepend-missing-tags puts missing tags before the first question)",
+                "tag-count",
+            )
+        if rules.tags_in_user_turns_only and any(tag in turn.text for turn in sample.turns if turn.role != "user"):
+            raise SampleError(
+                f"{sample.origin}: a {tag} tag in a turn that is not the user's, where the reader does not expand it; "
+                "move the tag to a user turn",
+                "tag-place",
+            )
+
+
+def _check_turns(sample: Sample, rules: Rules) -> None:
+    if not rules.alternating:
+        return
+    roles = [turn.role for turn in sample.turns]
+    if roles[:1] == ["system"]:
+        roles = roles[1:]
+    expected = ["user", "assistant"] * (len(roles) // 2)
+    if not roles or roles != expected:
+        raise SampleError(
+            f"{sample.origin}: turns are {', '.join(roles[:6]) or 'missing'}{'...' if len(roles) > 6 else ''}; "
+            "user and assistant in turn, ending with the assistant, were expected",
+            "turn-order",
+        )
+
+
+def _check_system_turn(sample: Sample, rules: Rules) -> None:
+    first = sample.turns[0]
+    if first.role == "system" and not rules.own_system_turn and first.text != rules.system_text:
+        raise SampleError(
+            f"{sample.origin}: a system turn of its own, with which the reader drops the sample; "
+            "use --system-turn fold (its text goes before the first question) or --system-turn drop",
+            "system-turn",
+        )
+
+
+def _check_text(sample: Sample, rules: Rules) -> None:
+    if not rules.no_control_tokens:
+        return
+    for token in _CONTROL_TOKENS:
+        if any(token in turn.text for turn in sample.turns):
+            raise SampleError(
+                f"{sample.origin}: the text holds {token}, a control token of the chat template; take it out",
+                "reserved-text",
+            )
+
+
+def _check_counts(sample: Sample, facts: Facts, rules: Rules) -> None:
+    if rules.max_images is not None and len(sample.images) > rules.max_images:
+        raise SampleError(
+            f"{sample.origin}: {len(sample.images)} images; at most {rules.max_images} are taken; split the sample",
+            "too-many-images",
+        )
+    if rules.max_audios is not None and len(sample.audios) > rules.max_audios:
+        raise SampleError(
+            f"{sample.origin}: {len(sample.audios)} audio files; the target takes {rules.max_audios}; see --target",
+            "audio-unsupported",
+        )
+    if rules.max_visual_tokens is not None and facts.visual_tokens > rules.max_visual_tokens:
+        raise SampleError(
+            f"{sample.origin}: about {facts.visual_tokens} visual tokens; the reader drops samples above "
+            f"{rules.max_visual_tokens}; use fewer frames (--max-frames) or smaller pictures",
+            "too-many-tokens",
+        )
+
+
+def _check_size(sample: Sample, what: str, width: int, height: int, rules: Rules) -> None:
+    if min(width, height) < rules.min_side:
+        raise SampleError(
+            f"{sample.origin}: {what} of {width}x{height} pixels; the reader drops sides below {rules.min_side}; "
+            "--enlarge-small-images brings it to that size",
+            "image-too-small",
+        )
+    if rules.max_aspect_ratio is not None and max(width, height) > rules.max_aspect_ratio * min(width, height):
+        raise SampleError(
+            f"{sample.origin}: {what} of {width}x{height} pixels; the reader drops aspect ratios above "
+            f"{rules.max_aspect_ratio}",
+            "image-aspect",
+        )
+
+
+def _check_video(sample: Sample, video: VideoFacts, rules: Rules) -> None:
+    if video.frames < rules.min_frames:
+        raise SampleError(
+            f"{sample.origin}: a video of {video.frames} frame; the reader wants {rules.min_frames}; "
+            "--double-single-frames stores the frame twice",
+            "too-few-frames",
+        )
+    if rules.max_frames is not None and video.frames > rules.max_frames:
+        raise SampleError(
+            f"{sample.origin}: a video of {video.frames} frames; the reader cuts what is behind {rules.max_frames}; "
+            f"--max-frames {rules.max_frames} takes as many, evenly spread",
+            "too-many-frames",
+        )
+    if rules.same_frame_sizes and not video.same_sizes:
+        raise SampleError(
+            f"{sample.origin}: the frames of a video differ in size, with which the reader drops the sample; "
+            "extract them anew with mm2energon frames",
+            "frame-sizes",
+        )
+    if video.width and video.height:
+        _check_size(sample, "a frame", video.width, video.height, rules)
+
+
+SystemTurn = Literal["keep", "fold", "drop"]
+
+
+def mend_system_turn(sample: Sample, how: SystemTurn) -> Sample:
+    """The sample with its leading system turn kept, put before the first user turn's text, or taken out."""
+    first, rest = sample.turns[0], sample.turns[1:]
+    if how == "keep" or first.role != "system":
+        return sample
+    if how == "fold" and rest and rest[0].role == "user":
+        rest = (Turn("user", f"{first.text}\n{rest[0].text}"), *rest[1:])
+    return replace(sample, turns=rest) if rest else sample
+
+
+def prepend_missing_tags(sample: Sample) -> Sample:
+    """The sample with the tags that its text lacks, one a line, before the first user turn's text."""
+    place = next((n for n, turn in enumerate(sample.turns) if turn.role == "user"), None)
+    if place is None:
+        return sample
+    counts = ((IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos), (AUDIO_TAG, sample.audios))
+    missing = [tag for tag, media in counts for _ in range(len(media) - sample.count_tags(tag))]
+    if not missing:
+        return sample
+    turn = replace(sample.turns[place], text="\n".join([*missing, sample.turns[place].text]))
+    return replace(sample, turns=(*sample.turns[:place], turn, *sample.turns[place + 1 :]))
