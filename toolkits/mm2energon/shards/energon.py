@@ -1,0 +1,161 @@
+"""Reads a split back through Megatron-Energon's own loader, with stand-ins for the readers that are not installed.
+
+Importing this module needs the extra `energon`; nothing else of the package imports it at the top of a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import SampleError, missing_extra
+from mm2energon.jsonio import loads
+from mm2energon.shards.cooker import cook_chat, decode_image
+from mm2energon.shards.pickles import load_nested_bytes
+from mm2energon.shards.reader import read_dataset_yaml, read_index
+
+try:
+    from megatron.energon import (
+        Cooker,
+        DefaultGenericWebdatasetFactory,
+        DefaultTaskEncoder,
+        Sample,
+        WorkerConfig,
+        edataclass,
+        get_loader,
+        get_val_dataset,
+        reraise_exception,
+    )
+except ImportError as error:
+    raise missing_extra("megatron-energon>=7", "energon") from error
+
+#: What the parts hold that the chat readers know: pickled pictures, pickled sounds, or JSON.
+PARTS: Mapping[str, str] = {
+    "jpgs": "pictures",
+    "videos": "pictures",
+    "mp4s": "pictures",
+    "mp3s": "sounds",
+    "json": "json",
+}
+
+
+@edataclass
+class StandInSample(Sample):  # type: ignore[misc]
+    """What a chat reader makes of a sample; a field is None when the reader's field_map lacks it."""
+
+    #: Pictures: float32 in 0..1, channels x height x width, RGB; the encoded bytes when decoding is off.
+    imgs: Any = None
+    #: One list of such pictures for each video.
+    videos: Any = None
+    #: Encoded sound files.
+    audios: Any = None
+    #: The content of the json.
+    conversation: Any = None
+
+
+class StandInDataset(DefaultGenericWebdatasetFactory):  # type: ignore[misc]
+    """Reads what the chat readers of the training frameworks read, by the field_map of the dataset.yaml."""
+
+    __sample_type__ = StandInSample
+    parts: Mapping[str, str] = PARTS
+
+    def __init__(self, path: Any, *, decoder: Any = None, **options: Any) -> None:
+        self._decode_pictures = decoder is not None
+        super().__init__(path, **options)
+
+    def load_sample(self, sample: dict[str, Any]) -> StandInSample:
+        """Decode the parts, then let the field_map name them."""
+        loaded: StandInSample = super().load_sample({name: self._decoded(sample, name) for name in sample})
+        return loaded
+
+    def _decoded(self, sample: Mapping[str, Any], name: str) -> Any:
+        kind, value = self.parts.get(name), sample[name]
+        if kind is None:
+            return value
+        origin = f"{sample['__shard__']}/{sample['__key__']}.{name}"
+        try:
+            content = loads(value) if kind == "json" else load_nested_bytes(value)
+        except ValueError as error:
+            raise SampleError(f"{origin}: not valid JSON ({error})", "bad-part") from error
+        return _pictures(content, origin) if kind == "pictures" and self._decode_pictures else content
+
+
+def stand_in(module: str, class_name: str, parts: Mapping[str, str] = PARTS, *, always: bool = False) -> bool:
+    """Let `module` and `class_name` of a dataset.yaml be found, when the framework they belong to is not installed.
+
+    Args:
+        module: dotted name; it is entered into `sys.modules`.
+        class_name: the reader class in it.
+        parts: part name -> `pictures`, `sounds` or `json`; other parts stay bytes.
+        always: also when the real class is there (Pai's own readers stop loading in Energon 7).
+
+    Returns:
+        Whether a stand-in was registered.
+    """
+    if not always and _importable(module, class_name):
+        return False
+    holder = sys.modules[module] if module in sys.modules else types.ModuleType(module, "Stand-in readers.")
+    setattr(holder, class_name, type(class_name, (StandInDataset,), {"parts": parts, "__module__": module}))
+    sys.modules[module] = holder
+    return True
+
+
+def load_split(
+    root: Path, split: str, *, dataset_config: str = "dataset.yaml", num_workers: int = 0, decode: bool = True
+) -> Iterator[Any]:
+    """Every sample of a split once, in the order that Energon gives them, as the target's reader makes them.
+
+    Samples of a `crude` dataset are cooked into `ChatSample`; readers that are not installed are stood in for.
+
+    Args:
+        root: the folder of the shards.
+        split: its name; one without shards has no samples.
+        dataset_config: which file of `.nv-meta` tells how to read the samples.
+        num_workers: processes that Energon reads with; 0 is this one.
+        decode: whether pictures are decoded to tensors (a `crude` dataset is always decoded).
+
+    Raises:
+        InputError: the metadata cannot be read.
+        SampleError: a sample is not what its target says; other errors of Energon pass as they are.
+    """
+    if not read_index(root).splits.get(split):
+        return
+    config = read_dataset_yaml(root, dataset_config)
+    module, class_name = config.get("__module__"), config.get("__class__")
+    if module and class_name:
+        stand_in(module, class_name)
+    encoder = _Chats()
+    encoder.decoder = DefaultTaskEncoder.decoder if decode else None
+    workers = WorkerConfig(rank=0, world_size=1, num_workers=num_workers, global_error_handler=reraise_exception)
+    dataset = get_val_dataset(
+        root,
+        split_part=split,
+        worker_config=workers,
+        batch_size=None,
+        task_encoder=encoder,
+        dataset_config=dataset_config,
+    )
+    yield from get_loader(dataset, watchdog_timeout_seconds=None)
+
+
+class _Chats(DefaultTaskEncoder):  # type: ignore[misc]
+    """Hands samples on as they are."""
+
+    cookers = (Cooker(cook_chat),)
+
+
+def _importable(module: str, class_name: str) -> bool:
+    try:
+        return hasattr(importlib.import_module(module), class_name)
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        return False
+
+
+def _pictures(content: Any, origin: str) -> Any:
+    if isinstance(content, bytes):
+        return decode_image(content, origin=origin)
+    return [_pictures(item, origin) for item in content]
