@@ -77,5 +77,6 @@ REASONS: dict[str, str] = {
     "too-few-frames": "a video has fewer than two frames",
     "frame-sizes": "the frames of a video differ in size",
     "too-many-tokens": "the visual tokens exceed what the reader takes",
+    "bad-part": "a part of a record is not what its target says",
     "audio-unsupported": "the target has no place for (this many) audio files",
 }
