@@ -1,0 +1,171 @@
+"""Index: when each frame of a video is on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm2energon.video.packets import PacketScan, scan_packets
+from mm2energon.video.streams import no_frames, open_video, unreadable
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+#: A time base is finer than the frames, so that its time stamps are rounded values, from this many ticks per frame.
+FINE_TICKS = 4
+
+#: In a transport stream a leap of the clock beyond this is a splice, not a still (ffmpeg draws the line here too).
+SPLICE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Index:
+    """The shown frames of a video, in presentation order."""
+
+    #: int64, one per frame, in ticks of `time_base`, never falling.
+    pts: NDArray[np.int64]
+    time_base: Fraction
+    #: When the last frame leaves the screen, in ticks.
+    end: int
+    #: True when every frame was decoded to make the index; False when it was read off the packets alone.
+    decoded: bool
+    #: True when a decoded frame carries the pts that stands here; False when the times had to be made up.
+    stamped: bool
+
+    def __len__(self) -> int:
+        return int(self.pts.size)
+
+    @property
+    def start_seconds(self) -> float:
+        """pts of the first shown frame."""
+        return float(int(self.pts[0]) * self.time_base)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Seconds since the first shown frame."""
+        ticks = (self.pts - self.pts[0]).astype(np.float64)
+        seconds: NDArray[np.float64] = ticks * self.time_base.numerator / self.time_base.denominator
+        return seconds
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame's appearance to the last one's disappearance."""
+        return float((self.end - int(self.pts[0])) * self.time_base)
+
+    @property
+    def source_fps(self) -> float:
+        """Mean rate of the shown frames."""
+        span = float((int(self.pts[-1]) - int(self.pts[0])) * self.time_base)
+        if span > 0:
+            return (len(self) - 1) / span
+        return 1 / self.duration_seconds if self.duration_seconds > 0 else 0.0
+
+    @property
+    def tolerance_seconds(self) -> float:
+        """By how much a time stamp may have been rounded: half a tick, or nothing where a tick is about a frame."""
+        gaps = np.diff(self.pts)
+        gaps = gaps[gaps > 0]
+        if gaps.size == 0 or int(gaps.min()) < FINE_TICKS:
+            return 0.0
+        return float(self.time_base) / 2
+
+
+class IndexMismatch(Exception):  # noqa: N818 - a signal between our own passes, not an error of the user's
+    """Decoding shows other frames than the packets promised."""
+
+
+def index_video(video: Path, *, decode: bool = False) -> Index:
+    """The index of a video: read off its packets where they can be trusted, else by decoding all of it.
+
+    Args:
+        decode: decode in any case. An index from packets is a promise, to be checked against each decoded frame.
+
+    Raises:
+        MediaError: `unreadable-video`, `no-frames`, `missing-media`.
+    """
+    scan = scan_packets(video)
+    if not decode and scan.trustworthy:
+        ticks = np.sort(np.asarray(scan.shown, dtype=np.int64))
+        return _index(ticks, scan, last_duration=scan.last_duration, decoded=False, stamped=True)
+    return _decode_index(video, scan)
+
+
+def decode_frames(video: Path, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    """All shown frames, in presentation order.
+
+    A file may begin in mid-stream (a recorded broadcast): what cannot be decoded before the first frame is passed
+    over. An error after it ends the video.
+    """
+    import av
+
+    begun = False
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError as error:
+            if begun or packet.is_keyframe:
+                raise unreadable(video, f"decoding stopped part way ({error})") from error
+            continue
+        for frame in frames:
+            begun = True
+            yield frame
+
+
+def _decode_index(video: Path, scan: PacketScan) -> Index:
+    """The index from decoding every frame: the truth about which frames are shown."""
+    pts: list[int | None] = []
+    duration = 0
+    with open_video(video) as (container, stream):
+        for frame in decode_frames(video, container, stream):
+            pts.append(frame.pts)
+            duration = int(frame.duration or 0)
+    if not pts:
+        raise no_frames(video, "nothing in it could be decoded to a frame")
+    known = [tick for tick in pts if tick is not None]
+    if scan.stamped and len(known) == len(pts):
+        ticks = np.asarray(known, dtype=np.int64)
+        risen = _risen(ticks, scan)
+        return _index(risen, scan, last_duration=duration, decoded=True, stamped=bool((risen == ticks).all()))
+    return _unstamped(len(pts), scan)
+
+
+def _unstamped(count: int, scan: PacketScan) -> Index:
+    """An index for a file without pts: the n-th frame is shown at the n-th decoding time, else at n / source fps."""
+    if len(scan.dts) == count and all(low < high for low, high in zip(scan.dts, scan.dts[1:], strict=False)):
+        return _index(np.asarray(scan.dts, dtype=np.int64), scan, last_duration=0, decoded=True, stamped=False)
+    tick = 1 / scan.rate
+    ordinals = np.arange(count, dtype=np.int64)
+    return Index(pts=ordinals, time_base=tick, end=count, decoded=True, stamped=False)
+
+
+def _risen(pts: NDArray[np.int64], scan: PacketScan) -> NDArray[np.int64]:
+    """pts that never fall: where the clock was set back, or leaps in a transport stream, the frames go on as before."""
+    gaps = np.diff(pts)
+    usual = _usual_gap(pts)
+    broken = gaps < 0
+    if scan.may_splice:
+        broken |= gaps > SPLICE_SECONDS / scan.time_base
+    if not broken.any():
+        return pts
+    return np.concatenate([pts[:1], pts[0] + np.cumsum(np.where(broken, usual, gaps))])
+
+
+def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int, decoded: bool, stamped: bool) -> Index:
+    duration = last_duration if last_duration > 0 else _usual_gap(ticks)
+    if duration <= 0:  # a single frame of unknown length
+        duration = max(round(1 / (scan.rate * scan.time_base)), 1)
+    return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration, decoded=decoded, stamped=stamped)
+
+
+def _usual_gap(ticks: Sequence[int] | NDArray[np.int64]) -> int:
+    gaps = np.diff(np.asarray(ticks, dtype=np.int64))
+    gaps = gaps[gaps > 0]
+    return int(np.median(gaps)) if gaps.size else 0

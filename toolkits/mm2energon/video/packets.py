@@ -1,0 +1,130 @@
+"""Packets: what a container says about a video without decoding it, and whether the file is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mm2energon.video.streams import no_frames, open_video, unreadable
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+#: Containers whose header states how long the file is, so that a shorter one has been cut off.
+PROMISING = {"mov", "matroska", "avi", "flv", "asf"}
+
+#: A file may end this much before what its header states (sound that is rounded up, a header that is).
+SLACK_SECONDS = 1.0
+
+#: Rate of a stream that states none and shows too little to tell.
+FALLBACK_RATE = Fraction(25)
+
+
+@dataclass
+class PacketScan:
+    """What one pass over the packets of the video stream found."""
+
+    time_base: Fraction
+    #: Frames per second that the stream states.
+    rate: Fraction
+    #: True for transport streams, whose clock may leap where recordings were joined.
+    may_splice: bool
+    #: pts of the packets that are to be shown, in decoding order, in ticks; packets without a pts are absent.
+    shown: list[int] = field(default_factory=list)
+    #: dts of the packets that are to be shown; packets without one are absent.
+    dts: list[int] = field(default_factory=list)
+    packets: int = 0
+    discarded: int = 0
+    #: Ticks that the packet shown last stays on the screen; 0 when unknown.
+    last_duration: int = 0
+
+    @property
+    def stamped(self) -> bool:
+        """Every packet says when it is to be shown."""
+        return len(self.shown) == self.packets - self.discarded and len(self.shown) > 0
+
+    @property
+    def trustworthy(self) -> bool:
+        """The pts can stand for the frames: all there, no two alike, on one clock."""
+        return self.stamped and not self.may_splice and len(set(self.shown)) == len(self.shown)
+
+
+def scan_packets(video: Path) -> PacketScan:
+    """Read every packet of a video, decoding none.
+
+    Raises:
+        MediaError: `unreadable-video` the file is damaged or ends too early; `no-frames` it has no video packet.
+    """
+    with open_video(video) as (container, stream):
+        scan = PacketScan(
+            time_base=Fraction(stream.time_base or 1),
+            rate=_stated_rate(stream),
+            may_splice="mpegts" in container.format.name,
+        )
+        last_pts = None
+        end_seconds = 0.0
+        for packet in container.demux():
+            if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
+                continue
+            end_seconds = max(end_seconds, _end_seconds(packet))
+            if packet.stream_index != stream.index:
+                continue
+            if packet.is_corrupt and _promises(container):
+                raise unreadable(video, "it ends in the middle of a frame")
+            _count(scan, packet)
+            if packet.pts is not None and not packet.is_discard and (last_pts is None or packet.pts > last_pts):
+                last_pts = packet.pts
+                scan.last_duration = int(packet.duration or 0)
+        _check_whole(video, container, stream, packets=scan.packets, end_seconds=end_seconds)
+    if scan.packets == scan.discarded:
+        raise no_frames(video, "its video stream is empty")
+    return scan
+
+
+def _count(scan: PacketScan, packet: Any) -> None:
+    scan.packets += 1
+    if packet.is_discard:
+        scan.discarded += 1
+        return
+    if packet.pts is not None:
+        scan.shown.append(packet.pts)
+    if packet.dts is not None:
+        scan.dts.append(packet.dts)
+
+
+def _end_seconds(packet: Any) -> float:
+    stamp = packet.pts if packet.pts is not None else packet.dts
+    if stamp is None or packet.time_base is None:
+        return 0.0
+    return float((stamp + (packet.duration or 0)) * packet.time_base)
+
+
+def _promises(container: InputContainer) -> bool:
+    return any(name in PROMISING for name in container.format.name.split(","))
+
+
+def _check_whole(
+    video: Path, container: InputContainer, stream: VideoStream, *, packets: int, end_seconds: float
+) -> None:
+    """A file that was cut off must not become a shorter video."""
+    if not _promises(container):
+        return
+    listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0
+    if packets < listed:
+        raise unreadable(video, f"it holds {packets} of the {listed} frames that its header lists")
+    if container.duration is None:
+        return
+    # Both in microseconds; a file may start late, and its duration counts from there.
+    promised = (container.duration + (container.start_time or 0)) / 1_000_000
+    if end_seconds < promised - SLACK_SECONDS:
+        raise unreadable(video, f"it ends at {end_seconds:.2f} s, its header says {promised:.2f} s")
+
+
+def _stated_rate(stream: VideoStream) -> Fraction:
+    for rate in (stream.average_rate, stream.base_rate, stream.guessed_rate):
+        if rate:
+            return Fraction(rate)
+    return FALLBACK_RATE

@@ -1,0 +1,74 @@
+"""Streams: opening a video file and picking the stream that people mean by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mm2energon.errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+
+@contextmanager
+def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The opened container and its video stream, decoding on one thread; what goes wrong inside becomes ours.
+
+    Raises:
+        MediaError: `missing-media` no such file; `unreadable-video` it cannot be read, here or later in the block;
+            `no-frames` it holds no video.
+    """
+    import av
+
+    require_file(video)
+    try:
+        with av.open(str(video), mode="r", metadata_errors="replace") as container:
+            stream = _pick(video, container)
+            stream.codec_context.thread_count = 1
+            stream.codec_context.thread_type = "NONE"
+            yield container, stream
+    except av.error.FFmpegError as error:
+        raise unreadable(video, str(error)) from error
+
+
+def require_file(video: Path) -> None:
+    """Raises:
+    MediaError: `missing-media` when there is no such file.
+    """
+    if not video.is_file():
+        raise MediaError(f"{video}: there is no such file; expected a video; check the path", "missing-media")
+
+
+def unreadable(video: Path, found: str) -> MediaError:
+    """The error for a video that cannot be decoded, or not wholly."""
+    return MediaError(
+        f"{video}: {found}; expected a whole, playable video; re-encode or replace it", "unreadable-video"
+    )
+
+
+def no_frames(video: Path, found: str) -> MediaError:
+    """The error for a file that yields no frame."""
+    return MediaError(f"{video}: {found}; expected at least one frame; replace or drop it", "no-frames")
+
+
+def _pick(video: Path, container: InputContainer) -> VideoStream:
+    """The default stream, else the largest, else the first; a cover picture is not a video."""
+    from av.stream import Disposition
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not streams:
+        raise no_frames(video, "it has no video stream (sound, or a cover picture, alone)")
+    playable = [stream for stream in streams if stream.codec_context is not None]
+    if not playable:
+        raise unreadable(video, "no decoder for its codec")
+
+    def rank(stream: VideoStream) -> tuple[bool, int, int]:
+        is_default = bool(stream.disposition & Disposition.default)
+        return (is_default, stream.codec_context.width * stream.codec_context.height, -stream.index)
+
+    return max(playable, key=rank)
