@@ -24,7 +24,7 @@ class Target:
     #: Part names of the pickled lists; empty when the target stores one member per picture (`crude`).
     images_part: str
     videos_part: str
-    #: Part name of the pickled list of audio files, or of the one audio member; empty: the target has no audio.
+    #: Part name of the pickled list of audio files; empty: none.
     audios_part: str
     #: Keys of a turn: `from` (from/value, human/gpt), `role` (role/content, user/assistant), or both.
     turn_keys: Literal["from", "role", "both"]
@@ -95,14 +95,16 @@ TARGETS: dict[str, Target] = {
         reader="NVIDIA Megatron-Bridge 0.5 and later",
         images_part="jpgs",
         videos_part="videos",
-        audios_part="audio",
+        audios_part="",
         turn_keys="both",
         dataset_yaml=_class_yaml(_BRIDGE_MODULE, "ChatMLWebdataset", _PAI_V1_FIELDS, subflavors={}),
-        rules=Rules(max_images=10, max_frames=60, max_visual_tokens=16_384, max_audios=1),
+        rules=Rules(max_images=10, max_frames=60, max_visual_tokens=16_384),
         also={"pai-v1": _PAI_V1_FIELDS},
         next_steps=(
-            "In Megatron-Bridge (0.5 or later, Energon 6.0.1 to 7.4), give this folder to the Energon provider:\n"
-            "    EnergonProvider(path='{path}', ...)   # dataset.path={path} on the command line"
+            "In Megatron-Bridge (0.5 or later, Energon 6.0.1 to 7.4), give this folder to a recipe that reads Energon:\n"
+            "    python -m torch.distributed.run --nproc_per_node=1 scripts/training/run_recipe.py \\\n"
+            "        --recipe qwen3_vl_8b_peft_1gpu_h100_bf16_energon_config --step-func vlm_step \\\n"
+            "        dataset.path={path}"
         ),
     ),
     "crude": Target(

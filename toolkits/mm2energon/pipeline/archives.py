@@ -1,0 +1,157 @@
+"""Archives of videos in a dataset folder: unpacked once, and never outside their folder.
+
+Only regular files are taken, under names that stay below the folder; links, devices, absolute names and `..` are refused,
+and so is an archive that would grow beyond the limits. A file that is already there is left as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from mm2energon.pipeline.ledger import STATE_FOLDER, note, read_ledger
+from mm2energon.storage import write_whole
+
+_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+_MAX_MEMBERS = 5_000_000
+_MAX_BYTES = 20 << 40
+#: A member that grows by more than this is a bomb; videos and pictures hardly shrink at all.
+_MAX_RATIO = 1000
+_FREE_BYTES = 100 << 20
+
+
+@dataclass
+class Unpacked:
+    """What became of one archive."""
+
+    name: str
+    files: int = 0
+    #: Members, or the archive itself, that were refused: `name: reason`.
+    refused: list[str] = field(default_factory=list)
+    already_done: bool = False
+
+
+def unpack_all(root: Path) -> Iterator[Unpacked]:
+    """Unpack each archive of the root and of the folders directly below it, beside the archive, unless it is done."""
+    for folder in [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())]:
+        if folder.name == STATE_FOLDER or (folder / ".nv-meta").exists():
+            continue
+        for archive in sorted(folder.iterdir()):
+            if archive.name.endswith(_SUFFIXES) and not archive.name.startswith(".") and archive.is_file():
+                yield _unpack_once(archive, root)
+
+
+def _unpack_once(archive: Path, root: Path) -> Unpacked:
+    stat = archive.stat()
+    mark = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    report = Unpacked(archive.relative_to(root).as_posix())
+    if read_ledger(archive.parent).get(archive.name) == mark:
+        report.already_done = True
+        return report
+    try:
+        if archive.name.endswith(".zip"):
+            _unpack_zip(archive, report)
+        else:
+            _unpack_tar(archive, report)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, _TooBigError) as error:
+        report.refused.append(f"{report.name}: {error or 'damaged'}")
+        return report  # not marked as done: a mended archive is tried again
+    note(archive.parent, archive.name, mark)
+    return report
+
+
+class _TooBigError(Exception):
+    pass
+
+
+def _unpack_tar(archive: Path, report: Unpacked) -> None:
+    room = _Room(archive)
+    with tarfile.open(archive, "r|*") as tar:
+        for member in tar:
+            if member.isdir():
+                continue
+            if not member.isreg():
+                report.refused.append(f"{member.name}: not a regular file")
+                continue
+            source = tar.extractfile(member)
+            if source is not None:
+                _take(source, member.name, member.size, archive.parent, room, report)
+
+
+def _unpack_zip(archive: Path, report: Unpacked) -> None:
+    room = _Room(archive)
+    with zipfile.ZipFile(archive) as container:
+        for member in container.infolist():
+            kind = member.external_attr >> 28  # the high bits of a Unix mode; 0 where the writer set none
+            if member.is_dir():
+                continue
+            if kind not in (0, 8) or member.flag_bits & 1:
+                report.refused.append(f"{member.filename}: not a regular file, or encrypted")
+                continue
+            with container.open(member) as source:
+                _take(source, member.filename, member.file_size, archive.parent, room, report)
+
+
+class _Room:
+    """How much an archive may still write."""
+
+    def __init__(self, archive: Path) -> None:
+        self._members = 0
+        self._left = min(
+            _MAX_BYTES,
+            archive.stat().st_size * _MAX_RATIO,
+            max(0, shutil.disk_usage(archive.parent).free - _FREE_BYTES),
+        )
+
+    def take(self, size: int) -> None:
+        """Book one member.
+
+        Raises:
+            _TooBigError: the archive would write too much.
+        """
+        self._members += 1
+        self._left -= size
+        if self._left < 0 or self._members > _MAX_MEMBERS:
+            raise _TooBigError("unpacks to more than the disk, or any honest archive of its size, holds")
+
+
+def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> None:
+    target = _target(name, folder)
+    if target is None:
+        report.refused.append(f"{name}: leaves its folder")
+        return
+    if target.exists():
+        if not target.is_file() or target.stat().st_size != size:
+            report.refused.append(f"{name}: another file of that name is there")
+        return
+    room.take(size)
+    with write_whole(target) as file:
+        copied = _copy(source, file, size)
+    if copied != size:
+        target.unlink()
+        raise EOFError("cut off")
+    report.files += 1
+
+
+def _copy(source: IO[bytes], file: IO[bytes], size: int) -> int:
+    copied = 0
+    while copied < size and (block := source.read(min(1 << 20, size - copied))):
+        copied += file.write(block)
+    return copied
+
+
+def _target(name: str, folder: Path) -> Path | None:
+    """Where a member goes, or None when that is not below `folder` (links that are already there are followed)."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0] or "\0" in name:
+        return None
+    target = folder.joinpath(*parts)
+    if STATE_FOLDER in parts or not target.parent.resolve().is_relative_to(folder.resolve()) or target.is_symlink():
+        return None
+    return target

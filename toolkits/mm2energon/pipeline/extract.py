@@ -1,0 +1,68 @@
+"""Frames of many videos: each video once, in workers that may die without harm to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm2energon.errors import SampleError
+from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
+from mm2energon.video.extract import FrameOptions, extract_frames
+from mm2energon.video.layout import find_frames
+
+
+@dataclass(frozen=True, slots=True)
+class VideoUnit:
+    """One video of a dataset: a unit of work."""
+
+    root: Path
+    #: Path relative to the root.
+    video: str
+    options: FrameOptions
+
+    def __str__(self) -> str:
+        return self.video
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How to extract: the frames, and what a video may cost."""
+
+    options: FrameOptions
+    workers: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What became of one video: frames on disk, or the error of the samples that use it."""
+
+    video: str
+    frames: int = 0
+    error: SampleError | None = None
+
+
+def extract_all(
+    root: Path, videos: Iterable[str], extraction: Extraction, *, progress: ProgressMaker = silent
+) -> Iterator[Extracted]:
+    """Extract the frames of `videos` (paths relative to `root`), in order.
+
+    Videos of one folder that share a stem are placed by their names alone, so that the order of the work is of no account.
+    """
+    listed = list(videos)
+    bar = progress("videos", len(listed))
+    units = (VideoUnit(root, video, extraction.options) for video in listed)
+    for outcome in run_each(_extract, units, workers=extraction.workers, limits=extraction.limits):
+        bar.update(1)
+        yield Extracted(outcome.item.video, frames=outcome.result or 0, error=outcome.error)
+    bar.close()
+
+
+def _extract(unit: VideoUnit) -> int:
+    path = unit.root / unit.video
+    if not path.is_file():
+        made_elsewhere = find_frames(path)  # frames that came without their video are as good
+        if made_elsewhere is not None:
+            return len(made_elsewhere.paths)
+    return len(extract_frames(path, unit.options).paths)

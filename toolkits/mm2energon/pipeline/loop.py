@@ -1,0 +1,147 @@
+"""The one loop: a step over items, here or in worker processes, whose faults cost one item each.
+
+Outcomes come in the order of the items. A worker that crashes, hangs or eats memory is killed, and its item alone fails.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from mm2energon.errors import MediaError, SampleError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Items given to each worker ahead of time: enough to keep it busy, few enough to keep memory flat.
+_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one item may cost before its worker is killed."""
+
+    seconds: float | None = None
+    #: Address space of a worker, in bytes.
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Result]):
+    """What became of one item: a result, or the error that sets it aside."""
+
+    item: Item
+    result: Result | None = None
+    error: SampleError | None = None
+
+
+class Progress(Protocol):
+    """Shows how far a long step is; what `tqdm` offers."""
+
+    def update(self, count: int, /) -> Any:
+        """Say that `count` more units are done."""
+
+    def close(self) -> Any:
+        """Say that the step is over."""
+
+
+#: Makes a bar from what is counted and how many there are (None: not known).
+ProgressMaker = Callable[[str, "int | None"], Progress]
+
+
+class _Silent:
+    def update(self, count: int, /) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def silent(_what: str, _total: int | None) -> Progress:
+    """A ProgressMaker that shows nothing."""
+    return _Silent()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use (affinity counts, where the system tells)."""
+    with suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_each(
+    step: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    limits: Limits | None = None,
+) -> Iterator[Outcome[Item, Result]]:
+    """Run `step` over `items`, in order.
+
+    Args:
+        step: a function of one item, picklable when there are workers; a SampleError of it becomes the item's outcome,
+            any other exception ends the run.
+        workers: processes; 0 runs the step in this process, without limits.
+    """
+    if workers == 0:
+        for item in items:
+            yield _here(step, item)
+        return
+    limits = limits or Limits()
+    with ProcessPool(
+        max_workers=workers,
+        context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(limits.memory_bytes,),
+    ) as pool:
+        try:
+            source = iter(items)
+            waiting: deque[tuple[Item, Any]] = deque()
+            for item in islice(source, workers * _AHEAD):
+                waiting.append((item, pool.schedule(step, args=(item,), timeout=limits.seconds)))
+            while waiting:
+                item, future = waiting.popleft()
+                outcome: Outcome[Item, Result] = _collect(item, future, limits)
+                for following in islice(source, 1):
+                    waiting.append((following, pool.schedule(step, args=(following,), timeout=limits.seconds)))
+                yield outcome
+        except BaseException:
+            pool.stop()  # type: ignore[no-untyped-call]
+            raise
+
+
+def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
+    try:
+        return Outcome(item, result=step(item))
+    except SampleError as error:
+        return Outcome(item, error=error)
+
+
+def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
+    try:
+        return Outcome(item, result=future.result())
+    except SampleError as error:
+        return Outcome(item, error=error)
+    except FutureTimeout:
+        message = f"{item}: took longer than {limits.seconds:g} s; raise --video-timeout, or take it out"
+        return Outcome(item, error=MediaError(message, "video-timeout"))
+    except (ProcessExpired, MemoryError) as error:
+        message = (
+            f"{item}: the process that worked on it died ({error or 'out of memory'}); the file is probably damaged"
+        )
+        return Outcome(item, error=MediaError(message, "worker-died"))
+
+
+def _start_worker(memory_bytes: int | None) -> None:
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -1,0 +1,217 @@
+"""The media of a sample, found on disk and measured, so that a plan can say exactly which bytes a shard will hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mm2energon import images
+from mm2energon.errors import MediaError, SampleError
+from mm2energon.images import ImageFacts
+from mm2energon.sample import Sample, Video
+from mm2energon.shards.records import Media
+from mm2energon.storage import inside_root, media_file
+from mm2energon.video.layout import Frames, find_frames
+
+#: What trainers assume of a list of frames that says nothing.
+_USUAL_FPS = 2.0
+#: Media remembered from earlier samples: questions about one video mostly stand together.
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPicture:
+    """A picture file that goes into a shard; path relative to the dataset root."""
+
+    path: str
+    width: int
+    height: int
+    file_bytes: int
+    as_is: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVideo:
+    """The frames of one video that go into a shard, in time order."""
+
+    frames: tuple[PlannedPicture, ...]
+    #: Rate of these frames.
+    fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMedia:
+    """All media of one sample, in the order of its tags."""
+
+    images: tuple[PlannedPicture, ...] = ()
+    videos: tuple[PlannedVideo, ...] = ()
+    #: (path, bytes) of each audio file.
+    audios: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of all files together: about what the sample takes in a shard."""
+        pictures = [*self.images, *(frame for video in self.videos for frame in video.frames)]
+        return sum(picture.file_bytes for picture in pictures) + sum(size for _, size in self.audios)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, for the plan."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PlannedMedia:
+        """Back from `as_json`."""
+        return cls(
+            images=tuple(PlannedPicture(**picture) for picture in value["images"]),
+            videos=tuple(
+                PlannedVideo(tuple(PlannedPicture(**frame) for frame in video["frames"]), video["fps"])
+                for video in value["videos"]
+            ),
+            audios=tuple((path, size) for path, size in value["audios"]),
+        )
+
+
+class MediaFinder:
+    """Finds the media of samples below one dataset root."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        failures: Mapping[str, SampleError],
+        default_fps: float | None = None,
+        decode_images: bool = False,
+    ) -> None:
+        """
+        Args:
+            failures: videos whose frames could not be extracted, and why.
+            default_fps: rate of frame folders without a sidecar; None refuses them.
+            decode_images: decode every image once, instead of looking at its header and its end.
+        """
+        self._root = root
+        self._failures = failures
+        self._default_fps = default_fps
+        self._decode = decode_images
+        self._pictures: dict[str, PlannedPicture] = {}
+        self._videos: dict[str, PlannedVideo] = {}
+
+    def find(self, sample: Sample) -> PlannedMedia:
+        """The media of a sample.
+
+        Raises:
+            MediaError: one of them is missing, outside the root or unreadable.
+        """
+        return PlannedMedia(
+            images=tuple(self._picture(path, origin=sample.origin) for path in sample.images),
+            videos=tuple(self._video(video, origin=sample.origin) for video in sample.videos),
+            audios=tuple(self._audio(path, origin=sample.origin) for path in sample.audios),
+        )
+
+    def _picture(self, path: str, *, origin: str) -> PlannedPicture:
+        path = inside_root(self._root, path, origin=origin)
+        if path not in self._pictures:
+            file = media_file(self._root, path, origin=origin)
+            facts = images.read_facts(file, origin=origin, decode=self._decode)
+            _forget_some(self._pictures)
+            self._pictures[path] = PlannedPicture(path, facts.width, facts.height, facts.file_bytes, facts.as_is)
+        return self._pictures[path]
+
+    def _audio(self, path: str, *, origin: str) -> tuple[str, int]:
+        file = media_file(self._root, path, origin=origin)
+        return inside_root(self._root, path, origin=origin), file.stat().st_size
+
+    def _video(self, video: Video, *, origin: str) -> PlannedVideo:
+        if isinstance(video, tuple):
+            frames = tuple(self._picture(path, origin=origin) for path in video)
+            return PlannedVideo(frames, self._default_fps or _USUAL_FPS)
+        video = inside_root(self._root, video, origin=origin)
+        if video in self._failures:
+            error = self._failures[video]
+            raise MediaError(f"{origin}: {error}", error.code)
+        if video not in self._videos:
+            _forget_some(self._videos)
+            self._videos[video] = self._extracted(video, origin=origin)
+        return self._videos[video]
+
+    def _extracted(self, video: str, *, origin: str) -> PlannedVideo:
+        path = self._root / video
+        found = find_frames(path, default_fps=self._default_fps)
+        if found is None:
+            media_file(self._root, video, origin=origin)
+            raise MediaError(
+                f"{origin}: {video!r} has no extracted frames; run mm2energon frames first, or leave out --no-extract",
+                "no-frames",
+            )
+        return PlannedVideo(tuple(self._frames(found, origin=origin)), found.fps)
+
+    def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
+        names = [path.relative_to(self._root).as_posix() for path in found.paths]
+        if found.times is None:  # made by another tool: nothing is known of its pictures
+            return [self._picture(name, origin=origin) for name in names]
+        return [
+            PlannedPicture(name, found.width, found.height, path.stat().st_size, True)
+            for name, path in zip(names, found.paths, strict=True)
+        ]
+
+
+def _forget_some(remembered: dict[str, Any]) -> None:
+    if len(remembered) >= _REMEMBERED:
+        remembered.clear()
+
+
+def take_frames(video: PlannedVideo, max_frames: int | None) -> PlannedVideo:
+    """The video with at most `max_frames` frames, evenly spread from the first to the last, at their lower rate."""
+    count = len(video.frames)
+    if max_frames is None or count <= max_frames:
+        return video
+    if max_frames == 1:
+        return replace(video, frames=video.frames[:1])
+    places = [round(place * (count - 1) / (max_frames - 1)) for place in range(max_frames)]
+    fps = video.fps * (max_frames - 1) / (count - 1)
+    return PlannedVideo(tuple(video.frames[place] for place in places), fps)
+
+
+OddFrames = Literal["keep", "cut", "repeat"]
+
+
+def even_frames(video: PlannedVideo, how: OddFrames, *, double_single: bool) -> PlannedVideo:
+    """The video with an even number of frames: an odd last one cut or repeated; a single frame doubled where asked."""
+    count = len(video.frames)
+    if count == 1 and double_single:
+        return replace(video, frames=video.frames * 2)
+    if count % 2 == 0 or count == 1 or how == "keep":
+        return video
+    frames = video.frames[:-1] if how == "cut" else (*video.frames, video.frames[-1])
+    return replace(video, frames=frames)
+
+
+def read_media(root: Path, planned: PlannedMedia, *, min_side: int, pai_seconds: bool, origin: str) -> Media:
+    """The bytes of planned media.
+
+    Args:
+        min_side: pixels to which the smaller side of a picture is brought when it is below.
+        pai_seconds: 1 / fps for `second_per_grid_ts`, as Pai's converter writes it, instead of 2 / fps.
+
+    Raises:
+        MediaError: a file is gone, has changed, or cannot be decoded.
+    """
+
+    def read(picture: PlannedPicture) -> bytes:
+        facts = ImageFacts(picture.width, picture.height, picture.file_bytes, picture.as_is)
+        path = media_file(root, picture.path, origin=origin)
+        data = images.read_bytes(path, facts=facts, origin=origin, min_side=min_side)
+        if picture.as_is and min(picture.width, picture.height) >= min_side and len(data) != picture.file_bytes:
+            raise MediaError(
+                f"{origin}: {picture.path!r} has changed since the plan was made; run the command again",
+                "missing-media",
+            )
+        return data
+
+    return Media(
+        images=[read(picture) for picture in planned.images],
+        videos=[[read(frame) for frame in video.frames] for video in planned.videos],
+        audios=[media_file(root, path, origin=origin).read_bytes() for path, _ in planned.audios],
+        second_per_grid_ts=[(1 if pai_seconds else 2) / video.fps for video in planned.videos],
+    )

@@ -1,0 +1,53 @@
+"""Normalize: any annotation file to ShareGPT, entry by entry (`image` -> `images`, `video` -> `videos`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mm2energon import formats
+from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonio import read_entries, write_entries
+from mm2energon.pipeline.account import open_account
+from mm2energon.pipeline.ledger import is_own_output, note_output
+from mm2energon.pipeline.loop import ProgressMaker, silent
+
+
+def normalize(
+    source: Path, output: Path, *, overwrite: bool = False, progress: ProgressMaker = silent
+) -> dict[str, Any]:
+    """Write `source` as ShareGPT to `output`: JSON lines when that ends in `.jsonl`, else an array.
+
+    Returns:
+        The account: read, written, set aside by reason.
+
+    Raises:
+        InputError: the source cannot be read, or the output would replace a file that is not ours.
+    """
+    if not source.is_file():
+        raise InputError(f"--input-file {source}: no such file")
+    if output.exists():
+        if output.samefile(source):
+            raise InputError(f"--output-file {output}: is the input itself; another name was expected")
+        if not overwrite and not is_own_output(output):
+            raise InputError(
+                f"--output-file {output}: exists, and was not written by mm2energon (or was changed since); "
+                "choose another name, or --overwrite it"
+            )
+    bar = progress("entries", None)
+    with open_account(output.parent) as account, write_entries(output) as out:
+        for packed in read_entries(source):
+            for entry in formats.unwrap(packed):
+                account.read += 1
+                bar.update(1)
+                try:
+                    if entry.error is not None:
+                        raise entry.error
+                    out.write(formats.to_sharegpt(entry.value, origin=entry.origin))
+                except SampleError as error:
+                    account.set_aside(entry, error)
+                else:
+                    account.written["entries"] += 1
+    bar.close()
+    note_output(output, sources=[source])
+    return account.as_dict()

@@ -1,0 +1,148 @@
+"""Prepare: one entry to the sample and the media that a shard will hold, mended where asked and checked for its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mm2energon import formats
+from mm2energon.errors import SampleError
+from mm2energon.jsonio import Entry, dumps
+from mm2energon.pipeline.media import MediaFinder, OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
+from mm2energon.rules import Facts, Rules, SystemTurn, VideoFacts, check, mend_system_turn, prepend_missing_tags
+from mm2energon.sample import Sample, Turn
+from mm2energon.targets import TARGETS, Target
+from mm2energon.tokens import image_tokens, video_tokens
+
+GroupBy = Literal["media", "id", "none"]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What may be done to a sample that its target would not take as it is."""
+
+    system_turn: SystemTurn = "keep"
+    prepend_missing_tags: bool = False
+    double_single_frames: bool = False
+    enlarge_small_images: bool = False
+    #: More images than this: set aside.
+    max_images: int | None = None
+    #: More frames than this: as many, evenly spread.
+    max_frames: int | None = None
+    #: What becomes of an odd last frame; None: what the target's reader does with it.
+    odd_frames: OddFrames | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sample that can be written."""
+
+    sample: Sample
+    media: PlannedMedia
+    #: Other readers of the same bytes that would drop it, or lose a part of it.
+    refused_by: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, for the plan."""
+        sample = self.sample
+        return {
+            "origin": sample.origin,
+            "id": sample.id,
+            "turns": [[turn.role, turn.text] for turn in sample.turns],
+            "audios": list(sample.audios),
+            "extra": dict(sample.extra),
+            "media": self.media.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Prepared:
+        """Back from `as_json`."""
+        sample = Sample(
+            turns=tuple(Turn(role, text) for role, text in value["turns"]),
+            audios=tuple(value["audios"]),
+            id=value["id"],
+            extra=value["extra"],
+            origin=value["origin"],
+        )
+        return cls(sample, PlannedMedia.from_json(value["media"]))
+
+
+def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFinder) -> Prepared:
+    """What becomes of an entry.
+
+    Raises:
+        SampleError: the entry is malformed, one of its media cannot be used, or the target's reader would lose it.
+    """
+    if entry.error is not None:
+        raise entry.error
+    sample = formats.load(entry.value, origin=entry.origin)
+    sample = mend_system_turn(sample, mending.system_turn)
+    if mending.prepend_missing_tags:
+        sample = prepend_missing_tags(sample)
+    rules = target.rules
+    if mending.max_images is not None:
+        rules = replace(rules, max_images=min(mending.max_images, rules.max_images or mending.max_images))
+    media = _mend_media(finder.find(sample), target, mending)
+    facts = _facts(media, rules, enlarge=mending.enlarge_small_images)
+    check(sample, facts, rules)
+    return Prepared(sample, media, tuple(other for other in target.also if not _takes(TARGETS[other], sample, media)))
+
+
+def group_names(prepared: Prepared, group_by: GroupBy) -> list[str]:
+    """The strings by which a sample is joined to others: samples that share one stay in one split."""
+    sample, media = prepared.sample, prepared.media
+    if group_by == "id" and sample.id is not None:
+        return [f"id:{sample.id}"]
+    if group_by == "media":
+        paths = [picture.path for picture in media.images]
+        paths += [frame.path for video in media.videos for frame in video.frames[:1]]
+        return paths + [path for path, _ in media.audios]
+    return []
+
+
+def content_name(prepared: Prepared) -> str:
+    """A string that tells a sample from others by what it says, for the hashed order of samples without a group."""
+    return dumps([prepared.sample.id, [[turn.role, turn.text] for turn in prepared.sample.turns]]).decode()
+
+
+def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> PlannedMedia:
+    odd: OddFrames = mending.odd_frames or ("cut" if target.cuts_odd_frame else "keep")
+
+    def mend(video: PlannedVideo) -> PlannedVideo:
+        return even_frames(take_frames(video, mending.max_frames), odd, double_single=mending.double_single_frames)
+
+    return replace(media, videos=tuple(mend(video) for video in media.videos))
+
+
+def _facts(media: PlannedMedia, rules: Rules, *, enlarge: bool) -> Facts:
+    def size(width: int, height: int) -> tuple[int, int]:
+        scale = rules.min_side / min(width, height) if enlarge and width and height else 1.0
+        return (round(width * scale), round(height * scale)) if scale > 1 else (width, height)
+
+    pictures = tuple(size(picture.width, picture.height) for picture in media.images)
+    videos = tuple(_video_facts(video, size) for video in media.videos)
+    return Facts(pictures, videos, _visual_tokens(pictures, videos) if rules.max_visual_tokens else 0)
+
+
+def _video_facts(video: PlannedVideo, size: Any) -> VideoFacts:
+    sizes = {(frame.width, frame.height) for frame in video.frames}
+    width, height = size(video.frames[0].width, video.frames[0].height) if video.frames else (0, 0)
+    return VideoFacts(len(video.frames), width, height, same_sizes=len(sizes) <= 1)
+
+
+def _visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFacts, ...]) -> int:
+    try:
+        tokens = sum(image_tokens(height, width) for width, height in pictures)
+        return tokens + sum(video_tokens(video.frames, video.height, video.width) for video in videos)
+    except SampleError:
+        return 0  # a picture of an impossible shape, which its own rule refuses with its own reason
+
+
+def _takes(other: Target, sample: Sample, media: PlannedMedia) -> bool:
+    """Whether another reader of the same bytes would train on the whole sample."""
+    try:
+        check(sample, _facts(media, other.rules, enlarge=False), other.rules)
+    except SampleError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Records: a sample and the bytes of its media, as the parts that a target's reader takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from mm2energon.jsonio import dumps
+from mm2energon.sample import Sample
+from mm2energon.shards.pickles import dump_images, dump_videos
+from mm2energon.targets import Target, turns_json
+
+#: Part name -> bytes, in the order in which they are written.
+Record = dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The bytes of a sample's media, in the order of its tags."""
+
+    images: Sequence[bytes] = ()
+    #: Each video as its encoded frames.
+    videos: Sequence[Sequence[bytes]] = ()
+    audios: Sequence[bytes] = ()
+    #: Seconds that two frames of a video cover.
+    second_per_grid_ts: Sequence[float] = ()
+
+
+def make_record(sample: Sample, media: Media, target: Target) -> Record:
+    """The record of a sample: media parts first, `json` last; a list part is there also when it is empty."""
+    if target.images_part:
+        return _pickled(sample, media, target)
+    return _one_member_a_picture(sample, media, target)
+
+
+def _pickled(sample: Sample, media: Media, target: Target) -> Record:
+    record = {
+        target.images_part: dump_images(list(media.images)),
+        target.videos_part: dump_videos([list(video) for video in media.videos]),
+    }
+    if target.audios_part:
+        record[target.audios_part] = dump_images(list(media.audios))
+    text = {"conversations": turns_json(sample, target), "second_per_grid_ts": list(media.second_per_grid_ts)}
+    record["json"] = dumps({**text, **_provenance(sample)})
+    return record
+
+
+def _one_member_a_picture(sample: Sample, media: Media, target: Target) -> Record:
+    record: Record = {}
+    names: dict[str, list[Any]] = {"images": [], "videos": [], "audios": []}
+    for number, image in enumerate(media.images):
+        names["images"].append(_put(record, f"image{number}", image))
+    for number, video in enumerate(media.videos):
+        frames = [_put(record, f"video{number}.{place:06d}", frame) for place, frame in enumerate(video, start=1)]
+        names["videos"].append(frames)
+    for number, (path, audio) in enumerate(zip(sample.audios, media.audios, strict=True)):
+        name = f"audio{number}{PurePosixPath(path).suffix.lower() or '.bin'}"
+        record[name] = audio
+        names["audios"].append(name)
+    text = {"messages": turns_json(sample, target), "second_per_grid_ts": list(media.second_per_grid_ts), **names}
+    record["json"] = dumps({**text, **_provenance(sample)})
+    return record
+
+
+def _put(record: Record, stem: str, picture: bytes) -> str:
+    name = f"{stem}.{_picture_suffix(picture)}"
+    record[name] = picture
+    return name
+
+
+def _picture_suffix(picture: bytes) -> str:
+    if picture.startswith(b"\x89PNG"):
+        return "png"
+    return "webp" if picture[8:12] == b"WEBP" else "jpg"
+
+
+def _provenance(sample: Sample) -> dict[str, Any]:
+    """What the reader passes over and a person looks for: the entry's own id and its unknown keys."""
+    kept: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
+    if sample.extra:
+        kept["extra"] = dict(sample.extra)
+    return kept
