@@ -7,21 +7,28 @@ as many as the index does: a decoder that drops or invents a frame would hand ov
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from mm2energon.errors import MediaError, missing_extra
 from mm2energon.video.index import Index, IndexMismatch, decode_frames
-from mm2energon.video.picture import read_orientation, to_rgb, turn
-from mm2energon.video.streams import open_video, unreadable
+from mm2energon.video.picture import Orientation, read_orientation, to_rgb, turn
+from mm2energon.video.streams import no_frames, open_video, unreadable
 
 #: One frame: uint8, height x width x 3, RGB, upright.
 Pixels = NDArray[np.uint8]
 
 #: (video, index, wanted ordinals, rising) -> the wanted frames, in that order, made as they are asked for.
 Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Pixels]]
+
+
+#: Mean difference (0 to 255) below which two decoders show the same picture: a matrix mixed up stays below it.
+SAME_PICTURE = 24.0
 
 
 def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
@@ -31,8 +38,6 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
         MediaError: `unreadable-video`.
         IndexMismatch: the index was read off the packets, and a decoded frame is not the one it tells.
     """
-    from av.video.reformatter import VideoReformatter
-
     reformatter = VideoReformatter()
     wanted_left = iter(wanted)
     next_wanted = next(wanted_left, None)
@@ -64,23 +69,31 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     except ImportError as error:
         raise missing_extra("opencv-python-headless", "opencv") from error
 
-    settings = [cv2.CAP_PROP_ORIENTATION_AUTO, 0, cv2.CAP_PROP_N_THREADS, 1]
-    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, settings)
+    first = _first_frame(video)
+    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # we turn frames ourselves: it knows no mirrored ones
     try:
-        orientation = _first_orientation(video)
         left = set(wanted)
         count = 0
         while capture.grab():
-            if count in left:
-                found, pixels = capture.retrieve()
-                if not found:
-                    raise _disagrees(video, "opencv", count, len(index))
-                yield turn(np.ascontiguousarray(pixels[:, :, ::-1]), orientation)
+            if count == 0 or count in left:
+                pixels = turn(_retrieve(video, capture), first.orientation)
+                if count == 0:
+                    _require_same(video, "opencv", pixels, first)
+                if count in left:
+                    yield pixels
             count += 1
         if count != len(index):
-            raise _disagrees(video, "opencv", count, len(index))
+            raise _unfit(video, f"opencv finds {count} frames, {len(index)} are shown")
     finally:
         capture.release()
+
+
+def _retrieve(video: Path, capture: Any) -> Pixels:
+    found, pixels = capture.retrieve()
+    if not found:
+        raise _unfit(video, "opencv cannot convert a frame")
+    return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
@@ -95,31 +108,56 @@ def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     except ImportError as error:
         raise missing_extra("decord", "decord") from error
 
+    first = _first_frame(video)
+    a, b, c, d = first.orientation
+    if a * d - b * c < 0:  # it turns frames itself, and takes a mirrored one for a turned one
+        raise _unfit(video, "decord cannot mirror its frames")
+    if first.container == "mpegts":  # it starts at the second key frame, and shows the last frame again and again
+        raise _unfit(video, "decord loses the beginning of MPEG transport streams")
     try:
         reader = decord.VideoReader(str(video), num_threads=1)
         if len(reader) != len(index):
-            raise _disagrees(video, "decord", len(reader), len(index))
-        position = 0
-        for ordinal in wanted:
-            reader.skip_frames(ordinal - position)
-            yield reader.next().asnumpy()
-            position = ordinal + 1
+            raise _unfit(video, f"decord finds {len(reader)} frames, {len(index)} are shown")
+        left = set(wanted)
+        # Frame by frame: its own skipping and seeking land on wrong frames in AVI, FLV, MPEG and HEVC files.
+        for ordinal in range(max(left) + 1):
+            pixels = reader.next().asnumpy()
+            if ordinal == 0:
+                _require_same(video, "decord", pixels, first)
+            if ordinal in left:
+                yield pixels
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
-        found = f"decord cannot decode it ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        raise unreadable(video, f"{found}, --decoder pyav may") from error
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _unfit(video, f"decord cannot decode it ({text})") from error
 
 
 #: Name of a decoder, as `--decoder` takes it -> its function.
 DECODERS: dict[str, Decoder] = {"pyav": decode_pyav, "opencv": decode_opencv, "decord": decode_decord}
 
 
-def _first_orientation(video: Path) -> tuple[int, int, int, int]:
+@dataclass(frozen=True)
+class _FirstFrame:
+    """What PyAV shows first."""
+
+    pixels: Pixels
+    orientation: Orientation
+    container: str
+
+
+def _first_frame(video: Path) -> _FirstFrame:
     with open_video(video) as (container, stream):
-        return read_orientation(next(decode_frames(video, container, stream)))
+        for frame in decode_frames(video, container, stream):
+            orientation = read_orientation(frame)
+            return _FirstFrame(turn(to_rgb(frame, VideoReformatter()), orientation), orientation, container.format.name)
+    raise no_frames(video, "nothing in it could be decoded to a frame")
 
 
-def _disagrees(video: Path, decoder: str, count: int, expected: int) -> MediaError:
-    return MediaError(
-        f"{video}: {decoder} finds {count} frames; expected the {expected} that are shown; use --decoder pyav",
-        "unreadable-video",
-    )
+def _require_same(video: Path, decoder: str, pixels: Pixels, first: _FirstFrame) -> None:
+    """The decoder must begin with the frame that PyAV begins with; other colours are forgiven, other pictures not."""
+    same = pixels.shape == first.pixels.shape
+    if not same or float(np.abs(pixels.astype(np.int16) - first.pixels).mean()) > SAME_PICTURE:
+        raise _unfit(video, f"{decoder} begins with another frame")
+
+
+def _unfit(video: Path, found: str) -> MediaError:
+    return MediaError(f"{video}: {found}; expected every shown frame once; use --decoder pyav", "unreadable-video")

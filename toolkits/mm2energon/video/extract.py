@@ -188,7 +188,7 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
     """Write JSON that appears whole or not at all."""
     work = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with work.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
+        json.dump(value, file, ensure_ascii=False)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())

@@ -37,8 +37,6 @@ class Index:
     end: int
     #: True when every frame was decoded to make the index; False when it was read off the packets alone.
     decoded: bool
-    #: True when a decoded frame carries the pts that stands here; False when the times had to be made up.
-    stamped: bool
 
     def __len__(self) -> int:
         return int(self.pts.size)
@@ -94,7 +92,7 @@ def index_video(video: Path, *, decode: bool = False) -> Index:
     scan = scan_packets(video)
     if not decode and scan.trustworthy:
         ticks = np.sort(np.asarray(scan.shown, dtype=np.int64))
-        return _index(ticks, scan, last_duration=scan.last_duration, decoded=False, stamped=True)
+        return _index(ticks, scan, last_duration=scan.last_duration, decoded=False)
     return _decode_index(video, scan)
 
 
@@ -132,37 +130,38 @@ def _decode_index(video: Path, scan: PacketScan) -> Index:
     known = [tick for tick in pts if tick is not None]
     if scan.stamped and len(known) == len(pts):
         ticks = np.asarray(known, dtype=np.int64)
-        risen = _risen(ticks, scan)
-        return _index(risen, scan, last_duration=duration, decoded=True, stamped=bool((risen == ticks).all()))
+        if scan.may_splice:
+            return _index(_risen(ticks, scan), scan, last_duration=duration)
+        if (np.diff(ticks) >= 0).all():
+            return _index(ticks, scan, last_duration=duration)
     return _unstamped(len(pts), scan)
 
 
 def _unstamped(count: int, scan: PacketScan) -> Index:
     """An index for a file without pts: the n-th frame is shown at the n-th decoding time, else at n / source fps."""
     if len(scan.dts) == count and all(low < high for low, high in zip(scan.dts, scan.dts[1:], strict=False)):
-        return _index(np.asarray(scan.dts, dtype=np.int64), scan, last_duration=0, decoded=True, stamped=False)
+        return _index(np.asarray(scan.dts, dtype=np.int64), scan, last_duration=0)
     tick = 1 / scan.rate
     ordinals = np.arange(count, dtype=np.int64)
-    return Index(pts=ordinals, time_base=tick, end=count, decoded=True, stamped=False)
+    return Index(pts=ordinals, time_base=tick, end=count, decoded=True)
 
 
 def _risen(pts: NDArray[np.int64], scan: PacketScan) -> NDArray[np.int64]:
-    """pts that never fall: where the clock was set back, or leaps in a transport stream, the frames go on as before."""
+    """pts that never fall: where the clock of a transport stream was set back or leaps, the frames go on as before."""
     gaps = np.diff(pts)
     usual = _usual_gap(pts)
     broken = gaps < 0
-    if scan.may_splice:
-        broken |= gaps > SPLICE_SECONDS / scan.time_base
+    broken |= gaps > SPLICE_SECONDS / scan.time_base
     if not broken.any():
         return pts
     return np.concatenate([pts[:1], pts[0] + np.cumsum(np.where(broken, usual, gaps))])
 
 
-def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int, decoded: bool, stamped: bool) -> Index:
+def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int, decoded: bool = True) -> Index:
     duration = last_duration if last_duration > 0 else _usual_gap(ticks)
     if duration <= 0:  # a single frame of unknown length
         duration = max(round(1 / (scan.rate * scan.time_base)), 1)
-    return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration, decoded=decoded, stamped=stamped)
+    return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration, decoded=decoded)
 
 
 def _usual_gap(ticks: Sequence[int] | NDArray[np.int64]) -> int:

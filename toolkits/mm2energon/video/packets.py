@@ -19,6 +19,9 @@ PROMISING = {"mov", "matroska", "avi", "flv", "asf"}
 #: A file may end this much before what its header states (sound that is rounded up, a header that is).
 SLACK_SECONDS = 1.0
 
+#: Containers that hold no pts: those that FFmpeg makes up for their packets are wrong where frames are reordered.
+UNSTAMPED = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
+
 #: Rate of a stream that states none and shows too little to tell.
 FALLBACK_RATE = Fraction(25)
 
@@ -32,6 +35,8 @@ class PacketScan:
     rate: Fraction
     #: True for transport streams, whose clock may leap where recordings were joined.
     may_splice: bool
+    #: False for containers that hold no pts.
+    holds_pts: bool
     #: pts of the packets that are to be shown, in decoding order, in ticks; packets without a pts are absent.
     shown: list[int] = field(default_factory=list)
     #: dts of the packets that are to be shown; packets without one are absent.
@@ -44,7 +49,7 @@ class PacketScan:
     @property
     def stamped(self) -> bool:
         """Every packet says when it is to be shown."""
-        return len(self.shown) == self.packets - self.discarded and len(self.shown) > 0
+        return self.holds_pts and len(self.shown) == self.packets - self.discarded and len(self.shown) > 0
 
     @property
     def trustworthy(self) -> bool:
@@ -63,6 +68,7 @@ def scan_packets(video: Path) -> PacketScan:
             time_base=Fraction(stream.time_base or 1),
             rate=_stated_rate(stream),
             may_splice="mpegts" in container.format.name,
+            holds_pts=container.format.name not in UNSTAMPED,
         )
         last_pts = None
         end_seconds = 0.0
@@ -117,14 +123,15 @@ def _check_whole(
         raise unreadable(video, f"it holds {packets} of the {listed} frames that its header lists")
     if container.duration is None:
         return
-    # Both in microseconds; a file may start late, and its duration counts from there.
-    promised = (container.duration + (container.start_time or 0)) / 1_000_000
+    # Microseconds. Matroska may count its duration from 0 or from a late start: the lower is what it promises.
+    counted_from = 0 if "matroska" in container.format.name else container.start_time or 0
+    promised = (container.duration + counted_from) / 1_000_000
     if end_seconds < promised - SLACK_SECONDS:
         raise unreadable(video, f"it ends at {end_seconds:.2f} s, its header says {promised:.2f} s")
 
 
 def _stated_rate(stream: VideoStream) -> Fraction:
-    for rate in (stream.average_rate, stream.base_rate, stream.guessed_rate):
+    for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate):
         if rate:
             return Fraction(rate)
     return FALLBACK_RATE
