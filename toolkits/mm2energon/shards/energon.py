@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mm2energon.errors import SampleError, missing_extra
 from mm2energon.jsonio import loads
@@ -33,11 +34,14 @@ try:
 except ImportError as error:
     raise missing_extra("megatron-energon>=7", "energon") from error
 
-#: What the parts hold that the chat readers know: pickled pictures, pickled sounds, or JSON.
-PARTS: Mapping[str, str] = {
-    "jpgs": "pictures",
-    "videos": "pictures",
-    "mp4s": "pictures",
+#: What a part can hold: a pickled list of pictures, of videos (lists of pictures) or of sound files, or JSON.
+PartKind = Literal["images", "videos", "sounds", "json"]
+
+#: The parts that the chat readers know.
+PARTS: Mapping[str, PartKind] = {
+    "jpgs": "images",
+    "videos": "videos",
+    "mp4s": "videos",
     "mp3s": "sounds",
     "json": "json",
 }
@@ -51,8 +55,9 @@ class StandInSample(Sample):  # type: ignore[misc]
     imgs: Any = None
     #: One list of such pictures for each video.
     videos: Any = None
-    #: Encoded sound files.
+    #: Encoded sound files: a list of them, or the one of the reader.
     audios: Any = None
+    audio: Any = None
     #: The content of the json.
     conversation: Any = None
 
@@ -61,7 +66,8 @@ class StandInDataset(DefaultGenericWebdatasetFactory):  # type: ignore[misc]
     """Reads what the chat readers of the training frameworks read, by the field_map of the dataset.yaml."""
 
     __sample_type__ = StandInSample
-    parts: Mapping[str, str] = PARTS
+    #: What each part holds; others stay bytes.
+    parts: Mapping[str, PartKind] = PARTS
 
     def __init__(self, path: Any, *, decoder: Any = None, **options: Any) -> None:
         self._decode_pictures = decoder is not None
@@ -77,20 +83,22 @@ class StandInDataset(DefaultGenericWebdatasetFactory):  # type: ignore[misc]
         if kind is None:
             return value
         origin = f"{sample['__shard__']}/{sample['__key__']}.{name}"
-        try:
-            content = loads(value) if kind == "json" else load_nested_bytes(value)
-        except ValueError as error:
-            raise SampleError(f"{origin}: not valid JSON ({error})", "bad-part") from error
-        return _pictures(content, origin) if kind == "pictures" and self._decode_pictures else content
+        if kind == "json":
+            return _json(value, origin)
+        content = load_nested_bytes(value, origin=origin)
+        expected = list if kind == "videos" else bytes
+        if any(not isinstance(item, expected) for item in content):
+            raise SampleError(f"{origin}: {kind} were expected, but its list is of the other depth", "bad-part")
+        return _pictures(content, origin) if kind != "sounds" and self._decode_pictures else content
 
 
-def stand_in(module: str, class_name: str, parts: Mapping[str, str] = PARTS, *, always: bool = False) -> bool:
+def stand_in(module: str, class_name: str, parts: Mapping[str, PartKind] = PARTS, *, always: bool = False) -> bool:
     """Let `module` and `class_name` of a dataset.yaml be found, when the framework they belong to is not installed.
 
     Args:
         module: dotted name; it is entered into `sys.modules`.
         class_name: the reader class in it.
-        parts: part name -> `pictures`, `sounds` or `json`; other parts stay bytes.
+        parts: part name -> what it holds; other parts stay bytes.
         always: also when the real class is there (Pai's own readers stop loading in Energon 7).
 
     Returns:
@@ -139,7 +147,10 @@ def load_split(
         task_encoder=encoder,
         dataset_config=dataset_config,
     )
-    yield from get_loader(dataset, watchdog_timeout_seconds=None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
+        samples = iter(get_loader(dataset, watchdog_timeout_seconds=None))
+    yield from samples
 
 
 class _Chats(DefaultTaskEncoder):  # type: ignore[misc]
@@ -153,6 +164,13 @@ def _importable(module: str, class_name: str) -> bool:
         return hasattr(importlib.import_module(module), class_name)
     except (ImportError, OSError, RuntimeError, AttributeError):
         return False
+
+
+def _json(data: bytes, origin: str) -> Any:
+    try:
+        return loads(data)
+    except ValueError as error:
+        raise SampleError(f"{origin}: not valid JSON ({error})", "bad-part") from error
 
 
 def _pictures(content: Any, origin: str) -> Any:

@@ -34,17 +34,23 @@ def dump_videos(videos: Sequence[Sequence[bytes]]) -> bytes:
     return _dump([list(frames) for frames in videos])
 
 
-def load_nested_bytes(data: bytes) -> list[bytes] | list[list[bytes]]:
+def load_nested_bytes(data: bytes, *, origin: str = "pickled part") -> list[bytes] | list[list[bytes]]:
     """The list of bytes, or list of lists of bytes, that a pickle holds.
+
+    Args:
+        origin: where the pickle was found, for the message.
 
     Raises:
         SampleError: `bad-part`, when it holds anything else or is damaged.
     """
     try:
-        value = _run(data)
+        return _checked(_run(data), limit=len(data))
     except (ValueError, LookupError, TypeError) as error:
-        raise _refused(str(error)) from error
-    return _checked(value, limit=len(data))
+        raise SampleError(
+            f"{origin}: {error}; a pickled list of bytes, or a list of lists of bytes, was expected; "
+            "write the shard again, and do not unpickle it by other means",
+            "bad-part",
+        ) from error
 
 
 def _dump(value: list[Any]) -> bytes:
@@ -102,23 +108,18 @@ def _checked(value: Any, *, limit: int) -> list[bytes] | list[list[bytes]]:
     """`value` when it is a flat or a nested list of bytes of at most `limit` items.
 
     Lists may be shared inside a pickle, so a small file could otherwise stand for billions of pictures.
+
+    Raises:
+        TypeError, ValueError: it is not.
     """
     if not isinstance(value, list):
-        raise _refused(f"{type(value).__name__}")
+        raise TypeError(f"the pickled {type(value).__name__}")
     if all(isinstance(item, bytes) for item in value):
         return value
     if not all(isinstance(item, list) for item in value):
-        raise _refused("bytes beside lists")
+        raise TypeError("lists beside something else")
     if sum(len(item) for item in value) > limit:
-        raise _refused("more items than its size has room for")
+        raise ValueError("more items than its size has room for")
     if not all(isinstance(inner, bytes) for item in value for inner in item):
-        raise _refused("lists of something else than bytes")
+        raise TypeError("lists of something else than bytes")
     return value
-
-
-def _refused(found: str) -> SampleError:
-    return SampleError(
-        f"pickled part: {found}; a list of bytes, or a list of lists of bytes, was expected; "
-        "write the shard again, and do not unpickle it by other means",
-        "bad-part",
-    )
