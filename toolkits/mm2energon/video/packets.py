@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm2energon.video.streams import no_frames, open_video, unreadable
+from mm2energon.video.wholeness import promised_bytes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -64,6 +65,7 @@ def scan_packets(video: Path) -> PacketScan:
         MediaError: `unreadable-video` the file is damaged or ends too early; `no-frames` it has no video packet.
     """
     with open_video(video) as (container, stream):
+        _check_size(video)
         scan = PacketScan(
             time_base=Fraction(stream.time_base or 1),
             rate=_stated_rate(stream),
@@ -112,10 +114,16 @@ def _promises(container: InputContainer) -> bool:
     return any(name in PROMISING for name in container.format.name.split(","))
 
 
+def _check_size(video: Path) -> None:
+    promised, found = promised_bytes(video), video.stat().st_size
+    if promised is not None and found < promised:
+        raise unreadable(video, f"it has {found} bytes, its header says {promised}")
+
+
 def _check_whole(
     video: Path, container: InputContainer, stream: VideoStream, *, packets: int, end_seconds: float
 ) -> None:
-    """A file that was cut off must not become a shorter video."""
+    """A file that was cut off must not become a shorter video: compare with the times and the frames in its header."""
     if not _promises(container):
         return
     listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0

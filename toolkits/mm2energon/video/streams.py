@@ -56,7 +56,7 @@ def no_frames(video: Path, found: str) -> MediaError:
 
 
 def _pick(video: Path, container: InputContainer) -> VideoStream:
-    """The default stream, else the largest, else the first; a cover picture is not a video."""
+    """The default stream, else the largest, else the first; a cover picture, in whatever guise, is not a video."""
     from av.stream import Disposition
 
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -67,8 +67,8 @@ def _pick(video: Path, container: InputContainer) -> VideoStream:
     if not playable:
         raise unreadable(video, "no decoder for its codec")
 
-    def rank(stream: VideoStream) -> tuple[bool, int, int]:
+    def rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
         is_default = bool(stream.disposition & Disposition.default)
-        return (is_default, stream.codec_context.width * stream.codec_context.height, -stream.index)
+        return (stream.frames != 1, is_default, stream.codec_context.width * stream.codec_context.height, -stream.index)
 
     return max(playable, key=rank)
