@@ -35,27 +35,29 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
     """Decode with PyAV (FFmpeg), up to the last wanted frame; only wanted frames are converted.
 
     Raises:
-        MediaError: `unreadable-video`.
+        MediaError: `unreadable-video`, also when a wanted frame is damaged.
         IndexMismatch: the index was read off the packets, and a decoded frame is not the one it tells.
     """
     reformatter = VideoReformatter()
-    wanted_left = iter(wanted)
-    next_wanted = next(wanted_left, None)
+    left = set(wanted)
+    damaged = False
     with open_video(video) as (container, stream):
         for ordinal, frame in enumerate(decode_frames(video, container, stream)):
-            if next_wanted is None:
-                return
             if not index.decoded and (ordinal >= len(index) or frame.pts != int(index.pts[ordinal])):
                 raise IndexMismatch
-            if ordinal == next_wanted:
-                yield turn(to_rgb(frame, reformatter), read_orientation(frame))
-                next_wanted = next(wanted_left, None)
-                if next_wanted is None:
-                    return
-    if next_wanted is not None:
-        if not index.decoded:
-            raise IndexMismatch
-        raise unreadable(video, f"a second pass over it ends before frame {next_wanted}")
+            # What a decoder has patched up spoils the frames that build on it, up to the next key frame.
+            damaged = frame.is_corrupt or (damaged and not frame.key_frame)
+            if ordinal not in left:
+                continue
+            if damaged:
+                raise unreadable(video, f"frame {ordinal} is damaged")
+            yield turn(to_rgb(frame, reformatter), read_orientation(frame))
+            left.remove(ordinal)
+            if not left:
+                return
+    if not index.decoded:
+        raise IndexMismatch
+    raise unreadable(video, f"a second pass over it ends before frame {min(left)}")
 
 
 def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
