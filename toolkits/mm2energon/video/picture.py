@@ -40,6 +40,7 @@ def to_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
         dst_colorspace=matrix,
         interpolation="BICUBIC",
         dst_color_range="JPEG",
+        threads=1,
     )
     pixels: NDArray[np.uint8] = converted.to_ndarray()
     return pixels
