@@ -3,6 +3,7 @@
 The layers; a module imports only from lines below its own, and neighbours on a line do not know each other:
 
     cli
+    commands
     pipeline
     formats  images  video  shards
     targets  tokens  jsonio

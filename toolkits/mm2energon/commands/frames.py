@@ -1,0 +1,66 @@
+"""`mm2energon frames` = build_llava_frame_dataset.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction
+from mm2energon.pipeline.account import SET_ASIDE_NAME
+from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
+from mm2energon.pipeline.loop import ProgressMaker
+
+#: The default of the script that this one takes the place of.
+_INTERVAL_SECONDS = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    add_common(parser)
+    parser.add_argument("--output-json", type=Path, default=Path("dataset.json"), help="merged dataset, below the root")
+    parser.add_argument(
+        "--video-token", default="<image>", help="what stands for the video in the text of video samples (<image>)"
+    )
+    parser.add_argument("--skip-extraction", action="store_true", help="do not unpack archives of videos")
+    parser.add_argument("--no-frames", action="store_true", help="only merge the annotations, extract no frames")
+    add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
+    parser.add_argument("--max-frames", type=count, help="more than this: as many, evenly spread")
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Merge and extract."""
+    root = arguments.dataset_root.resolve()
+    wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=arguments.max_frames)
+    job = FramesJob(
+        root=root,
+        output=root / arguments.output_json,
+        video_token=arguments.video_token,
+        extraction=None if arguments.no_frames else wanted,
+        unpack=not arguments.skip_extraction,
+    )
+    report = build_frame_dataset(job, progress=progress)
+    result = accounted(
+        _lines(report, job), report.account, job.output.parent / SET_ASIDE_NAME, allowed=arguments.allow_set_aside
+    )
+    script = "mm2energon shard" + (
+        "" if arguments.dataset_root == Path() else f" --dataset-root {arguments.dataset_root}"
+    )
+    json = "" if arguments.output_json == Path("dataset.json") else f" --json {arguments.output_json}"
+    return Result([*result.lines, "", f"Next: {script}{json} --train-split 9 --val-split 1"], result.status)
+
+
+def _lines(report: FramesReport, job: FramesJob) -> list[str]:
+    lines = [f"{job.output}"]
+    if report.moved:
+        lines.append(f"  the file that stood there was not ours: kept as {report.moved}")
+    lines.append(f"  from {', '.join(report.annotations[:5])}" + (" ..." if len(report.annotations) > 5 else ""))
+    if report.ignored:
+        lines.append(f"  {len(report.ignored)} other json files hold no annotations: {', '.join(report.ignored[:3])}")
+    for archive in report.archives:
+        what = "unpacked before" if archive.already_done else f"{archive.files} files unpacked"
+        lines.append(f"  {archive.name}: {what}" + (f", {len(archive.refused)} refused" if archive.refused else ""))
+        lines += [f"    refused {member}" for member in archive.refused[:5]]
+    if job.extraction is not None:
+        lines.append(f"videos     {report.videos:>8}   ({report.frames} frames, {report.videos_failed} videos failed)")
+    return lines

@@ -1,0 +1,35 @@
+"""`mm2energon info` = show_shards.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.pipeline.describe import Description, describe
+from mm2energon.pipeline.loop import ProgressMaker
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Describe a dataset."""
+    return Result(summary(arguments.shards, describe(arguments.shards)))
+
+
+def summary(root: Path, found: Description) -> list[str]:
+    """A dataset in a few lines."""
+    lines = [f"{root}   for {found.target.name}: {found.target.reader}"]
+    for split, (shards, samples, size) in found.splits.items():
+        lines.append(f"{split:<6} {samples:>8} samples in {shards:>4} shards, {size / 1e6:10.1f} MB")
+    parts = ", ".join(f"{name} ({size} bytes)" for name, size in found.parts.items())
+    lines.append(f"first record: {parts}")
+    for other, lost in found.also_read_by.items():
+        what = "not counted" if lost is None else f"{lost} samples would be dropped or cut"
+        lines.append(f"also read by {other} (dataset.{other}.yaml): {what}")
+    if made_by := found.manifest.get("made_by"):
+        lines.append(f"made by {made_by}")
+    return lines

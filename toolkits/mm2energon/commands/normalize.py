@@ -1,0 +1,33 @@
+"""`mm2energon normalize` = replace_llava_image_key.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import accounted
+from mm2energon.pipeline.account import SET_ASIDE_NAME
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.normalize import normalize
+from mm2energon.pipeline.sources import only_annotation_file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("--input-file", type=Path, help="JSON array or JSON lines (the only one in this folder)")
+    parser.add_argument("--output-file", type=Path, default=Path("dataset.json"), help="lines when it ends in .jsonl")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
+    parser.add_argument(
+        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
+    )
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Write the input as ShareGPT."""
+    output = arguments.output_file.absolute()
+    source = arguments.input_file or only_annotation_file(Path.cwd())
+    account = normalize(source, output, overwrite=arguments.overwrite, progress=progress)
+    return accounted(
+        [f"{output}", f"  from {source}"], account, output.parent / SET_ASIDE_NAME, allowed=arguments.allow_set_aside
+    )

@@ -1,0 +1,119 @@
+"""Options that several commands share, and the values that they are parsed to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mm2energon.commands import Result
+from mm2energon.pipeline.extract import Extraction
+from mm2energon.pipeline.loop import Limits, usable_cores
+from mm2energon.video.decoders import DECODERS
+from mm2energon.video.extract import FrameOptions
+from mm2energon.video.sampling import Sampling
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_LEAST_MEMORY_BYTES = 4 << 30
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that reads a dataset."""
+    parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
+    parser.add_argument("--workers", type=count, default=usable_cores(), help="processes (the cores of this machine)")
+    parser.add_argument(
+        "--allow-set-aside", action="store_true", help="exit 0, not 3, when samples were set aside with their reasons"
+    )
+
+
+def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> None:
+    """Options that say which frames of a video are extracted, and how."""
+    group = parser.add_argument_group("frames")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument(
+        "--time-interval", type=float, help=f"seconds between frames ({interval_seconds:g}; 0.5 gives 2 fps)"
+    )
+    which.add_argument("--fps", type=float, help="frames per second, instead of an interval")
+    which.add_argument("--num-frames", type=count, help="this many frames, evenly spread, instead of an interval")
+    group.add_argument("--min-frames", type=count, help="fewer than this: as many, evenly spread")
+    group.add_argument("--max-pixels", type=count, help="larger frames are made smaller, by Qwen's smart resize rule")
+    group.add_argument("--quality", type=count, default=95, help="JPEG quality, 1 to 100 (95)")
+    group.add_argument(
+        "--decoder", choices=sorted(DECODERS), default="pyav", help="what decodes; the frames are the same"
+    )
+    group.add_argument(
+        "--video-timeout", type=float, default=3600.0, help="seconds that one video may take; 0: no limit (3600)"
+    )
+    group.add_argument(
+        "--video-memory", type=size, help="memory that decoding one video may take, such as 8G (a fair share)"
+    )
+
+
+def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_frames: int | None) -> Extraction:
+    """What `add_frames` parsed.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+    given = (arguments.time_interval, arguments.fps, arguments.num_frames)
+    sampling = Sampling(
+        interval_seconds=interval_seconds if given == (None, None, None) else arguments.time_interval,
+        fps=arguments.fps,
+        num_frames=arguments.num_frames,
+        min_frames=arguments.min_frames,
+        max_frames=max_frames,
+    )
+    options = FrameOptions(
+        sampling=sampling,
+        max_pixels=arguments.max_pixels,
+        quality=arguments.quality,
+        decoder=arguments.decoder,
+    )
+    memory = arguments.video_memory or max(_LEAST_MEMORY_BYTES, _memory_bytes() // arguments.workers)
+    return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=memory))
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up; `1e4` is one."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if number < 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(number)
+
+
+def size(text: str) -> int:
+    """A number of bytes: `500000000`, `500M`, `2G` (powers of 1024)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    number = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; 500000000, 500M or 2G was expected")
+    return number
+
+
+def accounted(head: list[str], account: Mapping[str, Any], set_aside: Path, *, allowed: bool) -> Result:
+    """The end of every summary: the numbers, and the exit status that goes with them."""
+    written, refused = account["written"], account["set_aside"]
+    lines = [*head, f"read       {account['read']:>8}"]
+    lines += [f"written    {sum(written.values()):>8}" + _details(written)]
+    lines += [f"set aside  {sum(refused.values()):>8}" + _details(refused)]
+    if refused:
+        lines.append(f"           see {set_aside}")
+    return Result(lines, 3 if refused and not allowed else 0)
+
+
+def _details(counts: Mapping[str, int]) -> str:
+    named = {name: number for name, number in counts.items() if number and name != "entries"}
+    return f"   ({', '.join(f'{name} {number}' for name, number in named.items())})" if named else ""
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _LEAST_MEMORY_BYTES

@@ -1,0 +1,142 @@
+"""`mm2energon shard` = convert_custom_dataset_to_wds_chatml.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, size
+from mm2energon.pipeline.account import SET_ASIDE_NAME
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.plan import Arrangement
+from mm2energon.pipeline.prepare import Mending
+from mm2energon.pipeline.shard import ShardJob, ShardReport, shard
+from mm2energon.targets import TARGETS
+
+#: 2 fps, which every reader takes for granted where it asks no further.
+_INTERVAL_SECONDS = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    add_common(parser)
+    parser.add_argument("--json", type=Path, default=Path("dataset.json"), help="annotation file, below the root")
+    parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
+    parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
+    _add_arrangement(parser)
+    _add_mending(parser)
+    parser.add_argument("--no-extract", action="store_true", help="set videos without frames aside, extract nothing")
+    parser.add_argument(
+        "--second-per-grid-ts",
+        choices=["model", "pai"],
+        default="model",
+        help="model: 2 / fps, as Qwen2.5-VL means it; pai: 1 / fps, as Pai's converter writes it (model)",
+    )
+    parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json")
+    parser.add_argument(
+        "--check-media", choices=["header", "full"], default="header", help="full: decode every image once before"
+    )
+    parser.add_argument("--restart", action="store_true", help="remove what an earlier run wrote to the output first")
+    add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
+
+
+def _add_arrangement(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("splits and shards")
+    group.add_argument("--train-split", type=float, default=9, help="share of train (9)")
+    group.add_argument("--val-split", type=float, default=1, help="share of val (1)")
+    group.add_argument("--test-split", type=float, default=0, help="share of test (0)")
+    group.add_argument("--max-samples-per-tar", type=count, default=10_000, help="samples in a shard (10000)")
+    group.add_argument("--max-shard-size", type=size, help="bytes in a shard, such as 500M (no limit)")
+    group.add_argument("--seed", type=int, default=42, help="changes which samples go where (42)")
+    group.add_argument(
+        "--group-by", choices=["media", "id", "none"], default="media", help="what keeps samples in one split (media)"
+    )
+    group.add_argument("--shuffle", action="store_true", help="write samples in an order drawn by the seed")
+
+
+def _add_mending(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what may be done to samples that the target's reader would drop in silence")
+    group.add_argument(
+        "--system-turn",
+        choices=["keep", "fold", "drop"],
+        default="keep",
+        help="keep it; fold: put its text before the first question; drop: leave it out (keep)",
+    )
+    group.add_argument(
+        "--prepend-missing-tags", action="store_true", help="put tags that the text lacks before the first question"
+    )
+    group.add_argument("--double-single-frames", action="store_true", help="store a video of one frame as two")
+    group.add_argument(
+        "--enlarge-small-images", action="store_true", help="bring pictures below the reader's least size up to it"
+    )
+    group.add_argument("--max-images", type=count, help="set samples with more images aside")
+    group.add_argument("--max-frames", type=count, help="of videos with more frames take as many, evenly spread")
+    group.add_argument(
+        "--odd-frames",
+        choices=["keep", "cut", "repeat"],
+        help="an odd last frame: keep it, cut it off, or repeat it (as the target's reader does)",
+    )
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Plan, run, finalize."""
+    root = arguments.dataset_root.resolve()
+    output = (arguments.output or root / "wds").absolute()
+    wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
+    job = ShardJob(
+        root=root,
+        annotations=root / arguments.json,
+        output=output,
+        target=TARGETS[arguments.target],
+        arrangement=_arrangement(arguments),
+        mending=_mending(arguments),
+        workers=arguments.workers,
+        extraction=None if arguments.no_extract else wanted,
+        seconds_per_grid=arguments.second_per_grid_ts,
+        default_fps=arguments.default_fps,
+        decode_images=arguments.check_media == "full",
+        restart=arguments.restart,
+    )
+    report = shard(job, progress=progress)
+    result = accounted(_lines(report, job), report.account, output / SET_ASIDE_NAME, allowed=arguments.allow_set_aside)
+    return Result([*result.lines, "", *_next(job)], result.status)
+
+
+def _arrangement(arguments: argparse.Namespace) -> Arrangement:
+    return Arrangement(
+        ratios={"train": arguments.train_split, "val": arguments.val_split, "test": arguments.test_split},
+        max_samples=arguments.max_samples_per_tar,
+        max_bytes=arguments.max_shard_size,
+        seed=arguments.seed,
+        group_by=arguments.group_by,
+        shuffle=arguments.shuffle,
+    )
+
+
+def _mending(arguments: argparse.Namespace) -> Mending:
+    return Mending(
+        system_turn=arguments.system_turn,
+        prepend_missing_tags=arguments.prepend_missing_tags,
+        double_single_frames=arguments.double_single_frames,
+        enlarge_small_images=arguments.enlarge_small_images,
+        max_images=arguments.max_images,
+        max_frames=arguments.max_frames,
+        odd_frames=arguments.odd_frames,
+    )
+
+
+def _lines(report: ShardReport, job: ShardJob) -> list[str]:
+    done = "was complete already, nothing was written" if report.already_done else f"{report.shards} shards"
+    lines = [f"{job.output}   for {job.target.name}: {job.target.reader}", f"  {done}"]
+    if report.videos_extracted:
+        lines.append(f"  {report.videos_extracted} videos had no frames and were extracted on the way")
+    for other, lost in report.also_read_by.items():
+        what = "takes every sample" if not lost else f"would drop or cut {lost} samples"
+        lines.append(f"  dataset.{other}.yaml: {other} reads the same shards, and {what}")
+    return lines
+
+
+def _next(job: ShardJob) -> list[str]:
+    steps = job.target.next_steps.replace("{path}", str(job.output)).splitlines()
+    return [f"Check it: mm2energon verify {job.output}", *steps]
