@@ -20,18 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from megatron.energon import (
-    Batch,
-    Cooker,
-    DefaultTaskEncoder,
-    Sample,
-    WorkerConfig,
-    get_loader,
-    get_train_dataset,
-    get_val_dataset,
-    stateless,
-)
-from megatron.energon.edataclass import edataclass
+import transformers
+from byte_tokenizer import byte_tokenizer
+from megatron import energon
 from mm2energon.shards.cooker import cook_chat
 from mm2energon.shards.energon import stand_in
 from mm2energon.shards.reader import read_dataset_yaml
@@ -49,12 +40,11 @@ SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
 #: Tag -> (the token that is repeated in its place, its value in mm_token_type_ids).
 TAGS = {"<image>": ("<|image_pad|>", 1), "<video>": ("<|video_pad|>", 2)}
-END_OF_TEXT = "<|endoftext|>"
-CONTROL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>")
+PADDING = "<|endoftext|>"
 
 
-@edataclass
-class EncodedChat(Sample):
+@energon.edataclass
+class EncodedChat(energon.Sample):
     """One conversation, ready for a batch; one entry of the lists per image or video."""
 
     input_ids: torch.Tensor
@@ -66,8 +56,8 @@ class EncodedChat(Sample):
     second_per_grid_ts: list[float]
 
 
-@edataclass
-class QwenBatch(Batch):
+@energon.edataclass
+class QwenBatch(energon.Batch):
     """What the model takes. `pixel_values*`: float32, patches x 1176; `*_grid_thw`: media x (time, height, width)."""
 
     input_ids: torch.Tensor
@@ -87,10 +77,10 @@ class QwenBatch(Batch):
         return {name: value for name, value in named.items() if value is not None}
 
 
-class QwenEncoder(DefaultTaskEncoder[Sample, EncodedChat, QwenBatch, QwenBatch]):
+class QwenEncoder(energon.DefaultTaskEncoder[energon.Sample, EncodedChat, QwenBatch, QwenBatch]):
     """Energon's place for the work on samples: it runs in the loader's workers."""
 
-    cookers = [Cooker(cook_chat)]  # used for crude shards alone
+    cookers = [energon.Cooker(cook_chat)]  # used for crude shards alone
 
     def __init__(self, tokenizer: Any, *, max_image_pixels: int, max_frame_pixels: int) -> None:
         super().__init__()
@@ -98,8 +88,8 @@ class QwenEncoder(DefaultTaskEncoder[Sample, EncodedChat, QwenBatch, QwenBatch])
         self.max_image_pixels = max_image_pixels
         self.max_frame_pixels = max_frame_pixels
 
-    @stateless
-    def encode_sample(self, sample: Sample) -> EncodedChat:
+    @energon.stateless
+    def encode_sample(self, sample: energon.Sample) -> EncodedChat:
         messages, images, videos, seconds = read_chat(sample)
         encoded_images = [patchify([image], max_pixels=self.max_image_pixels) for image in images]
         encoded_videos = [patchify(frames, max_pixels=self.max_frame_pixels) for frames in videos]
@@ -117,7 +107,7 @@ class QwenEncoder(DefaultTaskEncoder[Sample, EncodedChat, QwenBatch, QwenBatch])
             second_per_grid_ts=seconds,
         )
 
-    @stateless
+    @energon.stateless
     def batch(self, samples: list[EncodedChat]) -> QwenBatch:
         def pad(rows: list[torch.Tensor], value: int) -> torch.Tensor:
             return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
@@ -126,7 +116,7 @@ class QwenEncoder(DefaultTaskEncoder[Sample, EncodedChat, QwenBatch, QwenBatch])
             values = [value for sample in samples for value in getattr(sample, name)]
             return combine(values) if values else None
 
-        input_ids = pad([sample.input_ids for sample in samples], self.tokenizer.convert_tokens_to_ids(END_OF_TEXT))
+        input_ids = pad([sample.input_ids for sample in samples], self.tokenizer.convert_tokens_to_ids(PADDING))
         types = torch.zeros_like(input_ids)
         for token, kind in TAGS.values():
             types[input_ids == self.tokenizer.convert_tokens_to_ids(token)] = kind
@@ -220,19 +210,8 @@ def tokenize(
 
 
 def load_tokenizer(name: str | None) -> Any:
-    """The tokenizer of a folder or of the Hugging Face hub, or one of single bytes."""
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    if name:
-        return AutoTokenizer.from_pretrained(name)
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={letter: k for k, letter in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([*CONTROL_TOKENS, *(token for token, _ in TAGS.values())])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=END_OF_TEXT, eos_token="<|im_end|>")
+    """The tokenizer in a folder or on the Hugging Face hub; without a name, one of single bytes."""
+    return byte_tokenizer() if name is None else transformers.AutoTokenizer.from_pretrained(name)
 
 
 def open_split(
@@ -241,11 +220,14 @@ def open_split(
     """Batches of a split: shuffled without end, or with `once` in order and each sample once."""
     config = read_dataset_yaml(root)
     stand_in(config["__module__"], config["__class__"])  # nothing happens where the reader itself is installed
-    settings = WorkerConfig.default_worker_config(num_workers=workers)
+    settings = energon.WorkerConfig.default_worker_config(num_workers=workers)
+    settings.global_error_handler = energon.reraise_exception  # Energon's own passes over a bad sample
     common = {"split_part": split, "worker_config": settings, "batch_size": batch_size, "task_encoder": encoder}
     if once:
-        return get_loader(get_val_dataset(root, **common))
-    return get_loader(get_train_dataset(root, shuffle_buffer_size=100, max_samples_per_sequence=100, **common))
+        return energon.get_loader(energon.get_val_dataset(root, **common))
+    return energon.get_loader(
+        energon.get_train_dataset(root, shuffle_buffer_size=100, max_samples_per_sequence=100, **common)
+    )
 
 
 def main() -> None:
