@@ -2,7 +2,7 @@
 
     python examples/load_for_qwen2_5_vl.py demo_wds --processor Qwen/Qwen2.5-VL-3B-Instruct
 
-It reads shards of the targets `pai-v1`, `bridge` and `crude` alike and gives batches that
+It needs `pip install 'mm2energon[train]'`, reads shards of every target, and gives batches that
 `Qwen2_5_VLForConditionalGeneration` of Hugging Face transformers takes as they are. Without `--processor`
 a tokenizer of single bytes stands in, so that it runs without a network.
 """
@@ -37,6 +37,7 @@ STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 #: The label of a token that is not trained.
 IGNORED = -100
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
+#: What `from` says -> what the chat template says.
 ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
 #: Tag -> (the token that is repeated in its place, its value in mm_token_type_ids).
 TAGS = {"<image>": ("<|image_pad|>", 1), "<video>": ("<|video_pad|>", 2)}
@@ -141,8 +142,10 @@ def read_chat(sample: Any) -> tuple[list[dict[str, str]], list[Any], list[list[A
     stored = sample.conversation
     if isinstance(stored, (str, bytes)):
         stored = json.loads(stored)
-    turns = stored["conversations"]
-    messages = [{"role": ROLES[turn["from"]], "content": turn["value"]} for turn in turns]
+    messages = [
+        {"role": turn.get("role") or ROLES[turn["from"]], "content": turn["content" if "content" in turn else "value"]}
+        for turn in stored["conversations"]
+    ]
     return messages, sample.imgs or [], sample.videos or [], stored.get("second_per_grid_ts", [])
 
 
@@ -153,8 +156,7 @@ def patchify(
 
     Args:
         frames: float, 0 to 1, channels (RGB) x height x width, all of one size.
-        max_pixels: Of one resized frame.
-        min_pixels: The same.
+        max_pixels: Of one resized frame; `min_pixels` likewise.
 
     Returns:
         The patches in the order of the merged tokens, and the grid of patches (time, height, width).

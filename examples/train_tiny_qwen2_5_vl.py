@@ -85,15 +85,18 @@ def two_videos(samples: Iterable[QwenBatch], tokenizer: Any) -> list[tuple[QwenB
     """Two samples with one video each that answer the same question differently: (sample, question, answer)."""
     by_question: dict[str, dict[str, QwenBatch]] = {}
     for sample in samples:
-        if sample.video_grid_thw is None or len(sample.video_grid_thw) != 1:
-            continue
-        question = tokenizer.decode(sample.input_ids[0, : answer_start(sample)])
-        answer = tokenizer.decode(sample.labels[0, answer_start(sample) : answer_end(sample)])
-        answers = by_question.setdefault(question, {})
-        answers[answer] = sample
-        if len(answers) == 2:
-            return [(sample, question, answer) for answer, sample in answers.items()]
-    sys.exit("no two videos in this split have the same first question and different answers; use a larger split")
+        if sample.video_grid_thw is not None and len(sample.video_grid_thw) == 1:
+            start, end = answer_start(sample), answer_end(sample)
+            question = tokenizer.decode(sample.input_ids[0, :start], skip_special_tokens=True)
+            answer = tokenizer.decode(sample.input_ids[0, start:end], skip_special_tokens=True)
+            by_question.setdefault(question, {})[answer] = sample
+    pairs = [
+        (question, *sorted(answers, key=len)[-2:]) for question, answers in by_question.items() if len(answers) > 1
+    ]
+    if not pairs:
+        sys.exit("no two videos of this split answer one question differently; give it more samples")
+    question, *answers = max(pairs, key=lambda pair: len(pair[1]))  # the longest answers are the hardest
+    return [(by_question[question][answer], question, answer) for answer in answers]
 
 
 def answer_start(sample: QwenBatch) -> int:
@@ -117,7 +120,8 @@ def ask(model: Qwen2_5_VLForConditionalGeneration, sample: QwenBatch, tokenizer:
         inputs[name] = inputs[name][:, :start]
     model.eval()
     length = answer_end(sample) - start + 8
-    return tokenizer.decode(model.generate(**inputs, do_sample=False, max_new_tokens=length)[0, start:])
+    generated = model.generate(**inputs, do_sample=False, max_new_tokens=length)
+    return tokenizer.decode(generated[0, start:], skip_special_tokens=True)
 
 
 def main() -> int:
@@ -136,10 +140,9 @@ def main() -> int:
     print(f"loss {losses[0]:.3f} before, {losses[-1]:.3f} after")
 
     right = 0
-    for sample, _, expected in asked:
+    for sample, question, expected in asked:
         given = ask(model, sample, tokenizer)
         right += given == expected
-        question = tokenizer.decode(sample.input_ids[0, : answer_start(sample)], skip_special_tokens=True)
         print(f"{sample.__key__[0]}\n  prompt    {question!r}\n  expected  {expected!r}\n  given     {given!r}")
     return 0 if right == len(asked) else 1
 

@@ -33,6 +33,11 @@ DATASET_YAMLS: dict[str, dict[str, Any]] = {
         "field_map": FIELDS,
         "subflavors": {},
     },
+    "pai-v2": {
+        "__module__": "megatron_patch.data.multimodal_dataset",
+        "__class__": "ChatMLWebdataset",
+        "field_map": {"imgs": "jpgs", "videos": "mp4s", "audios": "mp3s", "conversation": "json"},
+    },
     "crude": {"__module__": "megatron.energon", "__class__": "CrudeWebdataset"},
 }
 
@@ -85,18 +90,19 @@ def write_shards(root: Path, chats: list[Chat], *, target: str = "pai-v1") -> No
 
 
 def pickled_parts(chat: Chat, target: str) -> dict[str, bytes]:
-    """The parts of `pai-v1` and `bridge`."""
+    """The parts of every target but `crude`."""
     turns = []
     for k, text in enumerate(chat.texts):
         role = ("user", "assistant")[k % 2]
-        turn = {"from": ROLE_NAMES[role], "value": text}
-        turns.append({**turn, "role": role, "content": text} if target == "bridge" else turn)
+        spoken = {"from": ROLE_NAMES[role], "value": text} if target != "pai-v2" else {}
+        turns.append(spoken if target == "pai-v1" else {**spoken, "role": role, "content": text})
     content = {"conversations": turns, "second_per_grid_ts": [SECONDS_PER_GRID] * len(chat.videos)}
-    return {
+    parts = {
         "jpgs": pickle.dumps(list(chat.images), protocol=4),
-        "videos": pickle.dumps([list(frames) for frames in chat.videos], protocol=4),
+        "mp4s" if target == "pai-v2" else "videos": pickle.dumps([list(frames) for frames in chat.videos], protocol=4),
         "json": json.dumps(content).encode(),
     }
+    return {**parts, "mp3s": pickle.dumps([])} if target == "pai-v2" else parts
 
 
 def crude_parts(chat: Chat, target: str) -> dict[str, bytes]:
