@@ -146,6 +146,25 @@ def cut_by_edit_list(path: Path, seconds: Fraction) -> Path:
     return path
 
 
+def drop_first_group(source: Path, target: Path) -> Path:
+    """Copy a clip from its second key frame on, leading pictures of that frame included."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = read.streams.video[0]
+        copy = written.add_stream_from_template(stream)
+        key_frames = 0
+        for packet in read.demux(stream):
+            key_frames += packet.is_keyframe
+            if packet.size and key_frames > 1:
+                packet.stream = copy
+                written.mux(packet)
+    return target
+
+
+def read_numbers(paths: Sequence[Path]) -> list[int | None]:
+    """The numbers of many pictures."""
+    return [read_number(path) for path in paths]
+
+
 def _bits(number: int) -> list[bool]:
     check = (number * 7 + 5) % 13 + 1
     return [bool((number | check << NUMBER_BITS) >> place & 1) for place in range(GRID * GRID)]

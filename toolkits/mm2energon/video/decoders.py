@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from mm2energon.errors import MediaError, missing_extra
@@ -38,6 +37,8 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
         MediaError: `unreadable-video`, also when a wanted frame is damaged.
         IndexMismatch: the index was read off the packets, and a decoded frame is not the one it tells.
     """
+    from av.video.reformatter import VideoReformatter
+
     reformatter = VideoReformatter()
     left = set(wanted)
     damaged = False
@@ -147,6 +148,8 @@ class _FirstFrame:
 
 
 def _first_frame(video: Path) -> _FirstFrame:
+    from av.video.reformatter import VideoReformatter
+
     with open_video(video) as (container, stream):
         for frame in decode_frames(video, container, stream):
             orientation = read_orientation(frame)

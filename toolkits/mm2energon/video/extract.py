@@ -92,10 +92,9 @@ def extract_frames(video: Path, options: FrameOptions) -> Frames:
         _move_in(folder, place)
     sidecar = _sidecar(video, options, extracted) | {"source_bytes": source_bytes}
     _write_json(place.sidecar, sidecar)
-    frames = find_frames(video)
-    if frames is None or frames.sidecar != place.sidecar:
-        raise OSError(f"{place.folder}: the frames just written are not there; another process works on this video")
-    return frames
+    width, height = extracted.size
+    times = tuple(sidecar["times"])
+    return Frames(tuple(our_frames(place.folder)), extracted.choice.fps, times, width, height, place.sidecar)
 
 
 def _done(video: Path, options: FrameOptions) -> Frames | None:

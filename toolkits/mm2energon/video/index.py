@@ -110,7 +110,7 @@ def decode_frames(video: Path, container: InputContainer, stream: VideoStream) -
             frames = packet.decode()
         except av.error.InvalidDataError as error:
             if begun or packet.is_keyframe:
-                raise unreadable(video, f"decoding stopped part way ({error})") from error
+                raise unreadable(video, f"decoding stopped part way ({error.strerror})") from error
             continue
         for frame in frames:
             begun = True

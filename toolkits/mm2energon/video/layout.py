@@ -90,15 +90,18 @@ def find_frames(video: Path, *, default_fps: float | None = None) -> Frames | No
 def choose_place(video: Path) -> Place:
     """The place for frames that are about to be written: where this video's are already, else a free one.
 
+    Of the videos that share a stem the first by name gets the default place, whatever the order of the work.
+
     Raises:
         MediaError: `bad-sidecar` both places hold files that are not ours.
     """
     default, own = frame_places(video)
-    if default is not None and read_own_sidecar(default, video) is not None and _all_ours(default.folder):
+    for place in (default, own):
+        if place is not None and read_own_sidecar(place, video) is not None:
+            return place
+    if default is not None and _is_free(default) and _is_first(video):
         return default
-    if read_own_sidecar(own, video) is None and default is not None and _is_free(default) and _is_first(video):
-        return default
-    if (own.sidecar.exists() and read_own_sidecar(own, video) is None) or not _all_ours(own.folder):
+    if not _is_free(own):
         raise MediaError(
             f"{video}: {own.folder} or {own.sidecar} holds what was not written here; "
             "expected a free place for its frames; move it away",

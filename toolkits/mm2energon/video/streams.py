@@ -32,7 +32,7 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.codec_context.thread_type = "NONE"
             yield container, stream
     except av.error.FFmpegError as error:
-        raise unreadable(video, str(error)) from error
+        raise unreadable(video, f"it cannot be read ({error.strerror})") from error
 
 
 def require_file(video: Path) -> None:
