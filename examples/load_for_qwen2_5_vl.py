@@ -37,7 +37,6 @@ STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 #: The label of a token that is not trained.
 IGNORED = -100
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
-#: What `from` says -> what the chat template says.
 ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
 #: Tag -> (the token that is repeated in its place, its value in mm_token_type_ids).
 TAGS = {"<image>": ("<|image_pad|>", 1), "<video>": ("<|video_pad|>", 2)}
@@ -83,7 +82,9 @@ class QwenEncoder(energon.DefaultTaskEncoder[energon.Sample, EncodedChat, QwenBa
 
     cookers = [energon.Cooker(cook_chat)]  # used for crude shards alone
 
-    def __init__(self, tokenizer: Any, *, max_image_pixels: int, max_frame_pixels: int) -> None:
+    def __init__(
+        self, tokenizer: Any, *, max_image_pixels: int = 1280 * FACTOR**2, max_frame_pixels: int = 768 * FACTOR**2
+    ) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.max_image_pixels = max_image_pixels
@@ -94,17 +95,16 @@ class QwenEncoder(energon.DefaultTaskEncoder[energon.Sample, EncodedChat, QwenBa
         messages, images, videos, seconds = read_chat(sample)
         encoded_images = [patchify([image], max_pixels=self.max_image_pixels) for image in images]
         encoded_videos = [patchify(frames, max_pixels=self.max_frame_pixels) for frames in videos]
-        image_grids, video_grids = ([grid for _, grid in media] for media in (encoded_images, encoded_videos))
-        grids = {"<image>": image_grids, "<video>": video_grids}
+        grids = {"<image>": [grid for _, grid in encoded_images], "<video>": [grid for _, grid in encoded_videos]}
         input_ids, labels = tokenize(self.tokenizer, messages, grids, where=sample.__key__)
         return EncodedChat.derive_from(
             sample,
             input_ids=torch.tensor(input_ids),
             labels=torch.tensor(labels),
             images=[patches for patches, _ in encoded_images],
-            image_grids=image_grids,
+            image_grids=grids["<image>"],
             videos=[patches for patches, _ in encoded_videos],
-            video_grids=video_grids,
+            video_grids=grids["<video>"],
             second_per_grid_ts=seconds,
         )
 
@@ -142,11 +142,13 @@ def read_chat(sample: Any) -> tuple[list[dict[str, str]], list[Any], list[list[A
     stored = sample.conversation
     if isinstance(stored, (str, bytes)):
         stored = json.loads(stored)
-    messages = [
-        {"role": turn.get("role") or ROLES[turn["from"]], "content": turn["content" if "content" in turn else "value"]}
-        for turn in stored["conversations"]
-    ]
-    return messages, sample.imgs or [], sample.videos or [], stored.get("second_per_grid_ts", [])
+    messages = []
+    for turn in stored["conversations"]:
+        text = turn["content"] if "content" in turn else turn["value"]
+        messages.append({"role": turn.get("role") or ROLES[turn["from"]], "content": text})
+    videos = sample.videos or []
+    # Without a stored value: two frames per second.
+    return messages, sample.imgs or [], videos, stored.get("second_per_grid_ts") or [1.0] * len(videos)
 
 
 def patchify(
@@ -227,20 +229,18 @@ def open_split(
     common = {"split_part": split, "worker_config": settings, "batch_size": batch_size, "task_encoder": encoder}
     if once:
         return energon.get_loader(energon.get_val_dataset(root, **common))
-    return energon.get_loader(
-        energon.get_train_dataset(root, shuffle_buffer_size=100, max_samples_per_sequence=100, **common)
-    )
+    shuffle = {"shuffle_buffer_size": 100, "max_samples_per_sequence": 100}
+    return energon.get_loader(energon.get_train_dataset(root, **common, **shuffle))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Show the batches that Qwen2.5-VL would train on.")
     parser.add_argument("dataset", type=Path, metavar="DATASET_WDS", help="folder of the shards")
     parser.add_argument("--processor", metavar="PATH_OR_HUB_ID", help="where the tokenizer lies")
-    parser.add_argument("--split", default="train", help="split to read (default: %(default)s)")
-    parser.add_argument("--batches", type=int, default=2, help="batches to show (default: %(default)s)")
+    parser.add_argument("--split", default="train", help="split to read (%(default)s)")
+    parser.add_argument("--batches", type=int, default=2, help="batches to show (%(default)s)")
     options = parser.parse_args()
-    limits = {"max_image_pixels": 1280 * FACTOR**2, "max_frame_pixels": 768 * FACTOR**2}
-    loader = open_split(options.dataset, QwenEncoder(load_tokenizer(options.processor), **limits), split=options.split)
+    loader = open_split(options.dataset, QwenEncoder(load_tokenizer(options.processor)), split=options.split)
     for batch in itertools.islice(loader, options.batches):
         print(f"batch of {', '.join(batch.__key__)}")
         for name, value in batch.model_inputs().items():

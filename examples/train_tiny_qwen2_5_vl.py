@@ -11,6 +11,7 @@ is 1 when an answer is wrong.
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,7 +41,8 @@ def tiny_model(tokenizer: Any) -> Qwen2_5_VLForConditionalGeneration:
         "num_key_value_heads": heads // 2,
         "max_position_embeddings": 4096,
         # Pairs of one head's dimensions that turn with time, height and width.
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 4, 4]},
+        "rope_scaling": {"rope_type": "default", "mrope_section": [4, 4, 4]},
+        "rope_theta": 10_000.0,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
@@ -118,6 +120,8 @@ def ask(model: Qwen2_5_VLForConditionalGeneration, sample: QwenBatch, tokenizer:
     del inputs["labels"]
     for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
         inputs[name] = inputs[name][:, :start]
+    if "mm_token_type_ids" not in inspect.signature(model.forward).parameters:
+        del inputs["mm_token_type_ids"]  # transformers 4 does without, and refuses to generate with it
     model.eval()
     length = answer_end(sample) - start + 8
     generated = model.generate(**inputs, do_sample=False, max_new_tokens=length)
