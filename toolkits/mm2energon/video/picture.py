@@ -68,15 +68,17 @@ def fit_pixels(width: int, height: int, max_pixels: int | None) -> tuple[int, in
     """Width and height for a frame: as they are, or brought under `max_pixels` by Qwen's smart resize.
 
     The sides keep their ratio as nearly as multiples of `SIZE_FACTOR` allow, and are at least one factor long.
-    The rule: `smart_resize` of qwen-vl-utils, the case of too many pixels.
+    The rule: `smart_resize` of qwen-vl-utils, where there are too many pixels.
     """
     if max_pixels is None or width * height <= max_pixels:
         return width, height
-    shrink = sqrt(width * height / max_pixels)
-    fitted = (_floor_side(width / shrink), _floor_side(height / shrink))
+    fitted = (_side(round(width / SIZE_FACTOR)), _side(round(height / SIZE_FACTOR)))
+    if fitted[0] * fitted[1] > max_pixels:
+        factors = SIZE_FACTOR * sqrt(width * height / max_pixels)
+        fitted = (_side(floor(width / factors)), _side(floor(height / factors)))
     # A very long picture has its short side lifted to one factor; the long side then gives way.
     if fitted[0] * fitted[1] > max_pixels:
-        longest = max(_floor_side(max_pixels / SIZE_FACTOR), SIZE_FACTOR)
+        longest = _side(max_pixels // SIZE_FACTOR**2)
         return (min(fitted[0], longest), min(fitted[1], longest))
     return fitted
 
@@ -89,8 +91,8 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.asarray(resized, dtype=np.uint8)
 
 
-def _floor_side(length: float) -> int:
-    return max(SIZE_FACTOR, floor(length / SIZE_FACTOR) * SIZE_FACTOR)
+def _side(factors: int) -> int:
+    return max(factors, 1) * SIZE_FACTOR
 
 
 def _sign(value: int) -> int:
