@@ -21,9 +21,9 @@ CORE = [
     "pebble>=5.0.3",
 ]
 EXTRAS = {
-    "energon": ["torch>=2.4", "megatron-energon>=7"],
+    "energon": ["torch>=2.4", "megatron-energon[av_decode]>=7"],
     "decord": ["decord>=0.6"],
-    "train": ["torch>=2.4", "megatron-energon>=7", "transformers>=4.57,<6"],
+    "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["dev"] = [

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from megatron.energon import CaptioningSample, WorkerConfig, get_loader, get_val_dataset, reraise_exception
+from megatron.energon import CaptioningSample, WorkerConfig, get_loader, get_val_dataset
 from mm2energon.errors import InputError, SampleError
 from mm2energon.shards.energon import load_split, stand_in
 from mm2energon.shards.metadata import replace_dataset_yamls, write_metadata
@@ -171,7 +171,7 @@ def test_a_yaml_with_a_built_in_sample_type_is_read(datasets, tmp_path):
 
 def test_a_stand_in_serves_energon_without_our_loader(datasets):
     stand_in("megatron_patch.data.energon.chatml", "ChatMLWebdataset")
-    workers = WorkerConfig(rank=0, world_size=1, num_workers=0, global_error_handler=reraise_exception)
+    workers = WorkerConfig(rank=0, world_size=1, num_workers=0)
     dataset = get_val_dataset(datasets["pai-v1"], split_part="test", worker_config=workers, batch_size=None)
     assert [greys(sample.imgs) for sample in get_loader(dataset)] == [[n] for n in numbers_of("test")]
 

@@ -33,7 +33,8 @@ from mm2energon.errors import MediaError, SampleError, missing_extra
 try:
     import numpy
     import torch
-    from megatron.energon import Sample, basic_sample_keys, edataclass, stateless
+    from megatron.energon import Sample, basic_sample_keys, stateless
+    from megatron.energon.edataclass import edataclass
 except ModuleNotFoundError as error:
     raise missing_extra("megatron-energon", "energon") from error
 

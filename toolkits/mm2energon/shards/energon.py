@@ -5,15 +5,16 @@ Importing this module needs the extra `energon`; nothing else of the package imp
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 import types
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from mm2energon.errors import SampleError, missing_extra
+from mm2energon.errors import InputError, SampleError, missing_extra
 from mm2energon.jsonio import loads
 from mm2energon.shards.cooker import cook_chat, decode_image
 from mm2energon.shards.pickles import load_nested_bytes
@@ -26,11 +27,10 @@ try:
         DefaultTaskEncoder,
         Sample,
         WorkerConfig,
-        edataclass,
         get_loader,
         get_val_dataset,
-        reraise_exception,
     )
+    from megatron.energon.edataclass import edataclass
 except ImportError as error:
     raise missing_extra("megatron-energon>=7", "energon") from error
 
@@ -127,36 +127,59 @@ def load_split(
         decode: whether pictures are decoded to tensors (a `crude` dataset is always decoded).
 
     Raises:
-        InputError: the metadata cannot be read.
+        InputError: the metadata cannot be read, or Energon left samples out.
         SampleError: a sample is not what its target says; other errors of Energon pass as they are.
     """
-    if not read_index(root).splits.get(split):
+    index = read_index(root)
+    shards = index.splits.get(split)
+    if not shards:
         return
     config = read_dataset_yaml(root, dataset_config)
-    module, class_name = config.get("__module__"), config.get("__class__")
-    if module and class_name:
-        stand_in(module, class_name)
+    if "__module__" in config and "__class__" in config:
+        stand_in(config["__module__"], config["__class__"])
+    count = 0
+    for sample in _one_pass(root, split, dataset_config, num_workers, decode):
+        count += 1
+        yield sample
+    expected = sum(index.counts.get(shard, 0) for shard in shards)
+    if count != expected and not index.excluded:
+        raise InputError(
+            f"{root}: Energon gave {count} samples of {split}, {expected} were written; see its log for why"
+        )
+
+
+def _one_pass(root: Path, split: str, dataset_config: str, num_workers: int, decode: bool) -> Iterator[Any]:
     encoder = _Chats()
     encoder.decoder = DefaultTaskEncoder.decoder if decode else None
-    workers = WorkerConfig(rank=0, world_size=1, num_workers=num_workers, global_error_handler=reraise_exception)
     dataset = get_val_dataset(
         root,
         split_part=split,
-        worker_config=workers,
+        worker_config=_workers(num_workers),
         batch_size=None,
         task_encoder=encoder,
         dataset_config=dataset_config,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
-        samples = iter(get_loader(dataset, watchdog_timeout_seconds=None))
+        samples: Iterator[Any] = iter(get_loader(dataset, watchdog_timeout_seconds=None))
     yield from samples
+
+
+def _workers(count: int) -> WorkerConfig:
+    """One rank whose errors end the pass, where Energon can be told so (7.3 and later; before, it logs and goes on)."""
+    named = {field.name for field in dataclasses.fields(WorkerConfig)}
+    handler = {"global_error_handler": _raise} if "global_error_handler" in named else {}
+    return WorkerConfig(rank=0, world_size=1, num_workers=count, **handler)
 
 
 class _Chats(DefaultTaskEncoder):  # type: ignore[misc]
     """Hands samples on as they are."""
 
     cookers = (Cooker(cook_chat),)
+
+
+def _raise(error: Exception, *_about: Any) -> NoReturn:
+    raise error
 
 
 def _importable(module: str, class_name: str) -> bool:
