@@ -31,6 +31,7 @@ from PIL import Image
 
 PATCH, MERGE, FRAMES_PER_PATCH = 14, 2, 2
 FACTOR = PATCH * MERGE
+MIN_PIXELS = 4 * FACTOR**2
 #: OpenAI CLIP's, for values between 0 and 1.
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
@@ -151,19 +152,17 @@ def read_chat(sample: Any) -> tuple[list[dict[str, str]], list[Any], list[list[A
     return messages, sample.imgs or [], videos, stored.get("second_per_grid_ts") or [1.0] * len(videos)
 
 
-def patchify(
-    frames: Sequence[torch.Tensor], *, max_pixels: int, min_pixels: int = 56 * 56
-) -> tuple[torch.Tensor, tuple[int, int, int]]:
+def patchify(frames: Sequence[torch.Tensor], *, max_pixels: int) -> tuple[torch.Tensor, tuple[int, int, int]]:
     """Resizes, normalises and cuts an image (one frame) or the frames of a video, as Qwen's processors do.
 
     Args:
         frames: float, 0 to 1, channels (RGB) x height x width, all of one size.
-        max_pixels: Of one resized frame; `min_pixels` likewise.
+        max_pixels: Of one resized frame.
 
     Returns:
         The patches in the order of the merged tokens, and the grid of patches (time, height, width).
     """
-    height, width = smart_resize(*frames[0].shape[-2:], factor=FACTOR, min_pixels=min_pixels, max_pixels=max_pixels)
+    height, width = smart_resize(*frames[0].shape[-2:], factor=FACTOR, min_pixels=MIN_PIXELS, max_pixels=max_pixels)
     resized = [normalize(frame, height, width) for frame in frames]
     resized += resized[-1:] * (-len(resized) % FRAMES_PER_PATCH)
     time, rows, columns = len(resized) // FRAMES_PER_PATCH, height // PATCH, width // PATCH
