@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.video.packets import PacketScan, scan_packets
-from mm2energon.video.streams import no_frames, open_video, unreadable
+from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
 
 if TYPE_CHECKING:
     import av
@@ -105,7 +105,7 @@ def decode_frames(video: Path, container: InputContainer, stream: VideoStream) -
     import av
 
     begun = False
-    for packet in container.demux(stream):
+    for packet in read_packets(container, [stream]):
         try:
             frames = packet.decode()
         except av.error.InvalidDataError as error:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm2energon.video.streams import no_frames, open_video, unreadable
+from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
 from mm2energon.video.wholeness import promised_bytes
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def scan_packets(video: Path) -> PacketScan:
         )
         last_pts = None
         end_seconds = 0.0
-        for packet in container.demux():
+        for packet in read_packets(container, list(container.streams)):
             if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
                 continue
             end_seconds = max(end_seconds, _end_seconds(packet))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mm2energon.errors import MediaError
 
@@ -33,6 +33,17 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             yield container, stream
     except av.error.FFmpegError as error:
         raise unreadable(video, f"it cannot be read ({error.strerror})") from error
+
+
+def read_packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]:
+    """The packets of `streams`, in file order, then the empty one of each that makes its decoder give all it has."""
+    packets = iter(container.demux(streams))
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, IndexError):
+            # IndexError: PyAV fails at the end on a stream that turned up in mid-file; the others are at their end.
+            return
 
 
 def require_file(video: Path) -> None:
