@@ -41,7 +41,6 @@ SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
 #: Tag -> (the token that is repeated in its place, its value in mm_token_type_ids).
 TAGS = {"<image>": ("<|image_pad|>", 1), "<video>": ("<|video_pad|>", 2)}
-PADDING = "<|endoftext|>"
 
 
 @energon.edataclass
@@ -118,7 +117,7 @@ class QwenEncoder(energon.DefaultTaskEncoder[energon.Sample, EncodedChat, QwenBa
             values = [value for sample in samples for value in getattr(sample, name)]
             return combine(values) if values else None
 
-        input_ids = pad([sample.input_ids for sample in samples], self.tokenizer.convert_tokens_to_ids(PADDING))
+        input_ids = pad([sample.input_ids for sample in samples], self.tokenizer.convert_tokens_to_ids("<|endoftext|>"))
         types = torch.zeros_like(input_ids)
         for token, kind in TAGS.values():
             types[input_ids == self.tokenizer.convert_tokens_to_ids(token)] = kind

@@ -32,7 +32,7 @@ def test_shards_of_the_demo_dataset_train_a_model_that_tells_two_videos_apart(tm
     shard = run("-m", "mm2energon", "shard", *root, "--json", "dataset.json", "--output", str(tmp_path / "wds"))
     assert shard.returncode == 0, shard.stderr
 
-    trained = run(str(ROOT / "examples/train_tiny_qwen2_5_vl.py"), str(tmp_path / "wds"))
+    trained = run(str(ROOT / "examples/train_tiny_qwen2_5_vl.py"), str(tmp_path / "wds"), "--steps", "200")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     answers = re.findall(r"given +'(A \w+ square moves [\w ]+\.)'", trained.stdout)
     assert len(set(answers)) == 2
