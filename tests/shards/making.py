@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import pickle
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def picture(grey: int, kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
+def sound(level: int) -> bytes:
+    """A tenth of a second of one level, as a wav file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(level.to_bytes(2, "little") * 800)
+    return buffer.getvalue()
+
+
 def pai_v1_record(number: int) -> dict[str, bytes]:
     chat = {"conversations": [{"from": "human", "value": f"question {number}"}, {"from": "gpt", "value": "a"}]}
     return {
@@ -39,7 +49,7 @@ def pai_v2_record(number: int) -> dict[str, bytes]:
     return {
         "jpgs": record["jpgs"],
         "mp4s": record["videos"],
-        "mp3s": pickle.dumps([b"sound %d" % number], 4),
+        "mp3s": pickle.dumps([sound(number)], 4),
         "json": record["json"],
     }
 
@@ -50,7 +60,7 @@ def crude_record(number: int) -> dict[str, bytes]:
         "id": number,
         "images": ["image0.png"],
         "videos": [["video0.000001.png", "video0.000002.png"]],
-        "audios": ["audio0.mp3"],
+        "audios": ["audio0.wav"],
         "second_per_grid_ts": [1],
     }
     return {
@@ -58,7 +68,7 @@ def crude_record(number: int) -> dict[str, bytes]:
         "image0.png": picture(number),
         "video0.000001.png": picture(number + 1),
         "video0.000002.png": picture(number + 2),
-        "audio0.mp3": b"sound %d" % number,
+        "audio0.wav": sound(number),
     }
 
 

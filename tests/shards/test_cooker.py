@@ -12,7 +12,7 @@ from mm2energon.errors import MediaError, SampleError
 from mm2energon.shards.cooker import ChatSample, cook_chat, decode_image
 from PIL import Image
 
-from .making import crude_record, numbers_of, picture, write_dataset
+from .making import crude_record, numbers_of, picture, sound, write_dataset
 
 BASE = {"__key__": "00000005", "__restore_key__": ("Webdataset", 5), "__subflavors__": {"a": 1}, "__sources__": ()}
 
@@ -31,7 +31,7 @@ def test_a_sample_is_cooked_from_decoded_and_from_raw_parts(decode):
     cooked = cook_chat(sample)
     assert cooked.messages == [{"role": "user", "content": "question 5"}]
     assert cooked.second_per_grid_ts == [1.0]
-    assert cooked.audios == [b"sound 5"]
+    assert cooked.audios == [sound(5)]
     levels = [image.unique().item() * 255 for image in (*cooked.images, *cooked.videos[0])]
     assert levels == pytest.approx([5, 6, 7])
 

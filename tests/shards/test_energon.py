@@ -16,7 +16,7 @@ from mm2energon.shards.metadata import replace_dataset_yamls, write_metadata
 from mm2energon.shards.writer import ShardWriter
 from mm2energon.targets import TARGETS
 
-from .making import SHARDS, ShardSummary, numbers_of, pai_v1_record, picture, write_dataset
+from .making import SHARDS, ShardSummary, numbers_of, pai_v1_record, picture, sound, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,11 @@ def check_chat(sample, target, number):
     if target == "crude":
         assert sample.messages == [{"role": "user", "content": f"question {number}"}]
         assert (greys(sample.images), sample.second_per_grid_ts) == ([number], [1.0])
-        assert sample.audios == [b"sound %d" % number]
+        assert sample.audios == [sound(number)]
     else:
         assert sample.conversation["conversations"][0]["value"] == f"question {number}"
         assert greys(sample.imgs) == [number]
-        assert sample.audios == ([b"sound %d" % number] if target == "pai-v2" else None)
+        assert sample.audios == ([sound(number)] if target == "pai-v2" else None)
     assert greys(sample.videos) == [[number + 1, number + 2]]
 
 
