@@ -292,6 +292,18 @@ def test_a_video_without_a_suffix_does_not_hide_its_own_frames(tmp_path: Path) -
     assert (tmp_path / "clip.frames.json").is_file()
 
 
+def test_a_name_may_hold_colons_percents_and_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = Path("http:a %03d 'ü'.mp4")
+    write_clip(tmp_path / "v.mp4").rename(video)
+    assert numbers(video) == AT_30_FPS
+
+
+def only_a_playlist(path: Path) -> None:
+    write_clip(path.with_name("part.ts"))
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\npart.ts\n#EXT-X-ENDLIST\n")
+
+
 def only_sound(path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", "sine=d=1", path)
 
@@ -311,6 +323,7 @@ def no_file(path: Path) -> None:
         (only_text, "unreadable-video"),
         (Path.touch, "unreadable-video"),
         (no_file, "missing-media"),
+        (only_a_playlist, "unreadable-video"),
     ],
 )
 def test_what_yields_no_frame_leaves_nothing_behind(tmp_path: Path, make: Any, code: str) -> None:
@@ -318,7 +331,7 @@ def test_what_yields_no_frame_leaves_nothing_behind(tmp_path: Path, make: Any, c
     with pytest.raises(MediaError) as caught:
         extract_frames(tmp_path / "v.mp4", HALF_SECOND)
     assert caught.value.code == code
-    assert {path.name for path in tmp_path.iterdir()} <= {"v.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"v.mp4", "part.ts"}
 
 
 def test_a_video_that_breaks_in_the_middle_is_an_error(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
         raise missing_extra("opencv-python-headless", "opencv") from error
 
     first = _first_frame(video)
-    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    capture = cv2.VideoCapture(str(video.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # we turn frames ourselves: it knows no mirrored ones
     try:
         left = set(wanted)
@@ -118,7 +118,7 @@ def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     if first.container == "mpegts":  # it starts at the second key frame, and shows the last frame again and again
         raise _unfit(video, "decord loses the beginning of MPEG transport streams")
     try:
-        reader = decord.VideoReader(str(video), num_threads=1)
+        reader = decord.VideoReader(str(video.absolute()), num_threads=1)
         if len(reader) != len(index):
             raise _unfit(video, f"decord finds {len(reader)} frames, {len(index)} are shown")
         left = set(wanted)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+#: Formats that name other files instead of holding a video.
+PLAYLISTS = frozenset({"hls", "concat", "concatf", "dash", "imf", "image2", "sdp"})
+
+
 @contextmanager
 def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The opened container and its video stream, decoding on one thread; what goes wrong inside becomes ours.
@@ -26,7 +30,11 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
     require_file(video)
     try:
-        with av.open(str(video), mode="r", metadata_errors="replace") as container:
+        # An absolute path, so that a colon in a name is no protocol; and no network, whatever a playlist asks for.
+        options = {"protocol_whitelist": "file"}
+        with av.open(str(video.absolute()), mode="r", options=options, metadata_errors="replace") as container:
+            if container.format.name in PLAYLISTS:
+                raise unreadable(video, f"it is a list of other files ({container.format.name})")
             stream = _pick(video, container)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
