@@ -150,6 +150,20 @@ def test_a_part_that_is_missing_is_an_error_and_not_a_shorter_split(tmp_path):
         list(load_split(tmp_path, "train"))
 
 
+def test_a_sample_that_energon_passes_over_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("mm2energon.shards.energon._raise", lambda *_: None)
+    write_one(tmp_path, {**pai_v1_record(0), "json": b"{"})
+    with pytest.raises(InputError, match="gave 0 samples of train, 1 were written"):
+        list(load_split(tmp_path, "train"))
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_an_error_in_a_worker_process_ends_the_pass(tmp_path, num_workers):
+    write_one(tmp_path, {**pai_v1_record(0), "json": b"{"})
+    with pytest.raises((SampleError, RuntimeError), match=r"a\.tar/00000000\.json"):
+        list(load_split(tmp_path, "train", num_workers=num_workers))
+
+
 def test_a_yaml_with_a_built_in_sample_type_is_read(datasets, tmp_path):
     with ShardWriter(tmp_path / "a.tar") as shard:
         shard.write("00000000", {"jpg": picture(7, "JPEG"), "txt": b"seven"})

@@ -118,6 +118,7 @@ def load_split(
     """Every sample of a split once, in the order that Energon gives them, as the target's reader makes them.
 
     Samples of a `crude` dataset are cooked into `ChatSample`; readers that are not installed are stood in for.
+    The dataset.yaml is trusted: Energon makes an instance of whatever class it names.
 
     Args:
         root: the folder of the shards.
@@ -128,7 +129,8 @@ def load_split(
 
     Raises:
         InputError: the metadata cannot be read, or Energon left samples out.
-        SampleError: a sample is not what its target says; other errors of Energon pass as they are.
+        SampleError: a sample is not what its target says (RuntimeError out of a worker process); other errors of
+            Energon pass as they are.
     """
     index = read_index(root)
     shards = index.splits.get(split)
