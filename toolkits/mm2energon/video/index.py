@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mm2energon.video.packets import PacketScan, scan_packets
+from mm2energon.video.packets import SPLICE_SECONDS, PacketScan, scan_packets
 from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 #: A time base is finer than the frames, so that its time stamps are rounded values, from this many ticks per frame.
 FINE_TICKS = 4
-
-#: In a transport stream a leap of the clock beyond this is a splice, not a still (ffmpeg draws the line here too).
-SPLICE_SECONDS = 10
 
 
 @dataclass(frozen=True)

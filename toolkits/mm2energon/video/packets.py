@@ -20,6 +20,9 @@ PROMISING = {"mov", "matroska", "avi", "flv", "asf"}
 #: A file may end this much before what its header states (sound that is rounded up, a header that is).
 SLACK_SECONDS = 1.0
 
+#: In a transport stream a leap of the clock beyond this is a splice, not a still (ffmpeg draws the line here too).
+SPLICE_SECONDS = 10
+
 #: Containers that hold no pts: those that FFmpeg makes up for their packets are wrong where frames are reordered.
 UNSTAMPED = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
 
@@ -55,7 +58,13 @@ class PacketScan:
     @property
     def trustworthy(self) -> bool:
         """The pts can stand for the frames: all there, no two alike, on one clock."""
-        return self.stamped and not self.may_splice and len(set(self.shown)) == len(self.shown)
+        return self.stamped and len(set(self.shown)) == len(self.shown) and (self.is_steady or not self.may_splice)
+
+    @property
+    def is_steady(self) -> bool:
+        """The clock neither goes back nor leaps."""
+        longest = SPLICE_SECONDS / self.time_base
+        return all(0 <= after - before <= longest for before, after in zip(self.dts, self.dts[1:], strict=False))
 
 
 def scan_packets(video: Path) -> PacketScan:
