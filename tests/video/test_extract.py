@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from media import (
@@ -259,6 +261,18 @@ def test_work_that_a_dead_process_left_is_swept_away(tmp_path: Path) -> None:
     os.utime(left, (0, 0))
     extract_frames(video, HALF_SECOND)
     assert not left.parent.exists()
+
+
+def test_decoded_frames_are_let_go_as_they_are_written(tmp_path: Path) -> None:
+    video = write_clip(tmp_path / "v.mp4", b_frames=2)
+    gc.collect()
+    gc.disable()
+    try:
+        extract_frames(video, FrameOptions(Sampling(fps=30)))
+        kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept < 5
 
 
 def test_two_videos_of_one_stem_never_mix(tmp_path: Path) -> None:

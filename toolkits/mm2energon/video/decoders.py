@@ -40,6 +40,7 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
     from av.video.reformatter import VideoReformatter
 
     reformatter = VideoReformatter()
+    orientations: dict[int, Orientation] = {}
     left = set(wanted)
     damaged = False
     with open_video(video) as (container, stream):
@@ -52,7 +53,10 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
                 continue
             if damaged:
                 raise unreadable(video, f"frame {ordinal} is damaged")
-            yield turn(to_rgb(frame, reformatter), read_orientation(frame))
+            # One matrix per angle is read: reading ties the frame into a cycle, which keeps its memory for long.
+            if frame.rotation not in orientations:
+                orientations[frame.rotation] = read_orientation(frame)
+            yield turn(to_rgb(frame, reformatter), orientations[frame.rotation])
             left.remove(ordinal)
             if not left:
                 return

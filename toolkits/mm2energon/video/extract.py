@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -162,14 +162,15 @@ def _work_folder(place: Place) -> Iterator[Path]:
     parent = place.folder.with_name(f".{place.folder.name}.partial")
     parent.mkdir(exist_ok=True)
     for old in parent.iterdir():
-        if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its owner may be removing it just now
+            if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if not any(parent.iterdir()):
+        with suppress(OSError):  # not empty: another process works beside this one
             parent.rmdir()
 
 
@@ -178,7 +179,7 @@ def _move_in(folder: Path, place: Place) -> None:
     place.sidecar.unlink(missing_ok=True)
     place.folder.mkdir(exist_ok=True)
     for stale in our_frames(place.folder):
-        stale.unlink()
+        stale.unlink(missing_ok=True)
     for path in our_frames(folder):
         path.replace(place.folder / path.name)
 
