@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm2energon.errors import MediaError, missing_extra
+from mm2energon.errors import DependencyError, MediaError, missing_extra
 from mm2energon.video.index import Index, IndexMismatch, decode_frames
 from mm2energon.video.picture import Orientation, read_orientation, to_rgb, turn
 from mm2energon.video.streams import no_frames, open_video, unreadable
@@ -24,7 +24,6 @@ Pixels = NDArray[np.uint8]
 
 #: (video, index, wanted ordinals, rising) -> the wanted frames, in that order, made as they are asked for.
 Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Pixels]]
-
 
 #: Mean difference (0 to 255) below which two decoders show the same picture: a matrix mixed up stays below it.
 SAME_PICTURE = 24.0
@@ -70,11 +69,14 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
 
     Raises:
         MediaError: `unreadable-video` it cannot open the file, or counts other frames than the index.
+        DependencyError: OpenCV is not installed.
     """
     try:
         import cv2
     except ImportError as error:
-        raise missing_extra("opencv-python-headless", "opencv") from error
+        raise DependencyError(
+            "opencv-python-headless is not installed; --decoder opencv needs it; run: pip install opencv-python-headless"
+        ) from error
 
     first = _first_frame(video)
     capture = cv2.VideoCapture(str(video.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])

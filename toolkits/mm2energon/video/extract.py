@@ -105,7 +105,7 @@ def _done(video: Path, options: FrameOptions) -> Frames | None:
             continue
         fits = (
             sidecar["version"] == SIDECAR_VERSION
-            and sidecar["options"] == json.loads(json.dumps(asdict(options)))
+            and sidecar["options"] == asdict(options)
             and place.sidecar.stat().st_mtime_ns >= video.stat().st_mtime_ns
         )
         return find_frames(video) if fits else None

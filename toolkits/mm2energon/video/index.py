@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -66,11 +66,7 @@ class Index:
     @property
     def tolerance_seconds(self) -> float:
         """By how much a time stamp may have been rounded: half a tick, or nothing where a tick is about a frame."""
-        gaps = np.diff(self.pts)
-        gaps = gaps[gaps > 0]
-        if gaps.size == 0 or int(gaps.min()) < FINE_TICKS:
-            return 0.0
-        return float(self.time_base) / 2
+        return float(self.time_base) / 2 if _usual_gap(self.pts) >= FINE_TICKS else 0.0
 
 
 class IndexMismatch(Exception):  # noqa: N818 - a signal between our own passes, not an error of the user's
@@ -147,8 +143,7 @@ def _risen(pts: NDArray[np.int64], scan: PacketScan) -> NDArray[np.int64]:
     """pts that never fall: where the clock of a transport stream was set back or leaps, the frames go on as before."""
     gaps = np.diff(pts)
     usual = _usual_gap(pts)
-    broken = gaps < 0
-    broken |= gaps > SPLICE_SECONDS / scan.time_base
+    broken = (gaps < 0) | (gaps > float(SPLICE_SECONDS / scan.time_base))
     if not broken.any():
         return pts
     return np.concatenate([pts[:1], pts[0] + np.cumsum(np.where(broken, usual, gaps))])
@@ -161,7 +156,7 @@ def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int, de
     return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration, decoded=decoded)
 
 
-def _usual_gap(ticks: Sequence[int] | NDArray[np.int64]) -> int:
-    gaps = np.diff(np.asarray(ticks, dtype=np.int64))
+def _usual_gap(ticks: NDArray[np.int64]) -> int:
+    gaps = np.diff(ticks)
     gaps = gaps[gaps > 0]
     return int(np.median(gaps)) if gaps.size else 0
