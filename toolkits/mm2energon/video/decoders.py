@@ -75,7 +75,7 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
         import cv2
     except ImportError as error:
         raise DependencyError(
-            "opencv-python-headless is not installed; --decoder opencv needs it; run: pip install opencv-python-headless"
+            "OpenCV is not installed; --decoder opencv needs it; run: pip install opencv-python-headless"
         ) from error
 
     first = _first_frame(video)
