@@ -12,9 +12,10 @@ from PIL import Image
 #: Sides of a frame that is made smaller are multiples of this: patch 14 times merge 2 of Qwen2-VL and Qwen2.5-VL.
 SIZE_FACTOR = 28
 
-#: Matrix of a YCbCr frame (ITU-T H.273 code) -> the name swscale has for its coefficients. What a file does not say
-#: is BT.601, whatever the size: so decide ffmpeg and the loaders that models are trained and served with.
-_MATRICES = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}
+#: Matrix of a YCbCr frame (ITU-T H.273 code) -> swscale's number for its coefficients. What a file does not say is
+#: BT.601, whatever the size: so decide ffmpeg and the loaders that models are trained and served with.
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_BT601 = 5
 _RGB_MATRIX = 0
 
 #: Signs of a display matrix: (a, b, c, d), a point (x, y) goes to (a x + c y, b x + d y).
@@ -32,7 +33,7 @@ def to_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
         frame: an `av.VideoFrame`.
         reformatter: a `VideoReformatter`, kept from frame to frame.
     """
-    matrix = None if frame.colorspace == _RGB_MATRIX else _MATRICES.get(frame.colorspace, "ITU601")
+    matrix = None if frame.colorspace == _RGB_MATRIX else _MATRICES.get(frame.colorspace, _BT601)
     converted = reformatter.reformat(
         frame,
         format="rgb24",

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-
 #: Formats that name other files instead of holding a video.
 PLAYLISTS = frozenset({"hls", "concat", "concatf", "dash", "imf", "image2", "sdp"})
 
@@ -55,8 +54,10 @@ def read_packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]
 
 
 def require_file(video: Path) -> None:
-    """Raises:
-    MediaError: `missing-media` when there is no such file.
+    """Refuse a path that is no file.
+
+    Raises:
+        MediaError: `missing-media`.
     """
     if not video.is_file():
         raise MediaError(f"{video}: there is no such file; expected a video; check the path", "missing-media")
