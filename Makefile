@@ -1,0 +1,53 @@
+# Two commands do everything on a fresh machine with Python 3.10+ and make: `make quickstart` and `make test`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+WORKERS ?= auto
+
+.PHONY: quickstart test check format clean tools
+
+quickstart: $(VENV)/energon.stamp
+	$(BIN)/python examples/quickstart.py
+
+test: tools $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p mm2energon
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) quickstart-data build dist toolkits/*.egg-info
+
+# torch comes first and pinned: left to the packages that need it, it would come as the newest build with its CUDA.
+$(VENV)/torch.stamp: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or later is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@echo "setting up $(VENV) (about a minute) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PIP) --upgrade pip
+	@$(PIP) torch
+	@touch $@
+
+$(VENV)/energon.stamp: $(VENV)/torch.stamp setup.py
+	@$(PIP) -e '.[energon]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/torch.stamp setup.py
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/energon.stamp
+
+# The tests measure against ffmpeg and ffprobe; the product itself needs neither.
+tools:
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    echo "installing ffmpeg ..." && apt-get update -qq && apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null; } || \
+	  { echo "ffmpeg is missing; the tests need it. Debian, Ubuntu: sudo apt-get install ffmpeg; macOS: brew install ffmpeg"; exit 1; }
