@@ -26,6 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("quickstart-data"), help="folder to work in; emptied first")
     folder = parser.parse_args().output
+    if folder.exists() and not (folder / ".mm2energon").exists() and any(folder.iterdir()):
+        sys.exit(f"{folder}: is there already, and was not made by this script; give another --output")
     shutil.rmtree(folder, ignore_errors=True)
 
     title("A LLaVA-style dataset, made by code")
@@ -87,7 +89,7 @@ def print_a_sample(root: Path) -> None:
         print(f"  {turn['from']:>6}: {turn['value']!r}")
     for video, seconds in zip(sample.videos, sample.conversation["second_per_grid_ts"], strict=True):
         print(
-            f"   video: {len(video)} frames of {tuple(video[0].shape)} (channels, height, width), {seconds:g} s per pair"
+            f"   video: {len(video)} frames of {tuple(video[0].shape)} (channels, height, width), {seconds:g} s a pair"
         )
     for image in sample.imgs:
         print(f"   image: {tuple(image.shape)} (channels, height, width)")
