@@ -13,7 +13,6 @@ CORE = [
     "av>=17.1,<19",  # 19 changed how files are opened; each major version is tried before it is let in
     "simplejpeg>=1.7",
     "pillow>=10",
-    "ijson>=3.2",
     "orjson>=3.9",
     "pyyaml>=6",
     "webdataset>=0.2.100",

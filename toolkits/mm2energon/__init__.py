@@ -2,12 +2,13 @@
 
 The layers; a module imports only from lines below its own, and neighbours on a line do not know each other:
 
+    __main__
     cli
     commands
     pipeline
     formats  images  video  shards
     targets  tokens  jsonio
-    rules  storage
+    rules  jsonscan  storage
     sample
     errors
 """

@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple
 
-import ijson
 import orjson
 
 from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonscan import Decoder, scan
 from mm2energon.storage import write_whole
 
 _BOM = b"\xef\xbb\xbf"
-#: Bytes looked at to tell lines from an array; a first line longer than this is taken for an array.
+#: Bytes, and lines of them, looked at to tell lines from values that are spread over lines.
 _HEAD_BYTES = 1 << 20
+_HEAD_LINES = 64
 
 
 class Entry(NamedTuple):
@@ -36,8 +36,8 @@ class Entry(NamedTuple):
 def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
     """The entries of an annotation file, in order, with flat memory.
 
-    An entry that is not valid JSON is yielded with its error. After a fault in an array nothing more can be found:
-    the last entry yielded says so.
+    An entry that is not valid JSON is yielded with its error. After a fault that leaves the end of an entry unknown,
+    nothing more can be found in an array: the last entry yielded says so.
 
     Args:
         name: what to call the file in origins; its own name by default.
@@ -49,110 +49,106 @@ def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
+            if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
+                raise InputError(
+                    f"{name}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"
+                )
             start = len(_BOM) if head.startswith(_BOM) else 0
-            if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise InputError(f"{name}: UTF-16 text; UTF-8 was expected; convert it with: iconv -f utf-16 -t utf-8")
             file.seek(start)
-            shape = _shape(head[start:])
-            if shape == "array":
-                yield from _read_array(file, name)
-            elif shape == "lines":
-                yield from _read_lines(file, name)
-            else:
-                yield from _read_values(file, name)
+            yield from _read_lines(file, name) if _is_lines(head[start:]) else _read_values(file, name)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _shape(head: bytes) -> str:
-    """`array`, `lines` or `values`, from the first bytes of a file."""
-    text = head.lstrip()
-    first, newline, rest = text.partition(b"\n")
-    first_is_whole = bool(newline) and _is_json(first)
-    if text.startswith(b"["):
-        return "lines" if first_is_whole and rest.strip() else "array"
-    return "values" if text.startswith(b"{") and not first_is_whole and _looks_spread(text) else "lines"
-
-
-def _looks_spread(text: bytes) -> bool:
-    """Whether an object is spread over lines: its first line ends inside it (`{` or `{"id": 1,`)."""
-    first, newline, _ = text.partition(b"\n")
-    return bool(newline) and first.rstrip()[-1:] in b"{,[:"
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text)
-    except ValueError:
+def _is_lines(head: bytes) -> bool:
+    """Whether a file holds one value a line, some of them broken perhaps, from its first bytes."""
+    lines = head.split(b"\n")
+    if len(head) == _HEAD_BYTES:
+        lines.pop()  # it may go on
+    lines = [line.strip() for line in lines if line.strip()][:_HEAD_LINES]
+    first = (lines[0] if lines else head.lstrip())[:1]
+    if first not in (b"[", b"{") or len(lines) < 2:
+        return first != b"["
+    if lines[0] == first:
         return False
-    return True
+    decoder = Decoder()
+    texts = [line.decode("utf-8", "surrogateescape") for line in lines if line[:1] in (b"[", b"{")]
+    whole = sum(decoder.whole(text).fault is None for text in texts)
+    return 2 * whole >= len(lines) or (first == b"{" and not _is_spread(lines[0], lines[1]))
 
 
-def _read_array(file: IO[bytes], name: str) -> Iterator[Entry]:
-    index = -1
-    try:
-        for index, value in enumerate(ijson.items(file, "item")):
-            yield Entry(f"{name}[{index}]", value)
-    except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
-        yield _broken(f"{name}[{index + 1}]", error, "; this entry and all behind it cannot be read")
+def _is_spread(first: bytes, second: bytes) -> bool:
+    """Whether an object goes on from its first line to the second (`{"id": 1,` and `"images": [`)."""
+    if second.startswith((b",", b"}", b"]")):
+        return True
+    return first.endswith((b"[", b":")) or (first.endswith((b"{", b",")) and not second.startswith(b"{"))
 
 
 def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
     index = -1
     try:
-        for index, value in enumerate(ijson.items(file, "", multiple_values=True)):
-            yield Entry(f"{name}[{index}]", value)
-    except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
-        yield _broken(f"{name}[{index + 1}]", error, "; this entry and all behind it cannot be read")
+        for index, (value, fault) in enumerate(scan(file)):
+            origin = f"{name}[{index}]"
+            yield Entry(origin, value) if fault is None else _broken(origin, fault)
+    except ValueError as error:
+        yield _broken(f"{name}[{index + 1}]", str(error), "; this entry and all behind it cannot be read")
 
 
 def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
+    decoder = Decoder()
     for number, line in enumerate(file, start=1):
-        if not line.strip():
+        text = line.removeprefix(_BOM).decode("utf-8", "surrogateescape")
+        if not text.strip():
             continue
         origin = f"{name}:{number}"
-        try:
-            yield Entry(origin, loads(line))
-        except (ValueError, RecursionError) as error:
-            yield _broken(origin, error)
+        value, fault = decoder.whole(text)
+        yield Entry(origin, value) if fault is None else _broken(origin, fault)
 
 
-def _broken(origin: str, error: Exception, consequence: str = "") -> Entry:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return Entry(origin, None, SampleError(f"{origin}: not valid JSON ({reason}){consequence}", "broken-json"))
+def _broken(origin: str, fault: str, consequence: str = "") -> Entry:
+    return Entry(origin, None, SampleError(f"{origin}: not valid JSON ({fault}){consequence}", "broken-json"))
 
 
 def loads(text: bytes | str) -> Any:
-    """One JSON value; numbers beyond 64 bits and lone surrogates, which orjson refuses, are read too.
+    """One JSON value; integers beyond 64 bits and lone surrogates are read too.
 
     Raises:
         ValueError: not valid JSON (NaN and Infinity are not).
     """
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return json.loads(text, parse_constant=_no_constant)
+    value, fault = Decoder().whole(text if isinstance(text, str) else text.decode("utf-8", "surrogateescape"))
+    if fault is not None:
+        raise ValueError(fault)
+    return value
 
 
 def dumps(value: Any) -> bytes:
-    """A value as JSON on one line, in UTF-8 (a value that UTF-8 cannot hold is written with escapes)."""
+    """A value as JSON on one line, in UTF-8 (a value that UTF-8 or 64 bits cannot hold is written with escapes).
+
+    Raises:
+        TypeError, ValueError: the value holds what JSON cannot say.
+    """
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError:
+        pass
+    try:
         return json.dumps(value, default=_plain, allow_nan=False).encode("ascii")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    except RecursionError as error:
+        raise ValueError("nested too deep for JSON") from error
 
 
 def _plain(value: Any) -> Any:
-    """ijson gives numbers with a point as Decimal."""
-    if isinstance(value, Decimal):
-        return float(value)
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def type_name(value: Any) -> str:
+    """What JSON calls a value, with its article, for messages."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    names = ((str, "a string"), (int | float, "a number"), (list, "a list"), (dict, "an object"))
+    return next((name for kind, name in names if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
 class EntryWriter:
