@@ -6,9 +6,15 @@ Exit status: 0 all written; 1 the run failed; 2 the command line is wrong; 3 fin
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
+import re
+import shlex
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import mm2energon
@@ -42,27 +48,62 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
     command.add_arguments(parser)
     parsed = parser.parse_args(arguments)
+    named = _as_scripts if prog is None else str
     try:
         result: Result = command.run(parsed, _bar)
     except ToolkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(named(str(error)))
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        return _failed(f"{error.filename or 'a file'}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
-    print("\n".join(_shown(line) for line in result.lines))
+    with contextlib.suppress(BrokenPipeError):  # such as `| head`
+        print("\n".join(_shown(named(line)) for line in result.lines), flush=True)
     return result.status
+
+
+def _failed(message: str) -> int:
+    print(f"error: {_shown(message)}", file=sys.stderr)
+    return 1
+
+
+def _as_scripts(line: str) -> str:
+    """A line that names commands, for somebody who runs the scripts of a checkout."""
+
+    def script(match: re.Match[str]) -> str:
+        path = str(Path(__file__).resolve().parents[1] / COMMANDS[match[1]].script)
+        return f"python {shlex.quote(min(os.path.relpath(path), path, key=len))}"
+
+    return re.sub(rf"\bmm2energon ({'|'.join(COMMANDS)})\b", script, line)
 
 
 def _bar(what: str, total: int | None) -> Any:
     """A progress bar on a terminal, a line a minute elsewhere."""
+    if not sys.stderr.isatty():
+        return _LinesOfProgress(what, total)
     from tqdm import tqdm
 
-    interval = 0.1 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES
-    return tqdm(total=total, desc=what, unit="", mininterval=interval, dynamic_ncols=True, leave=False)
+    return tqdm(total=total, desc=what, unit="", dynamic_ncols=True, leave=False)
+
+
+class _LinesOfProgress:
+    """Says how far a step is once a minute; nothing of a step that is over sooner."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what = what
+        self._of = "" if total is None else f" of {total}"
+        self._done = 0
+        self._said = time.monotonic()
+
+    def update(self, count: int, /) -> None:
+        self._done += count
+        if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            print(f"{self._what}: {self._done}{self._of}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
 
 
 def _shown(line: str) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""LLaVA annotations to ShareGPT: `image` becomes `images`, `video` becomes `videos` (the same as `mm2energon normalize`)."""
+"""LLaVA annotations to ShareGPT: `image` to `images`, `video` to `videos` (the same as `mm2energon normalize`)."""
 
 import sys
 from pathlib import Path

@@ -10,19 +10,41 @@ class Command:
     """One row: where the command lives (imported when it is used) and what `--help` says of it."""
 
     module: str
+    #: The script of a checkout that is the same command, below `toolkits/`.
+    script: str
     summary: str
 
+
+_SCRIPTS = "multimodal_data_preprocessing"
 
 #: Name -> row; `mm2energon --help` shows them in this order.
 COMMANDS: dict[str, Command] = {
     "frames": Command(
-        "frames", "merge LLaVA-style annotations into dataset.json and extract the frames of their videos"
+        "frames",
+        f"{_SCRIPTS}/build_llava_frame_dataset.py",
+        "merge LLaVA-style annotations into dataset.json and extract the frames of their videos",
     ),
-    "normalize": Command("normalize", "any annotation file to ShareGPT (image -> images, video -> videos)"),
-    "shard": Command("shard", "write an annotation file into Energon shards with train/val/test splits"),
-    "verify": Command("verify", "read shards back with webdataset and Energon, and name every fault"),
-    "info": Command("info", "say what a folder of shards holds"),
-    "retarget": Command("retarget", "let another reader take the same shards, where their bytes allow it"),
+    "normalize": Command(
+        "normalize",
+        f"{_SCRIPTS}/replace_llava_image_key.py",
+        "any annotation file to ShareGPT (image -> images, video -> videos)",
+    ),
+    "shard": Command(
+        "shard",
+        "pretrain_data_preprocessing/convert_custom_dataset_to_wds_chatml.py",
+        "write an annotation file into Energon shards with train/val/test splits",
+    ),
+    "verify": Command(
+        "verify",
+        f"{_SCRIPTS}/verify_shards.py",
+        "read shards back with webdataset and Energon, and name every fault",
+    ),
+    "info": Command("info", f"{_SCRIPTS}/show_shards.py", "say what a folder of shards holds"),
+    "retarget": Command(
+        "retarget",
+        f"{_SCRIPTS}/retarget_shards.py",
+        "let another reader take the same shards, where their bytes allow it",
+    ),
 }
 
 

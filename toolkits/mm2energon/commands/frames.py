@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
@@ -43,11 +44,17 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     result = accounted(
         _lines(report, job), report.account, job.output.parent / SET_ASIDE_NAME, allowed=arguments.allow_set_aside
     )
-    script = "mm2energon shard" + (
-        "" if arguments.dataset_root == Path() else f" --dataset-root {arguments.dataset_root}"
-    )
-    json = "" if arguments.output_json == Path("dataset.json") else f" --json {arguments.output_json}"
-    return Result([*result.lines, "", f"Next: {script}{json} --train-split 9 --val-split 1"], result.status)
+    return Result([*result.lines, "", f"Next: {_next(arguments)}"], result.status)
+
+
+def _next(arguments: argparse.Namespace) -> str:
+    """The command that makes shards of the dataset."""
+    words = ["mm2energon", "shard"]
+    if arguments.dataset_root != Path():
+        words += ["--dataset-root", str(arguments.dataset_root)]
+    if arguments.output_json != Path("dataset.json"):
+        words += ["--json", str(arguments.output_json)]
+    return shlex.join([*words, "--train-split", "9", "--val-split", "1"])
 
 
 def _lines(report: FramesReport, job: FramesJob) -> list[str]:

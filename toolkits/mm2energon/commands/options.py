@@ -18,6 +18,7 @@ from mm2energon.video.sampling import Sampling
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
+_MOST = 1e15
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
         "--decoder", choices=sorted(DECODERS), default="pyav", help="what decodes; the frames are the same"
     )
     group.add_argument(
-        "--video-timeout", type=float, default=3600.0, help="seconds that one video may take; 0: no limit (3600)"
+        "--video-timeout", type=seconds, default=3600.0, help="seconds that one video may take; 0: no limit (3600)"
     )
     group.add_argument(
         "--video-memory", type=size, help="memory that decoding one video may take, such as 8G (a fair share)"
@@ -76,13 +77,24 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
     return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=memory))
 
 
+def seconds(text: str) -> float:
+    """A number of seconds from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
+    return number
+
+
 def count(text: str) -> int:
     """A whole number from 1 up; `1e4` is one."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if number < 1 or number != int(number):
+    if not 1 <= number <= _MOST or number != int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(number)
 

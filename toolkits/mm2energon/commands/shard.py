@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
@@ -134,9 +135,14 @@ def _lines(report: ShardReport, job: ShardJob) -> list[str]:
     for other, lost in report.also_read_by.items():
         what = "takes every sample" if not lost else f"would drop or cut {lost} samples"
         lines.append(f"  dataset.{other}.yaml: {other} reads the same shards, and {what}")
+    if report.other_rates and job.target.name == "bridge":
+        lines.append(
+            f"  note: {report.other_rates} samples hold videos at another rate than 2 fps; bridge takes 2 fps for all: "
+            "extract with --time-interval 0.5"
+        )
     return lines
 
 
 def _next(job: ShardJob) -> list[str]:
     steps = job.target.next_steps.replace("{path}", str(job.output)).splitlines()
-    return [f"Check it: mm2energon verify {job.output}", *steps]
+    return [f"Check it: mm2energon verify {shlex.quote(str(job.output))}", *steps]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mm2energon.errors import SampleError
+from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter, write_entries
 
 SET_ASIDE_NAME = "set_aside.jsonl"
@@ -40,6 +41,22 @@ class Account:
             "set_aside": dict(sorted(self.reasons.items())),
         }
 
+    def require_written(self, source: Path) -> None:
+        """Refuse a run that wrote nothing at all.
+
+        Raises:
+            InputError: it did.
+        """
+        if sum(self.written.values()):
+            return
+        if not self.read:
+            raise InputError(f"{source}: holds no entries; conversations were expected")
+        reasons = ", ".join(f"{code} {count}" for code, count in self.reasons.most_common(3))
+        raise InputError(
+            f"{source}: none of its {self.read} entries can be written ({reasons}); {SET_ASIDE_NAME} beside the output "
+            "says why of each"
+        )
+
     @property
     def set_aside_count(self) -> int:
         """Entries set aside so far."""
@@ -53,10 +70,30 @@ class Account:
 
 @contextlib.contextmanager
 def open_account(folder: Path) -> Iterator[Account]:
-    """An account whose `set_aside.jsonl` appears in `folder` at the end, and only when something was set aside."""
+    """An account whose `set_aside.jsonl` appears in `folder` at the end, and only when something was set aside.
+
+    One that is there already and would be the same is left as it is.
+    """
     path = folder / SET_ASIDE_NAME
-    with write_entries(path) as lines:
+    fresh = folder / f".{SET_ASIDE_NAME}"
+    with write_entries(fresh) as lines:
         account = Account(lines)
         yield account
     if account.set_aside_count == 0:
-        path.unlink()
+        path.unlink(missing_ok=True)
+    if account.set_aside_count == 0 or (path.is_file() and filecmp.cmp(path, fresh, shallow=False)):
+        fresh.unlink()
+    else:
+        fresh.replace(path)
+
+
+def write_entry(out: EntryWriter, value: Any, *, origin: str) -> None:
+    """Write an entry.
+
+    Raises:
+        SampleError: `broken-json`, when it cannot be written as JSON again.
+    """
+    try:
+        out.write(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleError(f"{origin}: cannot be written as JSON again ({error})", "broken-json") from error

@@ -1,11 +1,16 @@
 """Archives of videos in a dataset folder: unpacked once, and never outside their folder.
 
-Only regular files are taken, under names that stay below the folder; links, devices, absolute names and `..` are refused,
-and so is an archive that would grow beyond the limits. A file that is already there is left as it is.
+Only regular files are taken, under names that stay below the folder; links, devices, absolute names and `..` are
+refused, and so is an archive that would grow beyond the limits. A file that is already there is left as it is.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -13,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from mm2energon.pipeline.ledger import STATE_FOLDER, note, read_ledger
 from mm2energon.storage import write_whole
@@ -24,6 +29,17 @@ _MAX_BYTES = 20 << 40
 #: A member that grows by more than this is a bomb; videos and pictures hardly shrink at all.
 _MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
+_MAX_NAME_BYTES = 255
+#: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says.
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a compression that zipfile does not know
+)
+_COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 
 @dataclass
@@ -40,11 +56,18 @@ class Unpacked:
 def unpack_all(root: Path) -> Iterator[Unpacked]:
     """Unpack each archive of the root and of the folders directly below it, beside the archive, unless it is done."""
     for folder in [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())]:
-        if folder.name == STATE_FOLDER or (folder / ".nv-meta").exists():
-            continue
+        if folder.name == STATE_FOLDER or (folder / ".nv-meta").exists() or (folder / STATE_FOLDER / "shard").exists():
+            continue  # shards, finished or not, are no archives of videos
         for archive in sorted(folder.iterdir()):
-            if archive.name.endswith(_SUFFIXES) and not archive.name.startswith(".") and archive.is_file():
+            if _is_archive(archive):
                 yield _unpack_once(archive, root)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is one to unpack; a tar with an index beside it is a shard."""
+    if not path.name.lower().endswith(_SUFFIXES) or path.name.startswith("."):
+        return False
+    return path.is_file() and not path.with_name(f"{path.name}.idx").exists()
 
 
 def _unpack_once(archive: Path, root: Path) -> Unpacked:
@@ -55,13 +78,16 @@ def _unpack_once(archive: Path, root: Path) -> Unpacked:
         report.already_done = True
         return report
     try:
-        if archive.name.endswith(".zip"):
-            _unpack_zip(archive, report)
-        else:
-            _unpack_tar(archive, report)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, _TooBigError) as error:
-        report.refused.append(f"{report.name}: {error or 'damaged'}")
+        unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
+        unpack(archive, report)
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the archive's
+        report.refused.append(f"{report.name}: is damaged, or no archive ({error}); fetch it again")
         return report  # not marked as done: a mended archive is tried again
+    except _TooBigError as error:
+        report.refused.append(f"{report.name}: {error}")
+        return report
     note(archive.parent, archive.name, mark)
     return report
 
@@ -72,7 +98,7 @@ class _TooBigError(Exception):
 
 def _unpack_tar(archive: Path, report: Unpacked) -> None:
     room = _Room(archive)
-    with tarfile.open(archive, "r|*") as tar:
+    with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
             if member.isdir():
                 continue
@@ -82,6 +108,19 @@ def _unpack_tar(archive: Path, report: Unpacked) -> None:
             source = tar.extractfile(member)
             if source is not None:
                 _take(source, member.name, member.size, archive.parent, room, report)
+        while stream.read(1 << 20):  # to its very end, where the checksum stands
+            pass
+
+
+def _decompressed(archive: Path) -> IO[bytes]:
+    """The bytes of a tar, whatever it was compressed with (its name may say otherwise)."""
+    with archive.open("rb") as file:
+        head = file.read(8)
+    for magic, opened in _COMPRESSIONS.items():
+        if head.startswith(magic):
+            stream: IO[bytes] = opened(archive, "rb")
+            return stream
+    return archive.open("rb")
 
 
 def _unpack_zip(archive: Path, report: Unpacked) -> None:
@@ -124,7 +163,10 @@ class _Room:
 def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> None:
     target = _target(name, folder)
     if target is None:
-        report.refused.append(f"{name}: leaves its folder")
+        report.refused.append(f"{name}: leaves its folder, or is no file name")
+        return
+    if any(above.exists() and not above.is_dir() for above in target.parents):
+        report.refused.append(f"{name}: a file has the name of its folder")
         return
     if target.exists():
         if not target.is_file() or target.stat().st_size != size:
@@ -149,7 +191,9 @@ def _copy(source: IO[bytes], file: IO[bytes], size: int) -> int:
 def _target(name: str, folder: Path) -> Path | None:
     """Where a member goes, or None when that is not below `folder` (links that are already there are followed)."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0] or "\0" in name:
+    if not parts or ".." in parts or parts[0].startswith("/") or re.match(r"[A-Za-z]:", parts[0]) or "\0" in name:
+        return None
+    if any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in parts):
         return None
     target = folder.joinpath(*parts)
     if STATE_FOLDER in parts or not target.parent.resolve().is_relative_to(folder.resolve()) or target.is_symlink():

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.verify import target_of
+from mm2energon.pipeline.verify import layout_of, target_of
 from mm2energon.shards import reader
 from mm2energon.shards.metadata import replace_dataset_yamls
+from mm2energon.shards.reader import DatasetIndex
 from mm2energon.targets import TARGETS, Target, dataset_yamls
 
 
@@ -41,15 +42,21 @@ def describe(root: Path) -> Description:
         sizes = [(root / name).stat().st_size for name in names if (root / name).exists()]
         splits[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
     first = next(iter(index.counts), None)
-    _, record = next(reader.read_shard(root / first)) if first is not None else ("", {})
-    counted = index.manifest.get("also_read_by", {})
+    _, record = next(reader.read_shard(root / first), ("", {})) if first is not None else ("", {})
     return Description(
         target=target,
         splits=splits,
         parts={name: len(data) for name, data in record.items()},
         manifest=index.manifest,
-        also_read_by={other: counted.get(other) for other in target.also},
+        also_read_by=_other_readers(target, index),
     )
+
+
+def _other_readers(target: Target, index: DatasetIndex) -> dict[str, int | None]:
+    """Readers of the same bytes besides `target` -> samples of which they would lose something."""
+    written_for = layout_of(index, target)
+    counted = {**index.manifest.get("also_read_by", {}), written_for.name: 0}
+    return {other: counted.get(other) for other in [written_for.name, *written_for.also] if other != target.name}
 
 
 def retarget(root: Path, name: str) -> Description:
@@ -59,7 +66,7 @@ def retarget(root: Path, name: str) -> Description:
         InputError: there is no dataset or no such target, or its reader cannot take these bytes.
     """
     before = describe(root)
-    written_for = TARGETS[str(before.manifest.get("written_for", before.target.name))]
+    written_for = TARGETS.get(str(before.manifest.get("written_for")), before.target)
     if name not in TARGETS:
         raise InputError(f"--target {name}: no such target; one of {', '.join(TARGETS)} was expected")
     if name != written_for.name and name not in written_for.also:

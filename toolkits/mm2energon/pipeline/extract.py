@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm2energon.errors import SampleError
+from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
+
+#: What a decoder may come up with in a file that nobody foresaw: it costs one video, as a crash of its process does.
+_UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def extract_all(
 ) -> Iterator[Extracted]:
     """Extract the frames of `videos` (paths relative to `root`), in order.
 
-    Videos of one folder that share a stem are placed by their names alone, so that the order of the work is of no account.
+    Videos of one folder that share a stem are placed by their names alone: the order of the work is of no account.
     """
     listed = list(videos)
     bar = progress("videos", len(listed))
@@ -61,8 +64,14 @@ def extract_all(
 
 def _extract(unit: VideoUnit) -> int:
     path = unit.root / unit.video
-    if not path.is_file():
-        made_elsewhere = find_frames(path)  # frames that came without their video are as good
-        if made_elsewhere is not None:
-            return len(made_elsewhere.paths)
-    return len(extract_frames(path, unit.options).paths)
+    try:
+        if not path.is_file():
+            made_elsewhere = find_frames(path)  # frames that came without their video are as good
+            if made_elsewhere is not None:
+                return len(made_elsewhere.paths)
+        return len(extract_frames(path, unit.options).paths)
+    except _UNFORESEEN as error:
+        raise MediaError(
+            f"{unit.video}: {type(error).__name__} while it was decoded ({error}); the file is probably damaged",
+            "unreadable-video",
+        ) from error

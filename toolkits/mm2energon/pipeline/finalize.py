@@ -16,8 +16,8 @@ from mm2energon.shards.metadata import write_metadata
 from mm2energon.targets import Target, dataset_yamls
 
 
-def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, Any]) -> Counter[str]:
-    """Write `.nv-meta` from the done records of every shard of the plan; the samples written per split.
+def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Write `.nv-meta` from the done records of every shard of the plan; the manifest.
 
     Raises:
         OSError: a done record is missing.
@@ -40,8 +40,12 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
         "samples": {split: samples[split] for split in SPLITS},
         # Other readers of the same bytes -> samples that they would drop or cut.
         "also_read_by": {other: plan.refused_by.get(other, 0) for other in target.also},
+        # Samples that were planned, and whose media could not be read when their turn came.
+        "set_aside_at_last": refused_at_last(plan),
         "shards": shards,
     }
+    if not samples:
+        return manifest  # a dataset without a single sample is none
     write_metadata(
         output,
         shards=_summaries(plan),
@@ -49,12 +53,12 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
         dataset_yamls=dataset_yamls(target),
         manifest=manifest,
     )
-    return samples
+    return manifest
 
 
-def refused_at_last(plan: Plan) -> dict[str, tuple[str, str]]:
+def refused_at_last(plan: Plan) -> dict[str, list[str]]:
     """Samples that were planned and could not be written: origin -> (reason code, message)."""
-    return {origin: (code, message) for done in _records(plan) for origin, code, message in done.set_aside}
+    return {origin: [code, message] for done in _records(plan) for origin, code, message in done.set_aside}
 
 
 def _records(plan: Plan) -> Iterator[Done]:

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, read_entries, write_entries
-from mm2energon.pipeline.account import Account, open_account
+from mm2energon.errors import InputError, MediaError, SampleError
+from mm2energon.jsonio import Entry, read_entries
+from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.archives import Unpacked, unpack_all
 from mm2energon.pipeline.extract import Extraction, extract_all
-from mm2energon.pipeline.ledger import is_derived, note_output
+from mm2energon.pipeline.ledger import is_derived, was_changed, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.sources import find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
@@ -56,6 +56,8 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     """
     if not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
+    if not job.video_token.strip():
+        raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
     report = FramesReport()
     report.moved = _keep_own_file(job.output, job.root)
     if job.unpack:
@@ -69,8 +71,8 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     failures = _extract(job, report, progress)
     with open_account(job.output.parent) as account:
         _write(job, report, failures, account, progress)
+    account.require_written(job.root)
     report.account = account.as_dict()
-    note_output(job.output, sources=[job.root / name for name in report.annotations])
     return report
 
 
@@ -98,15 +100,18 @@ def _write(
     job: FramesJob, report: FramesReport, failures: dict[str, SampleError], account: Account, progress: ProgressMaker
 ) -> None:
     bar = progress("entries", None)
-    with write_entries(job.output) as out:
+    with write_output(job.output, sources=[job.root / name for name in report.annotations]) as out:
         for entry, merged in _merged(job, report.annotations):
             account.read += 1
             bar.update(1)
-            error = merged if isinstance(merged, SampleError) else _first_failure(merged, failures, entry.origin)
-            if error is not None:
+            try:
+                if isinstance(merged, SampleError):
+                    raise merged
+                _require_frames(merged, failures, entry.origin)
+                write_entry(out, merged, origin=entry.origin)
+            except SampleError as error:
                 account.set_aside(entry, error)
             else:
-                out.write(merged)
                 account.written["entries"] += 1
     bar.close()
 
@@ -158,22 +163,26 @@ def _videos(entry: dict[str, Any]) -> list[str]:
     return [video for video in entry.get("videos") or [] if isinstance(video, str)]
 
 
-def _first_failure(entry: dict[str, Any], failures: dict[str, SampleError], origin: str) -> SampleError | None:
+def _require_frames(entry: dict[str, Any], failures: dict[str, SampleError], origin: str) -> None:
     for video in _videos(entry):
         if video in failures:
             error = failures[video]
-            return type(error)(f"{origin}: {error}", error.code)
-    return None
+            raise MediaError(f"{origin}: {error}", error.code)
 
 
 def _keep_own_file(output: Path, root: Path) -> str | None:
     """Move a file that stands where the output goes, and is not ours, to a name of its own: it may be the input.
 
     Raises:
-        InputError: that name is taken too.
+        InputError: that name is taken too, or the file is ours, but changed.
     """
     if not output.exists() or is_derived(output, root):
         return None
+    if was_changed(output):
+        raise InputError(
+            f"{output}: was written by mm2energon and changed by somebody since; writing it anew would lose that; "
+            "move it out of the dataset, or choose another --output-json"
+        )
     kept = output.with_name(f"{output.stem}.original{output.suffix}")
     if kept.exists():
         raise InputError(

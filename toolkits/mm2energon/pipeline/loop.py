@@ -1,13 +1,12 @@
 """The one loop: a step over items, here or in worker processes, whose faults cost one item each.
 
-Outcomes come in the order of the items. A worker that crashes, hangs or eats memory is killed, and its item alone fails.
+Outcomes come in the order of the items. A worker that crashes, hangs or eats memory is killed; its item alone fails.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -143,5 +142,9 @@ def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
 
 
 def _start_worker(memory_bytes: int | None) -> None:
-    if memory_bytes is not None:
+    if memory_bytes is None:
+        return
+    with suppress(ImportError, ValueError, OSError):  # no such limit on Windows, nor where a lower one stands already
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -19,6 +19,8 @@ from mm2energon.video.layout import Frames, find_frames
 _USUAL_FPS = 2.0
 #: Media remembered from earlier samples: questions about one video mostly stand together.
 _REMEMBERED = 4096
+#: Header and padding of a member of a tar, at most.
+_MEMBER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,16 @@ class PlannedMedia:
     #: (path, bytes) of each audio file.
     audios: tuple[tuple[str, int], ...] = ()
 
-    @property
-    def file_bytes(self) -> int:
-        """Size of all files together: about what the sample takes in a shard."""
+    def most_bytes(self, min_side: int) -> int:
+        """What the media take in a shard at most, each with its own header and padding.
+
+        Args:
+            min_side: pixels to which the smaller side of a picture is brought.
+        """
         pictures = [*self.images, *(frame for video in self.videos for frame in video.frames)]
-        return sum(picture.file_bytes for picture in pictures) + sum(size for _, size in self.audios)
+        return sum(_most_bytes(picture, min_side) for picture in pictures) + sum(
+            size + _MEMBER_BYTES for _, size in self.audios
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As plain values, for the plan."""
@@ -71,6 +78,14 @@ class PlannedMedia:
             ),
             audios=tuple((path, size) for path, size in value["audios"]),
         )
+
+
+def _most_bytes(picture: PlannedPicture, min_side: int) -> int:
+    if picture.as_is and min(picture.width, picture.height) >= min_side:
+        return picture.file_bytes + _MEMBER_BYTES
+    scale = max(1.0, min_side / max(1, min(picture.width, picture.height)))
+    pixels = (picture.width * scale + 1) * (picture.height * scale + 1)
+    return round(pixels * 3) + _MEMBER_BYTES  # stored anew, as RGB: hardly ever larger than without compression
 
 
 class MediaFinder:

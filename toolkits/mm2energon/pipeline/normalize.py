@@ -7,9 +7,9 @@ from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import read_entries, write_entries
-from mm2energon.pipeline.account import open_account
-from mm2energon.pipeline.ledger import is_own_output, note_output
+from mm2energon.jsonio import read_entries
+from mm2energon.pipeline.account import open_account, write_entry
+from mm2energon.pipeline.ledger import is_own_output, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 
 
@@ -22,7 +22,8 @@ def normalize(
         The account: read, written, set aside by reason.
 
     Raises:
-        InputError: the source cannot be read, or the output would replace a file that is not ours.
+        InputError: the source cannot be read, none of its entries can be written, or the output would replace a file
+            that is not ours.
     """
     if not source.is_file():
         raise InputError(f"--input-file {source}: no such file")
@@ -35,7 +36,7 @@ def normalize(
                 "choose another name, or --overwrite it"
             )
     bar = progress("entries", None)
-    with open_account(output.parent) as account, write_entries(output) as out:
+    with open_account(output.parent) as account, write_output(output, sources=[source]) as out:
         for packed in read_entries(source):
             for entry in formats.unwrap(packed):
                 account.read += 1
@@ -43,11 +44,11 @@ def normalize(
                 try:
                     if entry.error is not None:
                         raise entry.error
-                    out.write(formats.to_sharegpt(entry.value, origin=entry.origin))
+                    write_entry(out, formats.to_sharegpt(entry.value, origin=entry.origin), origin=entry.origin)
                 except SampleError as error:
                     account.set_aside(entry, error)
                 else:
                     account.written["entries"] += 1
     bar.close()
-    note_output(output, sources=[source])
+    account.require_written(source)
     return account.as_dict()

@@ -10,8 +10,9 @@ import hashlib
 import random
 import shutil
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,15 +21,27 @@ from mm2energon.jsonio import Entry, dumps, loads
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.prepare import GroupBy, Mending, content_name, group_names, prepare
+from mm2energon.pipeline.prepare import (
+    GroupBy,
+    Mending,
+    Prepared,
+    content_name,
+    differs_from_2_fps,
+    group_names,
+    prepare,
+)
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
 from mm2energon.storage import write_whole
 from mm2energon.targets import Target
 
 _SAMPLES = "samples.jsonl"
 _PLAN = "plan.json"
-#: What a sample takes in a shard beside its files: the headers and the padding of its parts, and the pickles' own.
+#: Part of every hash; another number where the same plan would lead to other bytes on disk.
+_LAYOUT_VERSION = 1
+#: What a sample takes in a shard beside its media and its text: the headers and the padding of its parts.
 _OVERHEAD_BYTES = 4096
+#: What a tar has at its end, at most.
+_END_BYTES = 10_240
 
 
 @dataclass(frozen=True)
@@ -67,15 +80,21 @@ class Plan:
     samples: Mapping[str, int]
     #: Other readers of the same bytes -> samples of which they would lose something.
     refused_by: Mapping[str, int]
+    #: Samples that hold a video at another rate than 2 fps.
+    other_rates: int = 0
 
     def moved(self, folder: Path) -> Plan:
         """The same plan in another folder."""
         return replace(self, folder=folder)
 
     @staticmethod
-    def hash_in(folder: Path) -> str:
-        """The hash of the plan in a folder."""
-        return str(loads((folder / _PLAN).read_bytes())["hash"])
+    def known(folder: Path) -> tuple[str, Mapping[str, Any]] | None:
+        """The hash and the options of the complete plan in a folder; None when there is none."""
+        try:
+            value = loads((folder / _PLAN).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return value["hash"], value["options"]
 
     def unit(self, number: int) -> Unit:
         """The shard of that number."""
@@ -90,86 +109,88 @@ class Plan:
                 yield number, loads(file.readline())
 
 
-def make_plan(
-    folder: Path,
-    entries: Iterator[Entry],
-    *,
-    target: Target,
-    mending: Mending,
-    finder: MediaFinder,
-    arrangement: Arrangement,
-    options: Mapping[str, Any],
-    account: Account,
-    progress: ProgressMaker,
-) -> Plan:
-    """Plan a dataset into `folder`, which is emptied first; entries that cannot be used are set aside in `account`.
+@dataclass(frozen=True)
+class Planning:
+    """What decides a plan, besides the entries."""
 
-    Args:
-        options: everything besides the input that decides the bytes; part of the plan's hash.
-    """
+    target: Target
+    mending: Mending
+    finder: MediaFinder
+    arrangement: Arrangement
+    #: Everything that decides the bytes, by name; part of the plan's hash.
+    options: Mapping[str, Any]
+
+
+def make_plan(
+    folder: Path, entries: Iterable[Entry], planning: Planning, *, account: Account, progress: ProgressMaker
+) -> Plan:
+    """Plan a dataset into `folder`, which is emptied first; entries that cannot be used are set aside in `account`."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "units").mkdir(parents=True)
-    collected = _Collected()
+    collected = _Collected(planning)
     bar = progress("entries", None)
     with (folder / _SAMPLES).open("wb") as file:
         for entry in entries:
             account.read += 1
             bar.update(1)
             try:
-                prepared = prepare(entry, target=target, mending=mending, finder=finder)
+                collected.add(file, _prepared(entry, planning))
             except SampleError as error:
                 account.set_aside(entry, error)
-                continue
-            for other in prepared.refused_by:
-                collected.refused_by[other] = collected.refused_by.get(other, 0) + 1
-            shared = group_names(prepared, arrangement.group_by)
-            own = [] if shared else [content_name(prepared)]
-            collected.add(file, prepared.as_json(), prepared.media.file_bytes)
-            collected.groups.add(shared, own=own, seed=arrangement.seed)
     bar.close()
-    collected.hash.update(dumps(options))
-    return _finish(folder, collected, arrangement)
+    return _finish(folder, collected, planning)
+
+
+def _prepared(entry: Entry, planning: Planning) -> tuple[Prepared, bytes]:
+    """The prepared sample, and its line of the plan."""
+    prepared = prepare(entry, target=planning.target, mending=planning.mending, finder=planning.finder)
+    try:
+        return prepared, dumps(prepared.as_json())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleError(f"{entry.origin}: cannot be written as JSON again ({error})", "broken-json") from error
 
 
 class _Collected:
     """What is kept in memory of each planned sample: numbers only."""
 
-    def __init__(self) -> None:
+    def __init__(self, planning: Planning) -> None:
         self.groups = Groups()
         self.offsets = array("Q")
         self.sizes = array("Q")
-        self.refused_by: dict[str, int] = {}
-        self.hash = hashlib.sha256()
+        self.refused_by: Counter[str] = Counter()
+        self.other_rates = 0
+        self.hash = hashlib.sha256(dumps([_LAYOUT_VERSION, planning.options]))
+        self._arrangement = planning.arrangement
+        self._min_side = planning.target.rules.min_side if planning.mending.enlarge_small_images else 1
         self._end = 0
 
-    def add(self, file: IO[bytes], value: Mapping[str, Any], media_bytes: int) -> None:
-        line = dumps(value) + b"\n"
+    def add(self, file: IO[bytes], sample: tuple[Prepared, bytes]) -> None:
+        prepared, text = sample
+        line = text + b"\n"
         file.write(line)
         self.hash.update(line)
         self.offsets.append(self._end)
-        self.sizes.append(media_bytes + len(line) + _OVERHEAD_BYTES)
+        # A target may write each text under two keys.
+        self.sizes.append(prepared.media.most_bytes(self._min_side) + 2 * len(line) + _OVERHEAD_BYTES)
         self._end += len(line)
+        self.refused_by.update(prepared.refused_by)
+        self.other_rates += differs_from_2_fps(prepared)
+        shared = group_names(prepared, self._arrangement.group_by)
+        self.groups.add(shared, own=[] if shared else [content_name(prepared)], seed=self._arrangement.seed)
 
 
-def _finish(folder: Path, collected: _Collected, arrangement: Arrangement) -> Plan:
-    splits = assign(collected.groups, arrangement.ratios)
+def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
+    splits = assign(collected.groups, planning.arrangement.ratios)
     samples = {split: splits.count(split) for split in SPLITS}
     count = 0
-    for unit in _units(splits, collected, arrangement):
-        value = {
-            "number": unit.number,
-            "name": unit.name,
-            "split": unit.split,
-            "offsets": list(unit.offsets),
-            "numbers": list(unit.numbers),
-        }
-        text = dumps(value)
+    for unit in _units(splits, collected, planning.arrangement):
+        text = dumps(asdict(unit))
         collected.hash.update(text)
         (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
         count += 1
-    plan = Plan(folder, collected.hash.hexdigest(), count, samples, collected.refused_by)
+    plan = Plan(folder, collected.hash.hexdigest(), count, samples, dict(collected.refused_by), collected.other_rates)
     with write_whole(folder / _PLAN) as file:
-        file.write(dumps({"hash": plan.content_hash, "units": count, "samples": samples}))
+        file.write(dumps({"hash": plan.content_hash, "options": planning.options}))
     return plan
 
 
@@ -186,15 +207,15 @@ def _units(splits: list[str], collected: _Collected, arrangement: Arrangement) -
 
 
 def _cut(numbers: list[int], sizes: array[int], arrangement: Arrangement) -> Iterator[list[int]]:
-    """Consecutive samples, as many as a shard may hold."""
+    """Consecutive samples, as many as a shard may hold; one that is larger than that by itself has its own."""
     chunk: list[int] = []
-    held = 0
+    held = _END_BYTES
     for number in numbers:
         full = len(chunk) >= arrangement.max_samples
         too_big = arrangement.max_bytes is not None and held + sizes[number] > arrangement.max_bytes
         if chunk and (full or too_big):
             yield chunk
-            chunk, held = [], 0
+            chunk, held = [], _END_BYTES
         chunk.append(number)
         held += sizes[number]
     if chunk:

@@ -1,4 +1,4 @@
-"""Prepare: one entry to the sample and the media that a shard will hold, mended where asked and checked for its target."""
+"""Prepare: one entry to the sample and media that a shard will hold, mended where asked, and checked for its target."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from mm2energon.targets import TARGETS, Target
 from mm2energon.tokens import image_tokens, video_tokens
 
 GroupBy = Literal["media", "id", "none"]
+
+_ASSUMED_FPS = 2.0
+#: 29.97 fps halved, and the like, are taken for the round number.
+_FPS_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,16 @@ def group_names(prepared: Prepared, group_by: GroupBy) -> list[str]:
         return [f"id:{sample.id}"]
     if group_by == "media":
         paths = [picture.path for picture in media.images]
-        paths += [frame.path for video in media.videos for frame in video.frames[:1]]
+        for video, planned in zip(sample.videos, media.videos, strict=True):
+            # The first frame stands for all that were extracted together; a list of frames may share any of them.
+            paths += [frame.path for frame in planned.frames[: None if isinstance(video, tuple) else 1]]
         return paths + [path for path, _ in media.audios]
     return []
+
+
+def differs_from_2_fps(prepared: Prepared) -> bool:
+    """Whether a video of the sample has another rate than the one that readers assume who are not told any."""
+    return any(abs(video.fps - _ASSUMED_FPS) > _FPS_TOLERANCE for video in prepared.media.videos)
 
 
 def content_name(prepared: Prepared) -> str:
@@ -122,7 +133,7 @@ def _facts(media: PlannedMedia, rules: Rules, *, enlarge: bool) -> Facts:
 
     pictures = tuple(size(picture.width, picture.height) for picture in media.images)
     videos = tuple(_video_facts(video, size) for video in media.videos)
-    return Facts(pictures, videos, _visual_tokens(pictures, videos) if rules.max_visual_tokens else 0)
+    return Facts(pictures, videos, visual_tokens(pictures, videos) if rules.max_visual_tokens else 0)
 
 
 def _video_facts(video: PlannedVideo, size: Any) -> VideoFacts:
@@ -131,7 +142,8 @@ def _video_facts(video: PlannedVideo, size: Any) -> VideoFacts:
     return VideoFacts(len(video.frames), width, height, same_sizes=len(sizes) <= 1)
 
 
-def _visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFacts, ...]) -> int:
+def visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFacts, ...]) -> int:
+    """Visual tokens of all media of a sample together, as Qwen2-VL counts them."""
     try:
         tokens = sum(image_tokens(height, width) for width, height in pictures)
         return tokens + sum(video_tokens(video.frames, video.height, video.width) for video in videos)
@@ -141,6 +153,8 @@ def _visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFac
 
 def _takes(other: Target, sample: Sample, media: PlannedMedia) -> bool:
     """Whether another reader of the same bytes would train on the whole sample."""
+    if other.cuts_odd_frame and any(len(video.frames) % 2 for video in media.videos):
+        return False
     try:
         check(sample, _facts(media, other.rules, enlarge=False), other.rules)
     except SampleError:

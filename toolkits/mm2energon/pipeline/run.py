@@ -12,7 +12,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.media import read_media
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
-from mm2energon.shards.index import ShardIndex, index_from_json, index_to_json
+from mm2energon.shards.index import ShardIndex, idx_path, index_from_json, index_to_json
 from mm2energon.shards.keys import make_key
 from mm2energon.shards.records import make_record
 from mm2energon.shards.writer import ShardWriter
@@ -56,14 +56,21 @@ def write_shard(task: ShardTask) -> int:
     done = _done_path(task.plan, task.number)
     unit = task.plan.unit(task.number)
     path = task.output / unit.name
-    if done.exists() and (path.exists() or not len(read_done(task.plan, task.number).index.samples)):
-        return len(read_done(task.plan, task.number).index.samples)
+    if done.exists() and is_whole(path, before := read_done(task.plan, task.number).index):
+        return len(before.samples)
     refused: list[tuple[str, str, str]] = []
     index, digest = _write(task, unit, path, refused)
     record = {"sha256": digest, "set_aside": refused, "index": loads(index_to_json(index))}
     with write_whole(done) as file:
         file.write(dumps(record))
     return len(index.samples)
+
+
+def is_whole(path: Path, index: ShardIndex) -> bool:
+    """Whether a shard and its offsets are there as they were written; a shard that lost all its samples has no file."""
+    if not index.samples:
+        return True
+    return path.is_file() and path.stat().st_size == index.file_bytes and idx_path(path).is_file()
 
 
 def read_done(plan: Plan, number: int) -> Done:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,21 +12,24 @@ from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.extract import Extraction, extract_all
-from mm2energon.pipeline.finalize import finalize, refused_at_last
-from mm2energon.pipeline.ledger import STATE_FOLDER
+from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.plan import Arrangement, Plan, make_plan
+from mm2energon.pipeline.output import (
+    check_owner,
+    finished_manifest,
+    held_by_us,
+    keep_plan,
+    remove_own,
+    remove_state,
+    state_of,
+)
+from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import ShardTask, write_shard
-from mm2energon.pipeline.splits import SPLITS
-from mm2energon.shards.metadata import FOLDER, MANIFEST
-from mm2energon.shards.reader import read_index
 from mm2energon.storage import inside_root
 from mm2energon.targets import Target
 from mm2energon.video.layout import find_frames
-
-_OWN_SHARD = re.compile(rf"({'|'.join(SPLITS)})-shard-\d{{6,}}\.tar(\.idx)?")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class ShardReport:
     shards: int = 0
     videos_extracted: int = 0
     also_read_by: Mapping[str, int] = field(default_factory=dict)
+    #: Samples that hold a video at another rate than 2 fps.
+    other_rates: int = 0
     #: The output was complete already, from the same input and options.
     already_done: bool = False
 
@@ -79,26 +82,31 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
         InputError: the input cannot be read, no sample can be written, or the output holds something else.
     """
     _check(job)
+    with held_by_us(job.output):
+        check_owner(job.output)
+        if job.restart:
+            remove_own(job.output)
+        return _shard(job, progress)
+
+
+def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
     failures = _extract_missing(job, report, progress)
-    state = job.output / STATE_FOLDER
     with open_account(job.output) as account:
         plan = _plan(job, failures, account, progress)
-        report.shards, report.also_read_by = plan.units, {o: plan.refused_by.get(o, 0) for o in job.target.also}
-        if _finished(job, plan):
-            report.already_done = True
-            account.written.update({split: count for split, count in plan.samples.items() if count})
-        elif plan.units:
+        report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
+        report.other_rates = plan.other_rates
+        manifest = finished_manifest(job.output, plan, job.options())
+        report.already_done = manifest is not None
+        if manifest is None:
             _run(job, plan, progress)
-            account.written.update(finalize(plan, job.output, target=job.target, options=job.options()))
-            _set_aside_at_last(job, plan, account)
-            shutil.rmtree(state)
+            manifest = finalize(plan, job.output, target=job.target, options=job.options())
+        report.shards = len(manifest["shards"])
+        account.written.update({split: count for split, count in manifest["samples"].items() if count})
+        _set_aside_at_last(job, manifest["set_aside_at_last"], account)
+    remove_state(job.output)
     report.account = account.as_dict()
-    if not sum(account.written.values()):
-        shutil.rmtree(state, ignore_errors=True)
-        raise InputError(
-            f"{job.annotations}: none of {account.read} entries can be written; {job.output / 'set_aside.jsonl'} says why"
-        )
+    account.require_written(job.annotations)
     return report
 
 
@@ -109,23 +117,14 @@ def _check(job: ShardJob) -> None:
         raise InputError(
             f"--json {job.annotations}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
         )
+    if job.output.resolve() == job.root:
+        raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
     ratios = job.arrangement.ratios
     if any(not 0 <= share < float("inf") for share in ratios.values()) or not any(ratios.values()):
         shown = ", ".join(f"--{split}-split {share:g}" for split, share in ratios.items())
         raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
-    if (job.output / FOLDER).is_dir() and not (job.output / FOLDER / MANIFEST).exists():
-        raise InputError(f"{job.output}: holds a dataset that mm2energon did not write; choose another --output")
-    if job.restart:
-        _remove_own(job.output)
-
-
-def _remove_own(output: Path) -> None:
-    """Take away what an earlier run wrote, and nothing else."""
-    for path in sorted(output.glob("*-shard-*.tar*")):
-        if _OWN_SHARD.fullmatch(path.name):
-            path.unlink()
-    for name in (FOLDER, STATE_FOLDER):
-        shutil.rmtree(output / name, ignore_errors=True)
+    if job.default_fps is not None and not 0 < job.default_fps < float("inf"):
+        raise InputError(f"--default-fps {job.default_fps:g}: a number above 0 was expected")
 
 
 def _entries(job: ShardJob) -> Iterator[Entry]:
@@ -170,63 +169,15 @@ def _lacks_frames(job: ShardJob, name: str) -> bool:
 
 
 def _plan(job: ShardJob, failures: dict[str, SampleError], account: Account, progress: ProgressMaker) -> Plan:
-    """Make the plan; keep the one that is there when it is the same, and refuse when it is another.
-
-    Raises:
-        InputError: the output belongs to another plan.
-    """
-    state = job.output / STATE_FOLDER
-    finder = MediaFinder(job.root, failures=failures, default_fps=job.default_fps, decode_images=job.decode_images)
-    fresh = make_plan(
-        state / "plan.new",
-        _entries(job),
+    planning = Planning(
         target=job.target,
         mending=job.mending,
-        finder=finder,
+        finder=MediaFinder(job.root, failures=failures, default_fps=job.default_fps, decode_images=job.decode_images),
         arrangement=job.arrangement,
         options=job.options(),
-        account=account,
-        progress=progress,
     )
-    current = state / "plan"
-    if (current / "plan.json").exists() and Plan.hash_in(current) != fresh.content_hash:
-        _refuse(job, "an unfinished run")
-    if (current / "plan.json").exists():
-        shutil.rmtree(fresh.folder)
-    else:
-        shutil.rmtree(current, ignore_errors=True)
-        fresh.folder.rename(current)
-    return fresh.moved(current)
-
-
-def _finished(job: ShardJob, plan: Plan) -> bool:
-    """Whether the output holds exactly what this plan would write.
-
-    Raises:
-        InputError: it holds what another plan wrote.
-    """
-    if not (job.output / FOLDER).is_dir():
-        return False
-    manifest = read_index(job.output).manifest
-    whole = all((job.output / name).exists() for name in manifest.get("shards", {}))
-    if manifest.get("plan") != plan.content_hash:
-        shutil.rmtree(job.output / STATE_FOLDER)
-        _refuse(job, "a finished dataset", _changed(manifest.get("options", {}), job.options()))
-    if whole:
-        shutil.rmtree(job.output / STATE_FOLDER)
-    return whole
-
-
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    names = sorted(name for name in now if before.get(name) != now[name])
-    return "; changed: " + (", ".join(names) or "the annotations or the media")
-
-
-def _refuse(job: ShardJob, what: str, changed: str = "") -> None:
-    raise InputError(
-        f"{job.output}: holds {what} made from other input or options{changed}; "
-        "--restart writes it anew, --output takes another folder"
-    )
+    fresh = make_plan(state_of(job.output) / "plan.new", _entries(job), planning, account=account, progress=progress)
+    return keep_plan(job.output, fresh)
 
 
 def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
@@ -251,12 +202,9 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
     bar.close()
 
 
-def _set_aside_at_last(job: ShardJob, plan: Plan, account: Account) -> None:
+def _set_aside_at_last(job: ShardJob, refused: Mapping[str, tuple[str, str]], account: Account) -> None:
     """Account for samples that were planned, and whose media could not be read when their turn came."""
-    refused = refused_at_last(plan)
-    if not refused:
-        return
-    for entry in _entries(job):
+    for entry in _entries(job) if refused else ():
         if entry.origin in refused:
             code, message = refused[entry.origin]
             account.set_aside(entry, SampleError(message, code))

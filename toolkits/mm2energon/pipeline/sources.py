@@ -11,7 +11,7 @@ from typing import Any
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
 from mm2energon.formats.media import PLURALS
-from mm2energon.jsonio import Entry, read_entries
+from mm2energon.jsonio import read_entries
 from mm2energon.pipeline.account import SET_ASIDE_NAME
 from mm2energon.pipeline.ledger import STATE_FOLDER, is_derived, is_own_output
 from mm2energon.storage import inside_root
@@ -40,20 +40,13 @@ def find_annotations(root: Path) -> tuple[list[str], list[str]]:
 
 
 def holds_annotations(path: Path) -> bool:
-    """Whether one of the first entries is of a known format, or the file is broken json with a name to match."""
+    """Whether one of the first entries is of a known format, or is no JSON: then its loss has to be told."""
     entries = list(islice(read_entries(path), _PEEKED))
     for entry in entries:
         for one in islice(formats.unwrap(entry), _PEEKED):
             if one.error is None and any(form.matches(one.value) for form in formats.FORMATS.values()):
                 return True
     return any(entry.error is not None for entry in entries)
-
-
-def read_samples(root: Path, names: list[str]) -> Iterator[Entry]:
-    """The entries of several files of a root in turn, packed ones taken apart."""
-    for name in names:
-        for entry in read_entries(root / name, name=name):
-            yield from formats.unwrap(entry)
 
 
 def rebase(entry: Mapping[str, Any], folder: str, root: Path, *, origin: str) -> dict[str, Any]:
@@ -110,7 +103,8 @@ def _json_files(root: Path) -> Iterator[Path]:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != STATE_FOLDER)
         for name in files:
-            if name.endswith(_SUFFIXES) and not name.startswith(".") and name != SET_ASIDE_NAME:
+            is_json = name.endswith(_SUFFIXES) and not name.startswith(".") and name != SET_ASIDE_NAME
+            if is_json and (here / name).is_file():  # no dangling link, no pipe
                 yield here / name
 
 

@@ -1,17 +1,23 @@
 """Splits: which group of samples goes to train, val or test.
 
-Groups (samples that share a medium) stay together. They are dealt in an order that depends on a hash of their content and
-the seed alone, the largest first, each to the split that lags most behind its share and still has room for it, so that
-every split gets small and large groups alike and the asked ratio is met as nearly as the groups allow.
+Groups (samples that share a medium) stay together. They are dealt in an order that depends on a hash of their content
+and the seed alone, the largest first, each to the split that lags most behind its share and still has room for it, so
+that every split gets small and large groups alike. Then groups are exchanged while that brings the ratio nearer.
 """
 
 from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import permutations, product
 
 SPLITS = ("train", "val", "test")
+
+#: Samples by which the splits may miss their shares before groups are exchanged, at the very least.
+_NEAR_ENOUGH = 1e-6
+#: Different group sizes up to which exchanges are tried; with more, small groups have evened the splits out already.
+_POLISHED_SIZES = 64
 
 
 class Groups:
@@ -95,6 +101,7 @@ def _deal(order: Sequence[int], sizes: Mapping[int, int], targets: Mapping[str, 
         split_of[root] = split
         left[split] -= size
     _fill_empty(order, split_of, targets)
+    _polish(order, sizes, split_of, targets)
     return split_of
 
 
@@ -110,6 +117,42 @@ def _fill_empty(order: Sequence[int], split_of: dict[int, str], targets: Mapping
                 split_of[root] = empty
                 counts[empty] += 1
                 break
+
+
+def _polish(
+    order: Sequence[int], sizes: Mapping[int, int], split_of: dict[int, str], targets: Mapping[str, float]
+) -> None:
+    """Move groups, and exchange groups of two splits, as long as that brings the splits nearer to their shares."""
+    held: dict[str, dict[int, list[int]]] = {split: {} for split in targets}  # split -> size -> groups, by rank
+    for root in order:
+        held[split_of[root]].setdefault(sizes[root], []).append(root)
+    over = {split: sum(size * len(g) for size, g in held[split].items()) - targets[split] for split in targets}
+    while len(set(sizes.values())) <= _POLISHED_SIZES and sum(map(abs, over.values())) > _NEAR_ENOUGH:
+        gain, giver, taker, given, taken = max(_exchanges(held, over))
+        if gain < _NEAR_ENOUGH:
+            return
+        moves = [(giver, taker, given)] + ([(taker, giver, taken)] if taken else [])
+        roots = [held[here][size].pop() for here, _, size in moves]
+        for root, (here, there, size) in zip(roots, moves, strict=True):
+            split_of[root] = there
+            held[there].setdefault(size, []).append(root)
+            over[here] -= size
+            over[there] += size
+
+
+def _exchanges(
+    held: Mapping[str, Mapping[int, list[int]]], over: Mapping[str, float]
+) -> Iterator[tuple[float, str, str, int, int]]:
+    """(how much nearer, giver, taker, size given, size taken in return: 0 for none) of each exchange there is."""
+    yield 0.0, "", "", 0, 0
+    for giver, taker in permutations(held, 2):
+        present = [size for size, groups in held[giver].items() if groups]
+        wanted = [size for size, groups in held[taker].items() if groups]
+        may_move = sum(len(groups) for groups in held[giver].values()) > 1
+        for given, taken in product(present, [0, *wanted] if may_move else wanted):
+            net = given - taken
+            before = abs(over[giver]) + abs(over[taker])
+            yield before - abs(over[giver] - net) - abs(over[taker] + net), giver, taker, given, taken
 
 
 def _hash64(text: str) -> int:

@@ -1,0 +1,158 @@
+"""The output folder of `shard`: whose it is, what an earlier run left in it, and whether that is the same dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import InputError
+from mm2energon.pipeline.ledger import STATE_FOLDER
+from mm2energon.pipeline.plan import Plan
+from mm2energon.pipeline.splits import SPLITS
+from mm2energon.shards.index import idx_path
+from mm2energon.shards.metadata import FOLDER, MANIFEST
+from mm2energon.shards.reader import read_index
+from mm2energon.storage import TEMPORARY_SUFFIX
+
+_OWN_SHARD = re.compile(rf"({'|'.join(SPLITS)})-shard-\d{{6,}}\.tar(\.idx)?")
+#: Name of an option in a manifest -> the flag that sets it, where that is not the name with dashes.
+_FLAGS = {
+    "ratios": "--train-split, --val-split, --test-split",
+    "max_samples": "--max-samples-per-tar",
+    "max_bytes": "--max-shard-size",
+}
+
+
+def state_of(output: Path) -> Path:
+    """Where an unfinished run keeps its plan and its done records."""
+    return output / STATE_FOLDER / "shard"
+
+
+@contextlib.contextmanager
+def held_by_us(output: Path) -> Iterator[None]:
+    """Make the folder, and keep other runs out of it until the block ends.
+
+    Raises:
+        InputError: it cannot be written to, or another run works in it.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(output, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be made ({error.strerror}); choose another folder") from error
+    try:
+        if not os.access(output, os.W_OK | os.X_OK):
+            raise InputError(f"--output {output}: is not ours to write to; choose another folder")
+        _lock(descriptor, output)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, output: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"--output {output}: another run writes to it now; wait for it, or choose another") from error
+    except OSError:
+        return  # a file system without locks
+
+
+def check_owner(output: Path) -> None:
+    """Refuse a folder that holds shards of somebody else.
+
+    Raises:
+        InputError: it does.
+    """
+    ours = (output / FOLDER / MANIFEST).exists() or state_of(output).exists()
+    if ours:
+        return
+    foreign = FOLDER if (output / FOLDER).exists() else next((path.name for path in sorted(output.glob("*.tar"))), None)
+    if foreign is not None:
+        raise InputError(
+            f"--output {output}: holds a dataset that mm2energon did not write ({foreign}); choose another folder"
+        )
+
+
+def remove_own(output: Path) -> None:
+    """Take away what an earlier run wrote, and nothing else."""
+    shutil.rmtree(output / FOLDER, ignore_errors=True)
+    for path in sorted(output.glob("*-shard-*.tar*")):
+        if _OWN_SHARD.fullmatch(path.name):
+            path.unlink()
+    remove_state(output)
+
+
+def remove_state(output: Path) -> None:
+    """Take away what only an unfinished run needs."""
+    shutil.rmtree(state_of(output), ignore_errors=True)
+    with contextlib.suppress(OSError):  # there is none, or the ledger of other commands lies in it
+        (output / STATE_FOLDER).rmdir()
+    for left_by_a_killed_run in output.glob(f".*{TEMPORARY_SUFFIX}"):
+        left_by_a_killed_run.unlink()
+
+
+def keep_plan(output: Path, fresh: Plan) -> Plan:
+    """Make `fresh` the plan of the unfinished run in the folder, or go on with the one that is there, being the same.
+
+    Raises:
+        InputError: the folder belongs to a run with another plan.
+    """
+    current = state_of(output) / "plan"
+    before = Plan.known(current)
+    if before is None:
+        shutil.rmtree(current, ignore_errors=True)
+        fresh.folder.rename(current)
+        return fresh.moved(current)
+    new = Plan.known(fresh.folder)
+    shutil.rmtree(fresh.folder)
+    if before[0] != fresh.content_hash:
+        raise _other(output, "an unfinished run", before[1], new[1] if new else {})
+    return fresh.moved(current)
+
+
+def finished_manifest(output: Path, plan: Plan, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The manifest of the dataset in the folder, when it is complete and what this plan would write.
+
+    Raises:
+        InputError: the folder holds what another plan wrote.
+    """
+    if not (output / FOLDER).is_dir():
+        return None
+    manifest = read_index(output).manifest
+    if manifest.get("plan") != plan.content_hash:
+        remove_state(output)
+        raise _other(output, "a finished dataset", manifest.get("options", {}), options)
+    return manifest if all(_is_there(output / name, about) for name, about in manifest["shards"].items()) else None
+
+
+def _is_there(shard: Path, about: Mapping[str, Any]) -> bool:
+    return shard.is_file() and shard.stat().st_size == about["bytes"] and idx_path(shard).is_file()
+
+
+def _other(output: Path, what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> InputError:
+    changed = [
+        f"{_FLAGS.get(name, '--' + name.replace('_', '-'))} (was {_shown(before.get(name))}, is {_shown(now[name])})"
+        for name in now
+        if before.get(name) != now[name]
+    ]
+    return InputError(
+        f"{output}: holds {what} made from other input or options; "
+        f"changed: {', '.join(changed) or 'the annotations or the media'}; "
+        "--restart writes it anew, --output takes another folder"
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ":".join(f"{share:g}" for share in value.values())
+    return "not given" if value is None else str(value)
