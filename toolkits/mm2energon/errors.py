@@ -42,7 +42,7 @@ class DependencyError(ToolkitError):
 def missing_extra(package: str, extra: str) -> DependencyError:
     """The error for a package of an extra that is not installed."""
     return DependencyError(
-        f"{package} is not installed; it is part of an extra; run: pip install 'mm2energon[{extra}]'"
+        f"{package}: is not installed; it comes with the extra {extra!r}; run: pip install 'mm2energon[{extra}]'"
     )
 
 
@@ -68,8 +68,10 @@ REASONS: dict[str, str] = {
     "tag-count": "the number of tags in the text is not the number of media",
     "tag-place": "a tag stands in a turn where the reader does not expand it",
     "turn-order": "the reader wants user and assistant turns in alternation, ending with the assistant",
-    "system-turn": "the reader cannot train on a system turn of one's own",
+    "system-turn": "the reader cannot train on a system turn of one's own, or on one that is not the first",
+    "no-answer": "no assistant turn says anything, so there is nothing to learn",
     "reserved-text": "the text holds a control token of the chat template",
+    "not-unicode": "the text holds half of a surrogate pair, which UTF-8 and tokenizers cannot take",
     "image-too-small": "a picture is below the reader's minimum size",
     "image-aspect": "a picture's aspect ratio is above 200",
     "too-many-images": "the sample has more images than allowed",

@@ -1,4 +1,4 @@
-"""What a reader takes: the rules by which a sample is refused before it is written, and the mending that options ask for."""
+"""Rules: what a reader takes of a sample, asked before it is written, and the mending that options ask for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mm2energon.errors import SampleError
-from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
+from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
 
 #: Control tokens of Qwen's chat template: in a text they break the count of media or the masking of the labels.
 _CONTROL_TOKENS = (
@@ -41,6 +41,10 @@ class Rules:
     #: Whether a system turn trains: any, none but this one text, or none.
     system_text: str | None = None
     own_system_turn: bool = True
+    #: Chat templates render a system turn at the beginning alone.
+    system_turn_first: bool = True
+    #: Some assistant turn says something: the labels are made of these.
+    wants_answer: bool = True
     no_control_tokens: bool = False
     same_frame_sizes: bool = True
     max_aspect_ratio: int | None = _MAX_ASPECT_RATIO
@@ -74,7 +78,7 @@ def check(sample: Sample, facts: Facts, rules: Rules) -> None:
     Raises:
         SampleError: with the reason.
     """
-    for rule in (_check_tags, _check_turns, _check_system_turn, _check_text):
+    for rule in (_check_tags, _check_turns, _check_system_turns, _check_answer, _check_text):
         rule(sample, rules)
     _check_counts(sample, facts, rules)
     for width, height in facts.images:
@@ -84,24 +88,32 @@ def check(sample: Sample, facts: Facts, rules: Rules) -> None:
 
 
 def _check_tags(sample: Sample, rules: Rules) -> None:
-    for tag, media, key in (
-        (IMAGE_TAG, sample.images, "images"),
-        (VIDEO_TAG, sample.videos, "videos"),
-        (AUDIO_TAG, sample.audios, "audios"),
-    ):
+    for tag, media, key in _tags_and_media(sample):
         found = sample.count_tags(tag)
         if found != len(media):
             raise SampleError(
                 f'{sample.origin}: {found} {tag} tags, {len(media)} paths in "{key}"; as many of each were expected; '
-                "mend the text (--prepend-missing-tags puts missing tags before the first question)",
+                + (
+                    "mend the text, or use --prepend-missing-tags"
+                    if found < len(media)
+                    else "mend the text or the list"
+                ),
                 "tag-count",
             )
         if rules.tags_in_user_turns_only and any(tag in turn.text for turn in sample.turns if turn.role != "user"):
             raise SampleError(
                 f"{sample.origin}: a {tag} tag in a turn that is not the user's, where the reader does not expand it; "
-                "move the tag to a user turn",
+                "tags in user turns were expected; move the tag",
                 "tag-place",
             )
+
+
+def _tags_and_media(sample: Sample) -> tuple[tuple[str, Sequence[Video], str], ...]:
+    return (
+        (IMAGE_TAG, sample.images, "images"),
+        (VIDEO_TAG, sample.videos, "videos"),
+        (AUDIO_TAG, sample.audios, "audios"),
+    )
 
 
 def _check_turns(sample: Sample, rules: Rules) -> None:
@@ -114,47 +126,70 @@ def _check_turns(sample: Sample, rules: Rules) -> None:
     if not roles or roles != expected:
         raise SampleError(
             f"{sample.origin}: turns are {', '.join(roles[:6]) or 'missing'}{'...' if len(roles) > 6 else ''}; "
-            "user and assistant in turn, ending with the assistant, were expected",
+            "user and assistant in turn, ending with the assistant, were expected; mend the conversation",
             "turn-order",
         )
 
 
-def _check_system_turn(sample: Sample, rules: Rules) -> None:
-    first = sample.turns[0]
-    if first.role == "system" and not rules.own_system_turn and first.text != rules.system_text:
+def _check_system_turns(sample: Sample, rules: Rules) -> None:
+    first, rest = sample.turns[:1], sample.turns[1:]
+    if rules.system_turn_first and any(turn.role == "system" for turn in rest):
         raise SampleError(
-            f"{sample.origin}: a system turn of its own, with which the reader drops the sample; "
-            "use --system-turn fold (its text goes before the first question) or --system-turn drop",
+            f"{sample.origin}: a system turn behind other turns, which chat templates pass over; "
+            "one at the beginning was expected; move it, or make it a part of a user turn",
             "system-turn",
+        )
+    if rules.own_system_turn or not first or first[0].role != "system" or first[0].text == rules.system_text:
+        return
+    raise SampleError(
+        f"{sample.origin}: a system turn of its own, with which the reader drops the sample; none was expected; "
+        "use --system-turn fold (its text goes before the first question) or --system-turn drop",
+        "system-turn",
+    )
+
+
+def _check_answer(sample: Sample, rules: Rules) -> None:
+    if rules.wants_answer and not any(turn.role == "assistant" and turn.text.strip() for turn in sample.turns):
+        raise SampleError(
+            f"{sample.origin}: no assistant turn says anything; an answer to train on was expected; take the entry out",
+            "no-answer",
         )
 
 
 def _check_text(sample: Sample, rules: Rules) -> None:
-    if not rules.no_control_tokens:
-        return
-    for token in _CONTROL_TOKENS:
-        if any(token in turn.text for turn in sample.turns):
-            raise SampleError(
-                f"{sample.origin}: the text holds {token}, a control token of the chat template; take it out",
-                "reserved-text",
-            )
+    text = "\n".join(turn.text for turn in sample.turns)
+    half = next((char for char in text if "\ud800" <= char <= "\udfff"), None) if not text.isascii() else None
+    if half is not None:
+        raise SampleError(
+            f"{sample.origin}: the text holds {ascii(half)}, half of a surrogate pair; Unicode text was expected; "
+            "mend or take out that character",
+            "not-unicode",
+        )
+    token = next((token for token in _CONTROL_TOKENS if token in text), None) if rules.no_control_tokens else None
+    if token is not None:
+        raise SampleError(
+            f"{sample.origin}: the text holds {token}; text without control tokens of the chat template was expected; "
+            "take it out",
+            "reserved-text",
+        )
 
 
 def _check_counts(sample: Sample, facts: Facts, rules: Rules) -> None:
     if rules.max_images is not None and len(sample.images) > rules.max_images:
         raise SampleError(
-            f"{sample.origin}: {len(sample.images)} images; at most {rules.max_images} are taken; split the sample",
+            f"{sample.origin}: {len(sample.images)} images; at most {rules.max_images} were expected; split the sample",
             "too-many-images",
         )
     if rules.max_audios is not None and len(sample.audios) > rules.max_audios:
         raise SampleError(
-            f"{sample.origin}: {len(sample.audios)} audio files; the target takes {rules.max_audios}; see --target",
+            f"{sample.origin}: {len(sample.audios)} audio files; at most {rules.max_audios} were expected; "
+            "choose another --target",
             "audio-unsupported",
         )
     if rules.max_visual_tokens is not None and facts.visual_tokens > rules.max_visual_tokens:
         raise SampleError(
-            f"{sample.origin}: about {facts.visual_tokens} visual tokens; the reader drops samples above "
-            f"{rules.max_visual_tokens}; use fewer frames (--max-frames) or smaller pictures",
+            f"{sample.origin}: about {facts.visual_tokens} visual tokens; at most {rules.max_visual_tokens} were "
+            "expected, the reader drops samples above; use fewer frames (--max-frames) or smaller pictures",
             "too-many-tokens",
         )
 
@@ -162,34 +197,34 @@ def _check_counts(sample: Sample, facts: Facts, rules: Rules) -> None:
 def _check_size(sample: Sample, what: str, width: int, height: int, rules: Rules) -> None:
     if min(width, height) < rules.min_side:
         raise SampleError(
-            f"{sample.origin}: {what} of {width}x{height} pixels; the reader drops sides below {rules.min_side}; "
-            "--enlarge-small-images brings it to that size",
+            f"{sample.origin}: {what} of {width}x{height} pixels; sides of at least {rules.min_side} were expected, "
+            "the reader drops smaller ones; --enlarge-small-images brings it to that size",
             "image-too-small",
         )
     if rules.max_aspect_ratio is not None and max(width, height) > rules.max_aspect_ratio * min(width, height):
         raise SampleError(
-            f"{sample.origin}: {what} of {width}x{height} pixels; the reader drops aspect ratios above "
-            f"{rules.max_aspect_ratio}",
+            f"{sample.origin}: {what} of {width}x{height} pixels; an aspect ratio of at most {rules.max_aspect_ratio} "
+            "was expected, the reader drops others; crop it or take the entry out",
             "image-aspect",
         )
 
 
 def _check_video(sample: Sample, video: VideoFacts, rules: Rules) -> None:
     if video.frames < rules.min_frames:
+        doubled = "--double-single-frames stores it twice" if video.frames else "extract its frames anew"
         raise SampleError(
-            f"{sample.origin}: a video of {video.frames} frame; the reader wants {rules.min_frames}; "
-            "--double-single-frames stores the frame twice",
+            f"{sample.origin}: a video of {video.frames} frames; at least {rules.min_frames} were expected; {doubled}",
             "too-few-frames",
         )
     if rules.max_frames is not None and video.frames > rules.max_frames:
         raise SampleError(
-            f"{sample.origin}: a video of {video.frames} frames; the reader cuts what is behind {rules.max_frames}; "
-            f"--max-frames {rules.max_frames} takes as many, evenly spread",
+            f"{sample.origin}: a video of {video.frames} frames; at most {rules.max_frames} were expected, the reader "
+            f"cuts the rest; --max-frames {rules.max_frames} takes as many, evenly spread",
             "too-many-frames",
         )
     if rules.same_frame_sizes and not video.same_sizes:
         raise SampleError(
-            f"{sample.origin}: the frames of a video differ in size, with which the reader drops the sample; "
+            f"{sample.origin}: the frames of a video differ in size; one size was expected, the reader drops others; "
             "extract them anew with mm2energon frames",
             "frame-sizes",
         )
@@ -201,13 +236,15 @@ SystemTurn = Literal["keep", "fold", "drop"]
 
 
 def mend_system_turn(sample: Sample, how: SystemTurn) -> Sample:
-    """The sample with its leading system turn kept, put before the first user turn's text, or taken out."""
-    first, rest = sample.turns[0], sample.turns[1:]
-    if how == "keep" or first.role != "system":
+    """The sample with its leading system turn kept, put before the text of the user turn that follows, or taken out."""
+    first, rest = sample.turns[:1], sample.turns[1:]
+    if how == "keep" or not first or first[0].role != "system" or not rest:
         return sample
-    if how == "fold" and rest and rest[0].role == "user":
-        rest = (Turn("user", f"{first.text}\n{rest[0].text}"), *rest[1:])
-    return replace(sample, turns=rest) if rest else sample
+    if how == "fold" and first[0].text.strip():
+        if rest[0].role != "user":
+            return sample  # nowhere to fold it to: the rules of the reader say what becomes of it
+        rest = (Turn("user", f"{first[0].text}\n{rest[0].text}"), *rest[1:])
+    return replace(sample, turns=rest)
 
 
 def prepend_missing_tags(sample: Sample) -> Sample:
@@ -215,8 +252,8 @@ def prepend_missing_tags(sample: Sample) -> Sample:
     place = next((n for n, turn in enumerate(sample.turns) if turn.role == "user"), None)
     if place is None:
         return sample
-    counts = ((IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos), (AUDIO_TAG, sample.audios))
-    missing = [tag for tag, media in counts for _ in range(len(media) - sample.count_tags(tag))]
+    counts = _tags_and_media(sample)
+    missing = [tag for tag, media, _ in counts for _ in range(len(media) - sample.count_tags(tag))]
     if not missing:
         return sample
     turn = replace(sample.turns[place], text="\n".join([*missing, sample.turns[place].text]))

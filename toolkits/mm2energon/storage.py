@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,23 +15,22 @@ from mm2energon.errors import MediaError
 #: Endings of our temporary files; whatever bears it was left by a run that was cut off.
 TEMPORARY_SUFFIX = ".mm2energon-tmp"
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^data:")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears under `path` when the block ends well, and not at all when it raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=TEMPORARY_SUFFIX)
+    temporary = path.parent / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:  # with the mode that the umask says, which tempfile would not give
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
-        Path(name).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
@@ -47,15 +46,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def inside_root(root: Path, written: str, *, origin: str) -> str:
-    """The path that `written` names below `root`: relative, forward slashes, links followed.
+    """The path that `written` names below `root`: relative, forward slashes, without `.` and `..`.
 
     Args:
         root: the dataset root, resolved.
-        written: the path as the annotation has it; absolute is allowed when it lies inside the root.
+        written: the path as the annotation has it; absolute is allowed when it lies inside the root, links followed.
         origin: where the path was found, for the message.
 
     Raises:
-        MediaError: `outside-root` when it leaves the root, `missing-media` for a URL or an impossible name.
+        MediaError: `outside-root` when it leaves the root, also by a link; `missing-media` for a URL or an
+            impossible name.
     """
     if _URL.match(written):
         raise MediaError(
@@ -64,19 +64,30 @@ def inside_root(root: Path, written: str, *, origin: str) -> str:
             "missing-media",
         )
     if "\0" in written or not written.strip():
-        raise MediaError(f"{origin}: {_short(written)!r} is no file name", "missing-media")
+        raise MediaError(
+            f"{origin}: {_short(written)!r} is no file name; a path relative to the dataset root was expected; mend it",
+            "missing-media",
+        )
     lexical = Path(os.path.normpath(root / written))
     try:
         real = lexical.resolve()
-    except (OSError, RuntimeError) as error:
-        raise MediaError(f"{origin}: {_short(written)!r} cannot be followed ({error})", "missing-media") from error
-    if not (lexical.is_relative_to(root) and real.is_relative_to(root)):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            lexical.stat()
+    except (OSError, RuntimeError, ValueError) as error:  # too long; a loop of links; half of a surrogate pair
         raise MediaError(
-            f"{origin}: {_short(written)!r} leaves the dataset root {root}; "
-            "move the file into it, or choose a --dataset-root above both",
+            f"{origin}: {_short(written)!r} cannot be followed ({getattr(error, 'strerror', error)}); "
+            "the path of a file was expected; mend it",
+            "missing-media",
+        ) from error
+    if not real.is_relative_to(root):
+        raise MediaError(
+            f"{origin}: {_short(written)!r} leaves the dataset root; a file inside of {root} was expected; "
+            "move it there, or choose a --dataset-root above both",
             "outside-root",
         )
-    return lexical.relative_to(root).as_posix()
+    # A root may have other names, by links above it: absolute paths may be written with one of those.
+    inside = lexical if lexical.is_relative_to(root) else real
+    return inside.relative_to(root).as_posix()
 
 
 def media_file(root: Path, relative: str, *, origin: str) -> Path:
@@ -87,15 +98,17 @@ def media_file(root: Path, relative: str, *, origin: str) -> Path:
     """
     path = root / inside_root(root, relative, origin=origin)
     try:
-        found = path.is_file()
-    except OSError as error:
+        found, there = path.is_file(), path.exists()
+    except (OSError, ValueError) as error:
         raise MediaError(
-            f"{origin}: {_short(relative)!r} cannot be opened ({error.strerror})", "missing-media"
+            f"{origin}: {_short(relative)!r} cannot be opened ({getattr(error, 'strerror', error)}); "
+            "a file that can be read was expected",
+            "missing-media",
         ) from error
     if not found:
-        what = "is not a regular file" if path.exists() else "does not exist"
         raise MediaError(
-            f"{origin}: {_short(relative)!r} {what} below {root}; paths are relative to the dataset root",
+            f"{origin}: {_short(relative)!r} {'is not a regular file' if there else 'does not exist'}; "
+            f"a file below {root} was expected; paths are relative to the dataset root",
             "missing-media",
         )
     return path
@@ -103,9 +116,3 @@ def media_file(root: Path, relative: str, *, origin: str) -> Path:
 
 def _short(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[:limit] + "..."
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

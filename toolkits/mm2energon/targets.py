@@ -1,7 +1,7 @@
-"""The TARGETS table: one row per training-side reader, with what it wants of a sample and what it would lose in silence.
+"""The TARGETS table: one row per training-side reader, what it wants of a sample and what it would lose in silence.
 
-The facts were found by running the readers: Pai-Megatron-Patch v0.11 to v0.12.3 (`pai-v1`) and its HEAD of November 2025
-(`pai-v2`), Megatron-Bridge 0.5 and later (`bridge`), and Energon 7 with the cooker of this package (`crude`).
+The facts were found by running the readers: Pai-Megatron-Patch v0.11 to v0.12.3 (`pai-v1`) and its HEAD of November
+2025 (`pai-v2`), Megatron-Bridge 0.5 and later (`bridge`), and Energon 7 with the cooker of this package (`crude`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ TARGETS: dict[str, Target] = {
         rules=Rules(max_images=10, max_frames=60, max_visual_tokens=16_384),
         also={"pai-v1": _PAI_V1_FIELDS},
         next_steps=(
-            "In Megatron-Bridge (0.5 or later, Energon 6.0.1 to 7.4), give this folder to a recipe that reads Energon:\n"
+            "In Megatron-Bridge (0.5 or later, Energon 6.0.1 to 7.4), give this folder to a recipe with Energon data:\n"
             "    python -m torch.distributed.run --nproc_per_node=1 scripts/training/run_recipe.py \\\n"
             "        --recipe qwen3_vl_8b_peft_1gpu_h100_bf16_energon_config --step-func vlm_step \\\n"
             "        dataset.path={path}"
@@ -115,7 +115,9 @@ TARGETS: dict[str, Target] = {
         audios_part="",
         turn_keys="role",
         dataset_yaml={"__module__": "megatron.energon", "__class__": "CrudeWebdataset"},
-        rules=Rules(max_aspect_ratio=None, max_audios=None, same_frame_sizes=False),
+        rules=Rules(
+            max_aspect_ratio=None, max_audios=None, same_frame_sizes=False, system_turn_first=False, wants_answer=False
+        ),
         next_steps=(
             "In your training code (Energon 7):\n"
             "    from megatron.energon import Cooker, DefaultTaskEncoder, WorkerConfig, get_loader, get_train_dataset\n"

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from mm2energon.errors import SampleError
 from mm2energon.formats import llava, messages, sharegpt
 from mm2energon.formats.media import PLURALS, media_list
-from mm2energon.jsonio import Entry
+from mm2energon.formats.turns import TURN_KEYS
+from mm2energon.jsonio import Entry, type_name
 from mm2energon.sample import Sample
 
 
@@ -33,10 +34,11 @@ def unwrap(entry: Entry) -> Iterator[Entry]:
     """The entry itself, or each of those that it packs in a list, with errors for what is no object."""
     if entry.error is not None or isinstance(entry.value, Mapping):
         yield entry
-    elif not isinstance(entry.value, list):
-        yield _failed(entry, f"a {type(entry.value).__name__}; an object was expected", "not-an-object")
-    elif not entry.value:
-        yield _failed(entry, "an empty list; an object was expected", "empty-entry")
+    elif not isinstance(entry.value, list) or not entry.value:
+        code = "empty-entry" if entry.value == [] else "not-an-object"
+        found = "an empty list" if entry.value == [] else type_name(entry.value)
+        what = f"{entry.origin}: {found}; an object was expected; take it out"
+        yield Entry(entry.origin, entry.value, SampleError(what, code))
     elif len(entry.value) == 1:
         yield from unwrap(Entry(entry.origin, entry.value[0]))
     else:
@@ -55,7 +57,8 @@ def detect(entry: Mapping[str, Any], *, origin: str) -> str:
             return name
     keys = ", ".join(sorted(str(key)[:30] for key in entry)[:8]) or "none"
     raise SampleError(
-        f'{origin}: no known annotation format has these keys: {keys}; "conversations" or "messages" was expected',
+        f'{origin}: no known annotation format has these keys: {keys}; "conversations" or "messages" was expected; '
+        "rename the key",
         "unknown-format",
     )
 
@@ -72,7 +75,8 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
 def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     """An entry of any format as a ShareGPT entry.
 
-    An entry that has `conversations` keeps everything but its media keys as it is, unknown keys of turns included.
+    Keys that mean nothing to us stay, those of turns included; an entry of `conversations` keeps all but its media
+    keys and lists of parts as it is.
 
     Raises:
         SampleError: as `load`.
@@ -80,16 +84,22 @@ def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     name = detect(entry, origin=origin)
     sample = FORMATS[name].load(entry, origin=origin)
     if name == "messages":
-        return sharegpt.dump(sample)
+        return _from_messages(entry, sample)
     kept = {key: value for key, value in entry.items() if key not in PLURALS and key not in PLURALS.values()}
     for singular, plural in PLURALS.items():
         media = media_list(entry, singular, origin=origin)
         if media or plural in entry:
             kept[plural] = media
     if sample.videos and isinstance(sample.videos[0], tuple):
-        kept["videos"] = [list(video) for video in sample.videos]
+        kept["videos"] = sharegpt.dump(sample)["videos"]
     return kept
 
 
-def _failed(entry: Entry, what: str, code: str) -> Entry:
-    return Entry(entry.origin, entry.value, SampleError(f"{entry.origin}: {what}", code))
+def _from_messages(entry: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
+    dumped = sharegpt.dump(sample)
+    _, written = messages.own_messages(entry)
+    turns = dumped["conversations"]
+    own = turns[len(turns) - len(written) :]  # the first may be the system text beside the messages
+    for turn, before in zip(own, written, strict=True):
+        turn.update({key: value for key, value in before.items() if key not in TURN_KEYS})
+    return dumped

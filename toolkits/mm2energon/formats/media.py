@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.errors import SampleError
+from mm2energon.jsonio import type_name
 from mm2energon.sample import VIDEO_TAG, Turn, Video
 
 #: Singular key of LLaVA -> plural key of ShareGPT.
 PLURALS = {"image": "images", "video": "videos", "audio": "audios"}
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_FILE_URL = "file://"
+
+
+def plain_path(path: str) -> str:
+    """A path without the `file://` that some formats put before it."""
+    return path.removeprefix(_FILE_URL)
 
 
 def media_list(entry: Mapping[str, Any], singular: str, *, origin: str) -> list[Any]:
@@ -21,11 +28,11 @@ def media_list(entry: Mapping[str, Any], singular: str, *, origin: str) -> list[
         SampleError: `bad-media-list` when a field is neither path nor list of paths, or the two keys disagree.
     """
     plural = PLURALS[singular]
-    fields = {key: _as_list(entry.get(key), origin=f'{origin}: "{key}"') for key in (singular, plural)}
-    one, many = fields[singular], fields[plural]
+    one, many = (_as_list(entry.get(key), origin=f'{origin}: "{key}"') for key in (singular, plural))
     if one and many and any(path not in many for path in one):
         raise SampleError(
-            f'{origin}: "{singular}" and "{plural}" name different files; one of the two keys was expected',
+            f'{origin}: "{singular}" and "{plural}" name different files; one of the two keys was expected; '
+            "take the other out",
             "bad-media-list",
         )
     return many or one
@@ -44,7 +51,7 @@ def read_videos(entry: Mapping[str, Any], turns: tuple[Turn, ...], *, origin: st
     """The videos of an entry; a list of pictures inside the list, or in its place with a single tag, is one video."""
     videos = media_list(entry, "video", origin=origin)
     tags = sum(turn.text.count(VIDEO_TAG) for turn in turns)
-    if len(videos) > 1 and tags == 1 and all(_is_picture(video) for video in videos):
+    if videos and tags == 1 and all(_is_picture(video) for video in videos):
         return (tuple(videos),)
     return tuple(tuple(video) if isinstance(video, list) else video for video in videos)
 
@@ -53,15 +60,19 @@ def _as_list(value: Any, *, origin: str) -> list[Any]:
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        return [value]
+        return [plain_path(value)]
     if isinstance(value, list):
-        for item in value:
-            paths = item if isinstance(item, list) and item else [item]
-            for path in paths:
-                if not isinstance(path, str) or not path:
-                    raise _bad(origin, path)
-        return value
+        return [_as_medium(item, origin=origin) for item in value]
     raise _bad(origin, value)
+
+
+def _as_medium(item: Any, *, origin: str) -> str | list[str]:
+    """A path, or the paths of a video's frames."""
+    paths = item if isinstance(item, list) and item else [item]
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            raise _bad(origin, path)
+    return [plain_path(path) for path in item] if isinstance(item, list) else plain_path(item)
 
 
 def _is_picture(path: Any) -> bool:
@@ -69,5 +80,7 @@ def _is_picture(path: Any) -> bool:
 
 
 def _bad(origin: str, value: Any) -> SampleError:
-    shown = "an empty string" if value == "" else "null" if value is None else f"a {type(value).__name__}"
-    return SampleError(f"{origin} holds {shown}; a path or a list of paths was expected", "bad-media-list")
+    shown = "an empty string" if value == "" else "an empty list" if value == [] else type_name(value)
+    return SampleError(
+        f"{origin} holds {shown}; a path or a list of paths was expected; mend the field", "bad-media-list"
+    )

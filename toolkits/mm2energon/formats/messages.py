@@ -4,23 +4,34 @@
                                                {"type": "text", "text": "What is this?"}]},
                   {"role": "assistant", "content": "A cat."}]}
 
-Parts are those of Hugging Face, TRL and qwen-vl-utils: `text`, `image`, `image_url` (`{"url": path}`), `video` (a path or a
-list of frames), `audio`; a media part becomes the tag at its place. Media may also be listed beside the messages.
+Parts are those of Hugging Face, TRL and qwen-vl-utils: `text`, `image`, `image_url` (`{"url": path}`), `video` (a path
+or a list of frames), `audio`; a media part becomes the tag at its place. Media may also be listed beside the messages,
+the parts then holding none of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mm2energon.errors import SampleError
-from mm2energon.formats.media import read_paths, read_videos
-from mm2energon.formats.turns import read_role, read_turns
+from mm2energon.formats.media import PLURALS, plain_path, read_paths, read_videos
+from mm2energon.formats.turns import read_content, read_role, read_turns, with_system
+from mm2energon.jsonio import type_name
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Video
 
-_OWN_KEYS = frozenset({"id", "messages", "conversations", "image", "images", "video", "videos", "audio", "audios"})
-_TAGS = {"image": IMAGE_TAG, "image_url": IMAGE_TAG, "video": VIDEO_TAG, "audio": AUDIO_TAG}
+_MEDIA_KEYS = frozenset(PLURALS) | frozenset(PLURALS.values())
+#: Types of parts -> the tag that takes their place.
+_TAGS = {
+    "image": IMAGE_TAG,
+    "image_url": IMAGE_TAG,
+    "video": VIDEO_TAG,
+    "video_url": VIDEO_TAG,
+    "audio": AUDIO_TAG,
+    "audio_url": AUDIO_TAG,
+}
+Medium = TypeVar("Medium", str, Video)
 
 
 @dataclass
@@ -34,30 +45,32 @@ class _Found:
 
 def matches(entry: Mapping[str, Any]) -> bool:
     """Whether the entry is of this format: messages, or conversations with a content that is a list of parts."""
-    if "messages" in entry:
-        return True
     turns = entry.get("conversations")
+    if not turns:
+        return "messages" in entry
     return isinstance(turns, list) and any(isinstance(turn, Mapping) and _parts(turn) is not None for turn in turns)
 
 
 def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
-    """An entry as a Sample.
+    """An entry as a Sample; a `system` text beside the messages becomes the system turn.
 
     Raises:
         SampleError: the entry's turns, parts or media fields are not what the format says.
     """
     found = _Found()
-    messages = entry.get("messages", entry.get("conversations"))
+    name, messages = own_messages(entry)
     if isinstance(messages, list):
         messages = [_flat(turn, found, origin=f"{origin}, turn {number}") for number, turn in enumerate(messages)]
-    turns = read_turns(messages, origin=origin)
+    own_turns = read_turns(messages, origin=origin)
+    turns = with_system(own_turns, entry)
+    used = {"id", name, *_MEDIA_KEYS} | ({"system"} if turns is not own_turns else set())
     return Sample(
         turns=turns,
-        images=tuple(found.images) or read_paths(entry, "image", origin=origin),
-        videos=tuple(found.videos) or read_videos(entry, turns, origin=origin),
-        audios=tuple(found.audios) or read_paths(entry, "audio", origin=origin),
+        images=_one_list(tuple(found.images), read_paths(entry, "image", origin=origin), origin=origin),
+        videos=_one_list(tuple(found.videos), read_videos(entry, turns, origin=origin), origin=origin),
+        audios=_one_list(tuple(found.audios), read_paths(entry, "audio", origin=origin), origin=origin),
         id=entry.get("id"),
-        extra={key: value for key, value in entry.items() if key not in _OWN_KEYS},
+        extra={key: value for key, value in entry.items() if key not in used},
         origin=origin,
     )
 
@@ -69,7 +82,13 @@ def dump(sample: Sample) -> dict[str, Any]:
     for key, media in (("images", sample.images), ("videos", sample.videos), ("audios", sample.audios)):
         if media:
             entry[key] = [list(medium) if isinstance(medium, tuple) else medium for medium in media]
-    return {**entry, **sample.extra}
+    return {**entry, **{key: value for key, value in sample.extra.items() if key not in entry}}
+
+
+def own_messages(entry: Mapping[str, Any]) -> tuple[str, Any]:
+    """The key that holds the conversation of a matching entry, and what it holds."""
+    name = "conversations" if entry.get("conversations") else "messages"
+    return name, entry.get(name)
 
 
 def _flat(turn: Any, found: _Found, *, origin: str) -> Any:
@@ -83,7 +102,7 @@ def _flat(turn: Any, found: _Found, *, origin: str) -> Any:
 
 
 def _parts(turn: Mapping[str, Any]) -> list[Any] | None:
-    content = turn.get("content", turn.get("value"))
+    content = read_content(turn)
     return content if isinstance(content, list) else None
 
 
@@ -93,23 +112,39 @@ def _part(part: Any, found: _Found, *, origin: str) -> str:
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind == "text" and isinstance(part.get("text"), str):
         return str(part["text"])
-    if kind in _TAGS:
-        medium = part.get(kind)
-        if isinstance(medium, Mapping):
-            medium = medium.get("url")
+    if not isinstance(kind, str) or kind not in _TAGS:
+        what = f"of type {kind[:50]!r}" if isinstance(kind, str) else "without a type"
+        raise SampleError(
+            f"{origin}: a part {what}; text, image, image_url, video or audio was expected; mend the part", "bad-turn"
+        )
+    medium = next((part[key] for key in (kind, "path", "url") if part.get(key) is not None), None)
+    if isinstance(medium, Mapping):
+        medium = medium.get("url", medium)
+    if medium is not None:  # otherwise the part only says where; the path stands in the list beside the messages
         _keep(kind, medium, found, origin=origin)
-        return _TAGS[kind]
-    raise SampleError(
-        f"{origin}: unknown part {kind!r}; text, image, image_url, video or audio was expected", "bad-turn"
-    )
+    return _TAGS[kind]
 
 
 def _keep(kind: str, medium: Any, found: _Found, *, origin: str) -> None:
+    is_video = _TAGS[kind] == VIDEO_TAG
     if isinstance(medium, str) and medium:
-        medium = medium.removeprefix("file://")
-        media = {"video": found.videos, "audio": found.audios}.get(kind, found.images)
-        media.append(medium)  # type: ignore[attr-defined]
-    elif kind == "video" and isinstance(medium, list) and medium and all(isinstance(path, str) for path in medium):
-        found.videos.append(tuple(path.removeprefix("file://") for path in medium))
+        media: dict[str, list[Any]] = {IMAGE_TAG: found.images, VIDEO_TAG: found.videos, AUDIO_TAG: found.audios}
+        media[_TAGS[kind]].append(plain_path(medium))
+    elif is_video and isinstance(medium, list) and medium and all(isinstance(path, str) and path for path in medium):
+        found.videos.append(tuple(plain_path(path) for path in medium))
     else:
-        raise SampleError(f"{origin}: its {kind} is not a path; a path was expected", "bad-media-list")
+        raise SampleError(
+            f"{origin}: its {kind} is {type_name(medium) if medium else 'empty'}; a path was expected; mend the part",
+            "bad-media-list",
+        )
+
+
+def _one_list(inside: tuple[Medium, ...], beside: tuple[Medium, ...], *, origin: str) -> tuple[Medium, ...]:
+    """The media in the parts, or those listed beside the messages; both only when they say the same."""
+    if inside and beside and inside != beside:
+        raise SampleError(
+            f"{origin}: the parts name other media than the list beside the messages; one of the two was expected; "
+            "take the other out",
+            "bad-media-list",
+        )
+    return inside or beside

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.formats.media import read_paths, read_videos
-from mm2energon.formats.turns import read_turns
-from mm2energon.sample import Sample, Turn
+from mm2energon.formats.turns import read_turns, with_system
+from mm2energon.sample import Sample
 
 _NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
 _OWN_KEYS = frozenset({"id", "conversations", "system", "image", "images", "video", "videos", "audio", "audios"})
@@ -30,20 +30,16 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     Raises:
         SampleError: the entry's turns or media fields are not what the format says.
     """
-    turns = read_turns(entry["conversations"], origin=origin)
-    system = entry.get("system")
-    own_system = isinstance(system, str) and bool(system) and turns[0].role != "system"
-    if own_system:
-        turns = (Turn("system", str(system)), *turns)
+    own_turns = read_turns(entry["conversations"], origin=origin)
+    turns = with_system(own_turns, entry)
+    used = _OWN_KEYS if turns is not own_turns else _OWN_KEYS - {"system"}
     return Sample(
         turns=turns,
         images=read_paths(entry, "image", origin=origin),
         videos=read_videos(entry, turns, origin=origin),
         audios=read_paths(entry, "audio", origin=origin),
         id=entry.get("id"),
-        extra={
-            key: value for key, value in entry.items() if key not in _OWN_KEYS or (key == "system" and not own_system)
-        },
+        extra={key: value for key, value in entry.items() if key not in used},
         origin=origin,
     )
 
@@ -58,4 +54,4 @@ def dump(sample: Sample) -> dict[str, Any]:
         entry["videos"] = [list(video) if isinstance(video, tuple) else video for video in sample.videos]
     if sample.audios:
         entry["audios"] = list(sample.audios)
-    return {**entry, **sample.extra}
+    return {**entry, **{key: value for key, value in sample.extra.items() if key not in entry}}

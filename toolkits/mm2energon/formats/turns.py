@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.errors import SampleError
+from mm2energon.jsonio import type_name
 from mm2energon.sample import Role, Turn
 
 #: Names of speakers that are in use -> our role.
@@ -19,6 +20,8 @@ ROLES: dict[str, Role] = {
     "model": "assistant",
     "system": "system",
 }
+#: Keys of a turn that say who speaks and what; a turn may carry both pairs.
+TURN_KEYS = frozenset({"from", "value", "role", "content"})
 
 
 def read_turns(turns: Any, *, origin: str) -> tuple[Turn, ...]:
@@ -28,19 +31,25 @@ def read_turns(turns: Any, *, origin: str) -> tuple[Turn, ...]:
         SampleError: `no-turns`, `bad-turn` or `unknown-role`.
     """
     if not isinstance(turns, list) or not turns:
-        raise SampleError(f"{origin}: the conversation is {_kind(turns)}; a list of turns was expected", "no-turns")
+        found = "an empty list" if turns == [] else type_name(turns)
+        raise SampleError(
+            f"{origin}: the conversation is {found}; a list of turns was expected; write one or take the entry out",
+            "no-turns",
+        )
     return tuple(_read_turn(turn, origin=f"{origin}, turn {number}") for number, turn in enumerate(turns))
 
 
 def _read_turn(turn: Any, *, origin: str) -> Turn:
     if not isinstance(turn, Mapping):
         raise SampleError(
-            f"{origin}: {_kind(turn)}; an object with from/value or role/content was expected", "bad-turn"
+            f"{origin}: {type_name(turn)}; an object with from/value or role/content was expected; mend the turn",
+            "bad-turn",
         )
-    text = turn.get("value", turn.get("content"))
+    text = read_content(turn)
     if not isinstance(text, str):
         raise SampleError(
-            f'{origin}: its text ("value" or "content") is {_kind(text)}; a string was expected', "bad-turn"
+            f'{origin}: its text ("value" or "content") is {_found(text)}; a string was expected; mend the turn',
+            "bad-turn",
         )
     return Turn(read_role(turn, origin=origin), text)
 
@@ -51,21 +60,34 @@ def read_role(turn: Mapping[str, Any], *, origin: str) -> Role:
     Raises:
         SampleError: `bad-turn` when it names none, `unknown-role` when the name is not one of `ROLES`.
     """
-    name = turn.get("from", turn.get("role"))
+    name = turn.get("role") if turn.get("from") is None else turn["from"]
     if not isinstance(name, str):
-        raise SampleError(f'{origin}: its role ("from" or "role") is {_kind(name)}; a string was expected', "bad-turn")
+        raise SampleError(
+            f'{origin}: its role ("from" or "role") is {_found(name)}; a string was expected; mend the turn',
+            "bad-turn",
+        )
     role = ROLES.get(name.strip().lower())
     if role is None:
         raise SampleError(
-            f"{origin}: unknown role {name[:50]!r}; one of {', '.join(ROLES)} was expected", "unknown-role"
+            f"{origin}: unknown role {name[:50]!r}; one of {', '.join(ROLES)} was expected; rename it",
+            "unknown-role",
         )
     return role
 
 
-def _kind(value: Any) -> str:
-    """How a message names a value that has the wrong type."""
-    if value is None:
-        return "missing"
-    if isinstance(value, list | str) and not value:
-        return "empty"
-    return f"a {type(value).__name__}"
+def with_system(turns: tuple[Turn, ...], entry: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """The turns, headed by the `system` text beside the conversation where they do not begin with a system turn."""
+    system = entry.get("system")
+    if isinstance(system, str) and system and turns[0].role != "system":
+        return (Turn("system", system), *turns)
+    return turns
+
+
+def read_content(turn: Mapping[str, Any]) -> Any:
+    """What a turn says, whatever its type; None when it says nothing."""
+    value = turn.get("value")
+    return turn.get("content") if value is None else value
+
+
+def _found(value: Any) -> str:
+    return "missing" if value is None else type_name(value)
