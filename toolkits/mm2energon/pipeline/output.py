@@ -101,6 +101,13 @@ def remove_state(output: Path) -> None:
         left_by_a_killed_run.unlink()
 
 
+def forget_attempt(output: Path, folder: Path) -> None:
+    """Take away a plan that came to nothing; what an unfinished run of before needs stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if Plan.known(state_of(output) / "plan") is None:
+        remove_state(output)
+
+
 def keep_plan(output: Path, fresh: Plan) -> Plan:
     """Make `fresh` the plan of the unfinished run in the folder, or go on with the one that is there, being the same.
 

@@ -18,6 +18,7 @@ from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.output import (
     check_owner,
     finished_manifest,
+    forget_attempt,
     held_by_us,
     keep_plan,
     remove_own,
@@ -176,8 +177,13 @@ def _plan(job: ShardJob, failures: dict[str, SampleError], account: Account, pro
         arrangement=job.arrangement,
         options=job.options(),
     )
-    fresh = make_plan(state_of(job.output) / "plan.new", _entries(job), planning, account=account, progress=progress)
-    return keep_plan(job.output, fresh)
+    folder = state_of(job.output) / "plan.new"
+    try:
+        fresh = make_plan(folder, _entries(job), planning, account=account, progress=progress)
+        return keep_plan(job.output, fresh)
+    except BaseException:
+        forget_attempt(job.output, folder)
+        raise
 
 
 def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
