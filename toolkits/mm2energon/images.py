@@ -1,30 +1,63 @@
 """Images: what their header says, and the bytes that go into a shard.
 
-A file that every reader decodes right (JPEG, PNG or WebP of 8 bits, upright) passes byte for byte; any other is decoded and
-stored anew, as RGB: JPEG stays JPEG, everything else becomes PNG, which loses nothing.
+A file that every reader decodes right (JPEG, PNG or WebP of 8 bits, upright) passes byte for byte; any other is decoded
+and stored anew, as RGB: JPEG stays JPEG, everything else becomes PNG, which loses nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-import math
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy
+from PIL import Image, UnidentifiedImageError
 
 from mm2energon.errors import MediaError
 
 _PASSED_THROUGH = frozenset({"JPEG", "MPO", "PNG", "WEBP"})
+#: Formats that are opened at all: some others of Pillow's start programs, or are no pictures.
+_OPENED = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _ORIENTATION_TAG = 0x0112
+#: Orientation -> what turns the picture upright (Exif 2.32, 4.6.4).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SIDES_SWAPPED = frozenset({5, 6, 7, 8})
-#: Pixels above which a picture is taken for a decompression bomb.
-MAX_PIXELS = 200_000_000
+#: Pixels above which a picture is taken for a decompression bomb: where Pillow, with which readers open it, stops.
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
 _JPEG_QUALITY = 95
+#: What Pillow raises on damaged files, besides its own errors (which are OSErrors).
+_FAULTS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+#: Chunks of a PNG that may tell its orientation.
+_PNG_TEXTS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +80,16 @@ def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
     Raises:
         MediaError: `unreadable-image`.
     """
-    size = path.stat().st_size
-    with _opened(path, origin=origin) as image:
+    with _opened(path, origin=origin) as (image, file):
+        _check_kind(image, path, origin)
+        if decode or not _ends_well(file, str(image.format)):
+            _load(image, path, origin)
+        orientation = _orientation(image, file)  # after decoding, for a TIFF that is decoded stands upright
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise _unreadable(path, origin, f"{width}x{height} pixels; at most {MAX_PIXELS} are accepted")
-        orientation = _orientation(image)
         if orientation in _SIDES_SWAPPED:
             width, height = height, width
         as_is = image.format in _PASSED_THROUGH and image.mode in _EIGHT_BIT_MODES and orientation == 1
-        if not _ends_well(path, size, str(image.format)):
-            raise _unreadable(path, origin, "the file is cut off")
-        if decode:
-            _load(image, path, origin)
-    return ImageFacts(width=width, height=height, file_bytes=size, as_is=as_is)
+        return ImageFacts(width=width, height=height, file_bytes=file.seek(0, io.SEEK_END), as_is=as_is)
 
 
 def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1) -> bytes:
@@ -73,15 +102,17 @@ def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1)
         MediaError: `unreadable-image`.
     """
     if facts.as_is and min(facts.width, facts.height) >= min_side:
-        return path.read_bytes()
-    with _opened(path, origin=origin) as image:
-        keep_jpeg = image.format in ("JPEG", "MPO")
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, origin, error.strerror or str(error)) from error
+    with _opened(path, origin=origin) as (image, file):
+        _check_kind(image, path, origin)
         _load(image, path, origin)
-        picture = _as_rgb(ImageOps.exif_transpose(image))
-    scale = min_side / min(picture.size)
-    if scale > 1:
-        grown = (math.ceil(picture.width * scale), math.ceil(picture.height * scale))
-        picture = picture.resize(grown, Image.Resampling.BICUBIC)
+        keep_jpeg = image.format in ("JPEG", "MPO")
+        orientation = _orientation(image, file)
+        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        picture = _enlarged(_as_rgb(upright), min_side)
     buffer = io.BytesIO()
     if keep_jpeg:
         picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
@@ -90,54 +121,114 @@ def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1)
     return buffer.getvalue()
 
 
-def _opened(path: Path, *, origin: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow warns of is refused above, by our own limit
-            return Image.open(path)
-    except UnidentifiedImageError as error:
-        raise _unreadable(path, origin, "no image format that Pillow knows") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, origin, str(error)) from error
+@contextlib.contextmanager
+def _opened(path: Path, *, origin: str) -> Iterator[tuple[Image.Image, IO[bytes]]]:
+    """The picture, not decoded yet, and a file of its own to look at its bytes."""
+    Image.init()
+    formats = [name for name in _OPENED if name in Image.OPEN]  # an older Pillow has no AVIF
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # of Pillow's warnings, those that matter are errors of ours
+        try:
+            file = stack.enter_context(path.open("rb"))
+            image = stack.enter_context(Image.open(path, formats=formats))
+        except UnidentifiedImageError as error:
+            raise _unreadable(path, origin, "no image format that is known here") from error
+        except _FAULTS as error:
+            raise _unreadable(path, origin, str(error)) from error
+        yield image, file
+
+
+def _check_kind(image: Image.Image, path: Path, origin: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _unreadable(path, origin, f"{width}x{height} pixels, where {MAX_PIXELS} are the limit")
+    # Older Pillows open the 16 bits of a PNG as mode I, whose white is known.
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise _unreadable(path, origin, f"pixels of mode {image.mode}, whose white is not known")
 
 
 def _load(image: Image.Image, path: Path, origin: str) -> None:
     try:
         image.load()
-    except (OSError, ValueError, SyntaxError, struct.error, IndexError, Image.DecompressionBombError) as error:
+    except _FAULTS as error:
         raise _unreadable(path, origin, str(error)) from error
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, file: IO[bytes]) -> int:
     """The EXIF orientation, 1 to 8; 1 when there is none, or none that makes sense."""
     try:
-        value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
-    except (OSError, ValueError, SyntaxError, struct.error):
-        return 1
+        # Pillow's own way with a PNG decodes the whole picture, to look behind it.
+        in_header = image.format == "PNG" and not _tells_late(file)
+        exif = Image.Image.getexif(image) if in_header else image.getexif()
+        value: Any = exif.get(_ORIENTATION_TAG, 1)
+    except _FAULTS:
+        return 1  # damaged EXIF in a sound picture, which readers show as it lies
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     """As RGB of 8 bits; pictures of 16 bits are scaled, which Pillow's own conversion does not do."""
     if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
+        wide = numpy.asarray(image.convert("I"), dtype=numpy.float64)
+        return Image.fromarray(numpy.round(wide / 257).clip(0, 255).astype(numpy.uint8)).convert("RGB")
     return image.convert("RGB")
 
 
-def _ends_well(path: Path, size: int, kind: str) -> bool:
+def _enlarged(image: Image.Image, min_side: int) -> Image.Image:
+    scale = min_side / min(image.size)
+    if scale <= 1:
+        return image
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+
+
+def _ends_well(file: IO[bytes], kind: str) -> bool:
     """Whether the end of a JPEG, PNG or WebP is there: a download that was cut off has a good header."""
-    with path.open("rb") as file:
-        if kind == "WEBP":
-            return size >= int.from_bytes(file.read(8)[4:], "little") + 8
-        if kind not in ("JPEG", "MPO", "PNG"):
-            return True
-        file.seek(max(0, size - (1 << 16)))
-        tail = file.read()
-    return (b"IEND" if kind == "PNG" else b"\xff\xd9") in tail  # some writers leave bytes behind the end
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if kind == "WEBP":
+        return size >= int.from_bytes(file.read(8)[4:], "little") + 8
+    if kind == "PNG":
+        return any(name == b"IEND" for name, _ in _png_chunks(file))
+    if kind not in ("JPEG", "MPO"):
+        return False  # to be decoded anyway; what is decoded now need not fail later
+    scan = _jpeg_scan(file)
+    file.seek(max(scan, size - (1 << 16)))  # some writers leave bytes behind the end
+    return b"\xff\xd9" in file.read()
+
+
+def _jpeg_scan(file: IO[bytes]) -> int:
+    """Where the coded picture of a JPEG begins: behind its header, where a thumbnail may have an end of its own."""
+    at = 2
+    while True:
+        file.seek(at)
+        marker = file.read(4)
+        if len(marker) < 4 or marker[0] != 0xFF or marker[1] == 0xDA:
+            return at
+        at += 1 if marker[1] == 0xFF else 2 + int.from_bytes(marker[2:], "big")  # 0xFF may be repeated before a marker
+
+
+def _tells_late(file: IO[bytes]) -> bool:
+    """Whether a PNG holds, behind its pixels, a chunk that may tell its orientation."""
+    names = [name for name, _ in _png_chunks(file)]
+    return b"IDAT" in names and not _PNG_TEXTS.isdisjoint(names[names.index(b"IDAT") :])
+
+
+def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The names and sizes of the chunks of a PNG that are there as a whole."""
+    size = file.seek(0, io.SEEK_END)
+    at = len(_PNG_HEAD)
+    while at + 12 <= size:
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        at += 12 + length
+        if at > size:
+            return
+        yield name, length
 
 
 def _unreadable(path: Path, origin: str, why: str) -> MediaError:
     return MediaError(
-        f"{origin}: {path.name} cannot be used as an image ({why}); replace the file or take the entry out",
+        f"{origin}: {path.name} cannot be used ({why}); an image was expected; replace it or take the entry out",
         "unreadable-image",
     )

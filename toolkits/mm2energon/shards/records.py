@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +12,9 @@ from mm2energon.jsonio import dumps
 from mm2energon.sample import Sample
 from mm2energon.shards.pickles import dump_images, dump_videos
 from mm2energon.targets import Target, turns_json
+
+#: Endings that say what a sound file is. Any other is left out: some (`pyd`, `pth`) would be unpickled by loaders.
+_SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr", "webm"})
 
 #: Part name -> bytes, in the order in which they are written.
 Record = dict[str, bytes]
@@ -56,7 +60,7 @@ def _one_member_a_picture(sample: Sample, media: Media, target: Target) -> Recor
         frames = [_put(record, f"video{number}.{place:06d}", frame) for place, frame in enumerate(video, start=1)]
         names["videos"].append(frames)
     for number, (path, audio) in enumerate(zip(sample.audios, media.audios, strict=True)):
-        name = f"audio{number}{PurePosixPath(path).suffix.lower() or '.bin'}"
+        name = f"audio{number}.{_sound_suffix(path)}"
         record[name] = audio
         names["audios"].append(name)
     text = {"messages": turns_json(sample, target), "second_per_grid_ts": list(media.second_per_grid_ts), **names}
@@ -74,6 +78,12 @@ def _picture_suffix(picture: bytes) -> str:
     if picture.startswith(b"\x89PNG"):
         return "png"
     return "webp" if picture[8:12] == b"WEBP" else "jpg"
+
+
+def _sound_suffix(path: str) -> str:
+    """What the name of a sound file says it is: `mp3` for `a.MP3` and `a.mp3 (1)`, `bin` when it says nothing."""
+    letters = re.match(r"\.([a-z0-9]+)", PurePosixPath(path).suffix.lower())
+    return letters[1] if letters and letters[1] in _SOUNDS else "bin"
 
 
 def _provenance(sample: Sample) -> dict[str, Any]:
