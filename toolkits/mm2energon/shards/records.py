@@ -14,7 +14,7 @@ from mm2energon.shards.pickles import dump_images, dump_videos
 from mm2energon.targets import Target, turns_json
 
 #: Endings that say what a sound file is. Any other is left out: some (`pyd`, `pth`) would be unpickled by loaders.
-_SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr", "webm"})
+_SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"})
 
 #: Part name -> bytes, in the order in which they are written.
 Record = dict[str, bytes]

@@ -1,0 +1,232 @@
+"""Files appear whole or not at all, and media are found inside the dataset root alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mm2energon.errors import MediaError
+from mm2energon.storage import TEMPORARY_SUFFIX, inside_root, media_file, write_whole
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A dataset root with pictures, and things outside of it."""
+    root = tmp_path.resolve() / "root"
+    (root / "pictures" / "deep").mkdir(parents=True)
+    for path in (root / "a.jpg", root / "pictures" / "b.jpg", root.parent / "secret.jpg"):
+        path.write_bytes(b"picture")
+    return root
+
+
+def refused(root: Path, written: str) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        inside_root(root, written, origin="train.json[3]")
+    assert str(caught.value).startswith("train.json[3]: ")
+    assert str(caught.value).count("; ") >= 2, "what was found; what was expected; what to do"
+    return caught.value
+
+
+def test_a_file_is_there_when_the_block_ends_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.json"
+    with write_whole(path) as file:
+        file.write(b"whole")
+        file.flush()
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("before", [None, b"before"])
+def test_an_error_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, before: bytes | None, error: type[BaseException]
+) -> None:
+    path = tmp_path / "a.json"
+    if before is not None:
+        path.write_bytes(before)
+    with pytest.raises(error), write_whole(path) as file:
+        file.write(b"half")
+        raise error
+    assert [found.read_bytes() for found in tmp_path.iterdir()] == ([] if before is None else [before])
+
+
+def test_a_folder_under_the_name_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError), write_whole(tmp_path / "a.json") as file:
+        file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_writer_that_is_killed_leaves_only_what_its_name_marks_as_temporary(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from mm2energon.storage import write_whole\n"
+        "with write_whole(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "a.json"], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".") and left.name.endswith(TEMPORARY_SUFFIX)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_a_file_is_as_readable_as_the_umask_says(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with write_whole(tmp_path / "a.json") as file:
+            file.write(b"{}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o666 & ~umask
+
+
+def test_writers_of_one_name_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with write_whole(path) as first, write_whole(path) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("written", "relative"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("./a.jpg", "a.jpg"),
+        ("./pictures//b.jpg", "pictures/b.jpg"),
+        ("pictures/deep/../b.jpg", "pictures/b.jpg"),
+        ("../root/a.jpg", "a.jpg"),
+        ("not/there.jpg", "not/there.jpg"),
+        (" a.jpg", " a.jpg"),
+        ("~", "~"),
+        ("~/a.jpg", "~/a.jpg"),
+        ("$HOME/a.jpg", "$HOME/a.jpg"),
+        ("pictures\\b.jpg", "pictures\\b.jpg"),
+        ("C:\\b.jpg", "C:\\b.jpg"),
+        ("图片/été 😀.jpg", "图片/été 😀.jpg"),
+        ("12:30.jpg", "12:30.jpg"),
+        ("x" * 200 + ".jpg", "x" * 200 + ".jpg"),
+    ],
+)
+def test_a_path_inside_the_root_is_made_plain(root: Path, written: str, relative: str) -> None:
+    assert inside_root(root, written, origin="o") == relative
+
+
+def test_an_absolute_path_inside_the_root_becomes_relative(root: Path) -> None:
+    assert inside_root(root, str(root / "pictures" / ".." / "a.jpg"), origin="o") == "a.jpg"
+
+
+def test_an_absolute_path_may_name_the_root_by_a_link_to_it(root: Path) -> None:
+    (root.parent / "alias").symlink_to(root)
+    assert inside_root(root, str(root.parent / "alias" / "pictures" / "b.jpg"), origin="o") == "pictures/b.jpg"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["..", "../secret.jpg", "pictures/../../secret.jpg", "/etc/passwd", "/", "../root2/a.jpg", "//secret.jpg"],
+)
+def test_a_path_that_leaves_the_root_is_refused(root: Path, written: str) -> None:
+    (root.parent / "root2").mkdir()
+    assert refused(root, written).code == "outside-root"
+
+
+@pytest.mark.parametrize("target", ["../secret.jpg", "..", "/etc", "pictures/../.."])
+def test_a_link_that_leaves_the_root_is_refused(root: Path, target: str) -> None:
+    (root / "link").symlink_to(target)
+    for written in ("link", "link/secret.jpg", "pictures/../link"):
+        assert refused(root, written).code == "outside-root"
+        with pytest.raises(MediaError):
+            media_file(root, written, origin="o")
+
+
+def test_a_link_inside_the_root_is_followed_and_keeps_its_name(root: Path) -> None:
+    (root / "link").symlink_to("pictures")
+    assert inside_root(root, "link/b.jpg", origin="o") == "link/b.jpg"
+    assert media_file(root, "link/b.jpg", origin="o").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://host/a.jpg",
+        "HTTP://host/a.jpg",
+        "s3://bucket/a.jpg",
+        "file:///a.jpg",
+        "data:image/png;base64,iVBO",
+        "DATA:,x",
+    ],
+)
+def test_a_url_is_refused_with_the_way_out(root: Path, written: str) -> None:
+    error = refused(root, written)
+    assert error.code == "missing-media"
+    assert "is a URL" in str(error) and "download it first" in str(error)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", " ", "\n", "a\0.jpg", "\ud800.jpg", "x" * 5000, "a/" * 5000 + "a.jpg", "图" * 100, "data:" + "x" * 100_000],
+    ids=["empty", "space", "newline", "nul", "half a pair", "long", "deep", "long in bytes", "long data"],
+)
+def test_an_impossible_name_is_refused_in_a_short_message(root: Path, written: str) -> None:
+    error = refused(root, written)
+    assert error.code == "missing-media"
+    assert len(str(error)) < 600
+    with pytest.raises(MediaError):
+        media_file(root, written, origin="o")
+
+
+def test_links_that_turn_in_a_circle_are_refused(root: Path) -> None:
+    (root / "one").symlink_to("two")
+    (root / "two").symlink_to("one")
+    with pytest.raises(MediaError) as caught:
+        media_file(root, "one", origin="o")
+    assert caught.value.code == "missing-media"
+
+
+def test_only_a_regular_file_is_a_medium(root: Path) -> None:
+    os.mkfifo(root / "pipe.jpg")
+    (root / "nowhere.jpg").symlink_to("not-there.jpg")
+    for written, found in (
+        ("pictures", "is not a regular file"),
+        (".", "is not a regular file"),
+        ("pipe.jpg", "is not a regular file"),
+        ("none.jpg", "does not exist"),
+        ("nowhere.jpg", "does not exist"),
+        ("a.jpg/b.jpg", "does not exist"),
+    ):
+        with pytest.raises(MediaError, match=found) as caught:
+            media_file(root, written, origin="train.json[3]")
+        assert caught.value.code == "missing-media"
+        assert str(caught.value).startswith("train.json[3]: ") and str(root) in str(caught.value)
+
+
+def test_a_device_is_no_medium() -> None:
+    with pytest.raises(MediaError, match="is not a regular file"):
+        media_file(Path("/dev"), "null", origin="o")
+
+
+def test_a_regular_file_is_found(root: Path) -> None:
+    assert media_file(root, "./pictures//b.jpg", origin="o") == root / "pictures" / "b.jpg"
+
+
+@given(written=st.text(max_size=40) | st.from_regex(r"(\.\./|/|\./|link/|a|\\|\0|~){0,12}", fullmatch=True))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_stays_inside_or_is_refused(root: Path, written: str) -> None:
+    if not (root / "link").is_symlink():
+        (root / "link").symlink_to("..")
+    try:
+        relative = inside_root(root, written, origin="o")
+    except MediaError:
+        return
+    assert not relative.startswith("/")
+    assert (root / relative).resolve().is_relative_to(root)
