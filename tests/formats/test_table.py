@@ -166,7 +166,8 @@ turns = st.fixed_dictionaries(
 media = st.sampled_from(["a.jpg", ["a.jpg"], ["a.jpg", "b.jpg"], [["1.jpg", "2.jpg"]], [], "", None]) | json_values
 known_keys = dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), media)
 good_turns = st.fixed_dictionaries(
-    {"from": st.sampled_from(["human", "gpt"]), "value": texts}, optional={"role": st.none(), "x": json_values}
+    {"from": st.sampled_from(["human", "gpt"]), "value": st.text() | st.just("<video>") | texts},
+    optional={"role": st.none(), "x": json_values},
 )
 conversations = st.lists(good_turns, min_size=1, max_size=4) | st.lists(turns | json_values, max_size=4) | json_values
 entries = st.fixed_dictionaries(
@@ -181,8 +182,20 @@ entries = st.fixed_dictionaries(
     },
 )
 
+good_paths = st.sampled_from(["a.jpg", ["a.jpg"], ["a.jpg", "b.jpg"], [], "", None])
+good_entries = st.fixed_dictionaries(
+    {"conversations": st.lists(good_turns | turns, min_size=1, max_size=3)},
+    optional={
+        "image": good_paths,
+        "videos": good_paths | st.just([["1.jpg", "2.jpg"]]),
+        "system": st.text() | json_values,
+        "id": json_values,
+        "": json_values,
+    },
+)
 
-@given(value=entries | st.lists(entries, max_size=3) | json_values)
+
+@given(value=good_entries | entries | st.lists(entries, max_size=3) | json_values)
 @settings(deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_value_as_an_entry_passes_or_is_refused_with_a_reason(tmp_path: Path, value: Any) -> None:
     (tmp_path / "t.json").write_text(json.dumps([value, A]))
