@@ -50,8 +50,10 @@ def write_output(path: Path, *, sources: Iterable[Path]) -> Iterator[EntryWriter
     folder = path.parent.resolve()
     made_from = sorted(Path(os.path.relpath(source.resolve(), folder)).as_posix() for source in sources)
     before, now = _sha256(path), _sha256(fresh)
-    # Noted before the file has its name: whenever this is cut off, what stands there is known.
-    note(path.parent, path.name, {"sha256": now, "before": before, "sources": made_from})
+    noted = read_ledger(path.parent).get(path.name, {})
+    if (noted.get("sha256"), noted.get("sources")) != (now, made_from) or now != before:
+        # Noted before the file has its name: whenever this is cut off, what stands there is known.
+        note(path.parent, path.name, {"sha256": now, "before": before, "sources": made_from})
     if now == before:
         fresh.unlink()
     else:

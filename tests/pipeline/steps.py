@@ -1,0 +1,23 @@
+"""Steps for the loop, good and bad; in a module of their own, so that worker processes find them."""
+
+import os
+import time
+
+from mm2energon.errors import MediaError
+
+
+def step(item):
+    """Double a number; what else is asked for by name goes wrong in that way."""
+    if item == "dies":
+        os._exit(9)
+    if item == "hangs":
+        time.sleep(600)
+    if item == "eats memory":
+        return len(bytearray(64 << 30))
+    if item == "no memory":
+        raise MemoryError
+    if item == "refused":
+        raise MediaError("refused: a reason", "no-frames")
+    if item == "bug":
+        raise KeyError("a bug")
+    return item * 2

@@ -1,0 +1,203 @@
+"""Archives: unpacked once, beside themselves, and nothing outside whatever is in them."""
+
+import gzip
+import io
+import os
+import stat
+import tarfile
+import zipfile
+
+import pytest
+from mm2energon.pipeline import archives
+from mm2energon.pipeline.archives import unpack_all
+
+
+def write_tar(path, members, mode="w:gz"):
+    """A tar of (name, content) or TarInfo members."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                tar.addfile(info, io.BytesIO(member[1]))
+    return path
+
+
+def special(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def files_below(folder):
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {name: data for name, data in found.items() if ".mm2energon" not in name}
+
+
+CLIPS = [("videos/a.mp4", os.urandom(3000)), ("b.mp4", os.urandom(10))]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("v.tar.gz", "w:gz"),
+        ("v.tgz", "w:gz"),
+        ("v.tar", "w"),
+        ("V.TAR.GZ", "w:gz"),
+        ("v.tar", "w:xz"),
+        ("v.tar", "w:bz2"),
+    ],
+)
+def test_a_tar_is_unpacked_beside_itself_whatever_it_is_compressed_with(tmp_path, name, mode):
+    archive = write_tar(tmp_path / "split" / name, CLIPS, mode)
+    (report,) = unpack_all(tmp_path)
+    archive.unlink()
+    assert files_below(tmp_path / "split") == dict(CLIPS)
+    assert (report.name, report.files, report.refused) == (f"split/{name}", 2, [])
+
+
+def test_a_zip_is_unpacked_beside_itself(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("videos")
+        for name, data in CLIPS:
+            archive.writestr(name, data)
+    (report,) = unpack_all(tmp_path)
+    (tmp_path / "v.zip").unlink()
+    assert files_below(tmp_path) == dict(CLIPS)
+    assert (report.files, report.refused) == (2, [])
+
+
+def test_an_archive_is_unpacked_once(tmp_path):
+    write_tar(tmp_path / "v.tar.gz", CLIPS)
+    list(unpack_all(tmp_path))
+    (tmp_path / "b.mp4").unlink()
+    (report,) = unpack_all(tmp_path)
+    assert report.already_done and not (tmp_path / "b.mp4").exists()
+
+
+def test_an_archive_that_changed_is_unpacked_again(tmp_path):
+    write_tar(tmp_path / "v.tar.gz", CLIPS[:1])
+    list(unpack_all(tmp_path))
+    write_tar(tmp_path / "v.tar.gz", [*CLIPS, ("c.mp4", b"c")])
+    (report,) = unpack_all(tmp_path)
+    assert (report.already_done, report.files) == (False, 2)
+
+
+HOSTILE = [
+    ("../outside.mp4", b"x"),
+    ("a/../../outside.mp4", b"x"),
+    ("/tmp/outside-of-mm2energon.mp4", b"x"),
+    ("C:\\outside.mp4", b"x"),
+    ("..\\outside.mp4", b"x"),
+    (".mm2energon/outputs.json", b"{}"),
+    ("n" * 300, b"x"),
+    special("link.mp4", tarfile.SYMTYPE, "/etc/passwd"),
+    special("folder", tarfile.SYMTYPE, ".."),
+    special("hard.mp4", tarfile.LNKTYPE, "/etc/passwd"),
+    special("pipe.mp4", tarfile.FIFOTYPE),
+    special("device.mp4", tarfile.CHRTYPE),
+]
+
+
+def test_members_that_are_hostile_are_refused_by_name_and_the_others_taken(tmp_path):
+    root = tmp_path / "root"
+    write_tar(root / "v.tar.gz", [*HOSTILE, ("folder/through-the-link.mp4", b"x"), *CLIPS])
+    (report,) = unpack_all(root)
+    assert len(report.refused) == len(HOSTILE)
+    (root / "v.tar.gz").unlink()
+    assert files_below(tmp_path) == {f"root/{n}": d for n, d in [*CLIPS, ("folder/through-the-link.mp4", b"x")]}
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_a_link_that_is_there_already_leads_nowhere(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / "folder").symlink_to(outside)
+    (root / "b.mp4").symlink_to(outside / "b.mp4")
+    write_tar(root / "v.tar.gz", [("folder/a.mp4", b"x"), ("b.mp4", b"x")])
+    (report,) = unpack_all(root)
+    assert (report.files, len(report.refused), list(outside.iterdir())) == (0, 2, [])
+
+
+def test_a_zip_with_links_passwords_or_traversal_is_refused(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    with zipfile.ZipFile(root / "v.zip", "w") as archive:
+        link = zipfile.ZipInfo("link.mp4")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("../outside.mp4", b"x")
+        archive.writestr("good.mp4", b"x")
+    (report,) = unpack_all(root)
+    assert (report.files, len(report.refused)) == (1, 2)
+    assert not (tmp_path / "outside.mp4").exists() and not (root / "link.mp4").exists()
+
+
+def test_a_file_that_is_there_is_never_overwritten(tmp_path):
+    (tmp_path / "b.mp4").write_bytes(b"of another size")
+    write_tar(tmp_path / "v.tar.gz", [*CLIPS, ("b.mp4/c.mp4", b"x"), ("videos", b"x")])
+    (report,) = unpack_all(tmp_path)
+    assert (tmp_path / "b.mp4").read_bytes() == b"of another size"
+    assert (report.files, len(report.refused)) == (1, 3)
+
+
+def damaged(data):
+    """Cut off, and with a byte changed at each of some places."""
+    yield data[: len(data) // 2]
+    yield data[:-6]
+    yield b""
+    yield b"no archive at all" * 100
+    for place in range(12, len(data) - 9, max(1, len(data) // 7)):
+        yield data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.bz2", "zip"])
+def test_a_damaged_archive_is_told_and_tried_again_when_it_is_mended(tmp_path, kind):
+    whole = tmp_path / f"whole.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(*CLIPS[0])
+    else:
+        write_tar(whole, CLIPS[:1], f"w:{kind[4:]}")
+    data = whole.read_bytes()
+    for number, bad in enumerate(damaged(data)):
+        root = tmp_path / str(number)
+        root.mkdir()
+        name = "v.zip" if kind == "zip" else "v.tar"
+        (root / name).write_bytes(bad)
+        (report,) = unpack_all(root)
+        taken = {n: d for n, d in files_below(root).items() if n != name}
+        assert report.refused or taken == dict(CLIPS[:1])
+        assert not list(root.rglob("*.mm2energon-tmp"))
+        (root / name).write_bytes(data)
+        for path in root.rglob("*.mp4"):
+            path.unlink()
+        (report,) = unpack_all(root)
+        assert files_below(root)["videos/a.mp4"] == CLIPS[0][1] or not report.refused
+
+
+def test_a_damaged_archive_does_not_keep_others_from_being_unpacked(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(b"x" * 1000)[:20])
+    write_tar(tmp_path / "b.tar.gz", CLIPS)
+    bad, good = unpack_all(tmp_path)
+    assert "is damaged" in bad.refused[0] and good.files == 2
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    write_tar(tmp_path / "v.tar.gz", [("a.mp4", bytes(50_000_000))])
+    monkeypatch.setattr(archives, "_MAX_RATIO", 10)
+    (report,) = unpack_all(tmp_path)
+    assert "unpacks to more" in report.refused[0]
+    assert list(files_below(tmp_path)) == ["v.tar.gz"]
+
+
+def test_shards_are_no_archives_of_videos(tmp_path):
+    for folder, mark in (("done", ".nv-meta/x"), ("unfinished", ".mm2energon/shard/x"), ("foreign", "v.tar.idx")):
+        (tmp_path / folder / mark).parent.mkdir(parents=True)
+        (tmp_path / folder / mark).write_text("")
+        write_tar(tmp_path / folder / "v.tar", CLIPS, "w")
+    assert list(unpack_all(tmp_path)) == []

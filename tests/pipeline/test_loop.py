@@ -1,0 +1,56 @@
+"""The loop: outcomes in order, and a fault that costs one item."""
+
+import pytest
+from mm2energon.errors import MediaError
+from mm2energon.pipeline.loop import Limits, run_each
+
+from pipeline.steps import step
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_outcomes_come_in_the_order_of_the_items(workers):
+    outcomes = list(run_each(step, range(30), workers=workers))
+    assert [(outcome.item, outcome.result) for outcome in outcomes] == [(n, 2 * n) for n in range(30)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_of_the_sample_is_its_outcome(workers):
+    first, refused, last = run_each(step, [1, "refused", 2], workers=workers)
+    assert (first.result, last.result) == (2, 4)
+    assert isinstance(refused.error, MediaError) and refused.error.code == "no-frames"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_that_nobody_foresaw_ends_the_run(workers):
+    with pytest.raises(KeyError):
+        list(run_each(step, [1, "bug", 2], workers=workers))
+
+
+def test_a_worker_that_dies_hangs_or_eats_memory_costs_one_item():
+    limits = Limits(seconds=2, memory_bytes=8 << 30)
+    items = [1, "dies", 2, "hangs", 3, "eats memory", 4, "no memory", 5, 6, 7]
+    outcomes = list(run_each(step, items, workers=2, limits=limits))
+    assert [outcome.item for outcome in outcomes] == items
+    codes = {outcome.item: outcome.error.code for outcome in outcomes if outcome.error}
+    assert codes == {
+        "dies": "worker-died",
+        "hangs": "video-timeout",
+        "eats memory": "worker-died",
+        "no memory": "worker-died",
+    }
+    assert [outcome.result for outcome in outcomes if not outcome.error] == [2, 4, 6, 8, 10, 12, 14]
+    assert all(str(outcome.item) in str(outcome.error) for outcome in outcomes if outcome.error)
+
+
+def test_a_loop_that_is_left_early_ends_its_workers():
+    outcomes = run_each(step, range(1000), workers=2)
+    assert next(outcomes).result == 0
+    outcomes.close()
+
+
+def test_items_are_taken_as_they_are_needed():
+    taken = []
+    outcomes = run_each(step, (taken.append(n) or n for n in range(1000)), workers=1)
+    next(outcomes)
+    assert len(taken) < 20
+    outcomes.close()
