@@ -1,0 +1,38 @@
+"""Options: the values that they take, and those they refuse."""
+
+import argparse
+
+import pytest
+from mm2energon.commands.options import count, seconds, size
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("1e4", 10_000), ("10000.0", 10_000)])
+def test_a_count_is_a_whole_number_however_it_is_written(text, number):
+    assert count(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", "nan", "inf", "1e400", "1e300"])
+def test_a_count_refuses_what_is_no_whole_number_from_one_up(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        count(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500000000", 500_000_000), ("500M", 500 << 20), ("2G", 2 << 30), ("1.5k", 1536), ("1 GiB", 1 << 30), ("7B", 7)],
+)
+def test_a_size_is_bytes_with_or_without_a_unit(text, number):
+    assert size(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "M", "", "1X", "1 2", "inf", "0.1"])
+def test_a_size_refuses_anything_else(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        size(text)
+
+
+def test_seconds_are_from_zero_up():
+    assert seconds("0") == 0 and seconds("1.5") == 1.5
+    for text in ("-1", "x", "nan", "inf"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            seconds(text)

@@ -1,0 +1,152 @@
+"""The command line: what is wrong is said in one line, and nothing heavy is imported to say it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mm2energon import cli
+from mm2energon.commands import COMMANDS
+from pipeline.making import image_dataset, image_entry, run_shard, text_entry, write_images, write_json
+
+TOOLKITS = Path(cli.__file__).parents[1]
+HEAVY = ("numpy", "PIL", "av", "torch", "cv2", "megatron", "ijson", "orjson", "yaml", "tqdm", "webdataset", "pebble")
+
+
+def run(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(TOOLKITS), **options.pop("env", {})}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **options)
+
+
+@pytest.mark.parametrize("arguments", ["['--help']", "['--version']", "[]", "['nonsense']"])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import sys\nfrom mm2energon import cli\n"
+        f"try:\n    cli.main({arguments})\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    assert run("-c", code).stderr.splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert exit.value.code == 0 and all(re.search(rf"^ +{name}\b", out, re.M) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_a_help_whose_options_are_all_explained(command, capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main([command, "--help"])
+    assert exit.value.code == 0 and f"usage: mm2energon {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonsense",), ("shard", "--nonsense"), ("shard", "--workers", "0")])
+def test_a_wrong_command_line_exits_2(arguments):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(arguments)
+    assert exit.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--json", "gone.json"), "gone.json: no such file"),
+        (("--dataset-root", "gone"), "gone: no such folder"),
+        (("--train-split", -1), "--train-split -1"),
+        (("--train-split", "nan"), "--train-split nan"),
+        (("--train-split", "inf"), "--train-split inf"),
+        (("--train-split", 0, "--val-split", 0), "one of them above 0"),
+        (("--output", "/dev/null/wds"), "--output /dev/null/wds"),
+        (("--default-fps", 0), "--default-fps 0"),
+        (("--time-interval", 0), "interval"),
+        (("--fps", -1), "fps"),
+    ],
+)
+def test_what_makes_a_run_impossible_is_one_line_on_stderr(tmp_path, monkeypatch, capsys, options, said):
+    monkeypatch.chdir(image_dataset(tmp_path, 2))
+    assert cli.main(["shard", *map(str, options)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith("error: ") and shown.err.count("\n") == 1 and said in shown.err
+    assert not (tmp_path / "wds").exists() or not list((tmp_path / "wds").iterdir())
+
+
+def test_control_characters_of_a_file_name_do_not_reach_the_terminal(tmp_path, capsys):
+    root = tmp_path / "\x1b[31m\nred"
+    assert cli.main(["shard", "--dataset-root", str(root)]) == 1
+    error = capsys.readouterr().err
+    assert "\x1b" not in error and error.count("\n") == 1
+    image_dataset(root, 2)
+    assert run_shard(root) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("entries", "status"),
+    [([0, 1], 0), ([0, "bad"], 3), (["bad"], 1)],
+)
+def test_the_exit_status_says_whether_all_some_or_nothing_was_written(tmp_path, entries, status):
+    write_images(tmp_path, 2)
+    write_json(
+        tmp_path / "dataset.json",
+        [text_entry(one) if isinstance(one, int) else image_entry("x.jpg") for one in entries],
+    )
+    assert run_shard(tmp_path) == status
+    assert run_shard(tmp_path, "--allow-set-aside") == (1 if status == 1 else 0)
+
+
+def test_the_numbers_of_a_summary_stand_in_one_column(tmp_path, capsys):
+    names = write_images(tmp_path, 3)
+    write_json(tmp_path / "dataset.json", [*(image_entry(name) for name in names), image_entry("gone.jpg")])
+    run_shard(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    numbers = [line for line in lines if line.startswith(("read ", "written ", "set aside "))]
+    assert [line[:19] for line in numbers] == ["read              4", "written           3", "set aside         1"]
+    assert numbers[1].endswith("(train 2, val 1)") and numbers[2].endswith("(missing-media 1)")
+
+
+def test_nothing_is_written_to_stderr_when_it_is_no_terminal(tmp_path):
+    root = image_dataset(tmp_path, 6)
+    done = run("-m", "mm2energon", "shard", "--dataset-root", str(root), "--max-samples-per-tar", "2", "--workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\r" not in done.stdout
+
+
+def test_a_step_that_lasts_says_once_a_minute_how_far_it_is(monkeypatch, capsys):
+    clock = iter([0, 1, 59, 60, 61, 119, 121])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    bar = cli._bar("videos", 10)
+    for _ in range(4):
+        bar.update(1)
+    bar.close()
+    assert capsys.readouterr().err == "videos: 3 of 10\n"
+
+
+def test_a_reader_that_stops_listening_is_no_error(tmp_path):
+    root = image_dataset(tmp_path, 2)
+    run_shard(root)
+    command = f"{sys.executable} -m mm2energon info {root / 'wds'} | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TOOLKITS)},
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+def test_a_missing_extra_is_one_line_that_says_how_to_install_it(tmp_path):
+    root = image_dataset(tmp_path, 2)
+    run_shard(root)
+    code = (
+        "import sys\nsys.modules['megatron.energon'] = None\nfrom mm2energon import cli\n"
+        f"sys.exit(cli.main(['verify', {str(root / 'wds')!r}]))"
+    )
+    done = run("-c", code)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pip install 'mm2energon[energon]'" in done.stderr
