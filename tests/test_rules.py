@@ -5,7 +5,6 @@ What is expected in `TABLE` was typed from what the readers themselves did with 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,7 +138,7 @@ def reason(sample: Sample, facts: Facts, target: str) -> str | None:
     except SampleError as error:
         found, expected, advice = str(error).removeprefix(f"{ORIGIN}: ").split("; ", maxsplit=2)
         assert str(error).startswith(f"{ORIGIN}: ") and found and advice, str(error)
-        assert re.search(r"\b(was|were)\s+expected|does not expand", f"{expected}; {advice}"), str(error)
+        assert "expected" in expected, str(error)
         return error.code
     return None
 
