@@ -1,5 +1,6 @@
 """The command line: what is wrong is said in one line, and nothing heavy is imported to say it."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -119,7 +120,7 @@ def test_nothing_is_written_to_stderr_when_it_is_no_terminal(tmp_path):
 def test_a_step_that_lasts_says_once_a_minute_how_far_it_is(monkeypatch, capsys):
     clock = iter([0, 1, 59, 60, 61, 119, 121])
     monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    bar = cli._bar("videos", 10)
+    bar = cli._bar(contextlib.ExitStack(), "videos", 10)
     for _ in range(4):
         bar.update(1)
     bar.close()

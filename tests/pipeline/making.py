@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import tarfile
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from media import write_image
+from media import read_number, write_image
 from mm2energon import cli
+from PIL import Image
 
 IMAGES_PART, VIDEOS_PART = "jpgs", {"pai-v1": "videos", "bridge": "videos", "pai-v2": "mp4s"}
 
@@ -109,3 +111,16 @@ def tree_bytes(folder: Path) -> dict[str, bytes]:
 
 def tree_times(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def shard_of(root: Path, entries: list[Any], *options: object) -> tuple[int, list[Stored]]:
+    """Exit status and samples of a dataset of these entries."""
+    write_json(root / "dataset.json", entries)
+    status = run_shard(root, *options)
+    target = str(options[options.index("--target") + 1]) if "--target" in options else "pai-v1"
+    return status, stored(root / "wds", target)
+
+
+def number_of(data: bytes) -> int | None:
+    """The number of an encoded picture."""
+    return read_number(Image.open(io.BytesIO(data)))

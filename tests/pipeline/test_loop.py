@@ -27,7 +27,7 @@ def test_an_error_that_nobody_foresaw_ends_the_run(workers):
 
 
 def test_a_worker_that_dies_hangs_or_eats_memory_costs_one_item():
-    limits = Limits(seconds=2, memory_bytes=8 << 30)
+    limits = Limits(seconds=4, memory_bytes=8 << 30)
     items = [1, "dies", 2, "hangs", 3, "eats memory", 4, "no memory", 5, 6, 7]
     outcomes = list(run_each(step, items, workers=2, limits=limits))
     assert [outcome.item for outcome in outcomes] == items

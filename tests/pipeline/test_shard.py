@@ -1,6 +1,5 @@
-"""Shard: what goes in comes out, once, in its split, under its key, as its target wants it."""
+"""Shard: what goes in comes out, once, as its target wants it, or is accounted for."""
 
-import io
 import json
 import re
 
@@ -17,8 +16,10 @@ from pipeline.making import (
     chat,
     image_dataset,
     image_entry,
+    number_of,
     run_shard,
     set_aside,
+    shard_of,
     stored,
     text_entry,
     video_entry,
@@ -26,18 +27,6 @@ from pipeline.making import (
     write_images,
     write_json,
 )
-
-
-def number_of(data):
-    return read_number(Image.open(io.BytesIO(data)))
-
-
-def shard_of(root, entries, *options):
-    """Exit status and samples of a dataset of these entries."""
-    write_json(root / "dataset.json", entries)
-    status = run_shard(root, *options)
-    target = options[options.index("--target") + 1] if "--target" in options else "pai-v1"
-    return status, stored(root / "wds", target)
 
 
 def test_every_entry_is_written_once_with_its_own_pictures(tmp_path):
@@ -94,17 +83,6 @@ def test_llava_sharegpt_and_messages_entries_are_taken_as_they_are(tmp_path):
     assert {turn["from"] for sample in samples for turn in sample.text["conversations"]} == {"human", "gpt"}
 
 
-def test_keys_are_unique_and_valid_whatever_the_ids_are(tmp_path):
-    ids = [1, 1, "a.b", "a/b", "", "__x__", None, 1.5, ["l"], {"k": 1}, "ä", "x" * 300, "-", True]
-    entries = [text_entry(number, id=name) for number, name in enumerate(ids)] + [text_entry(99)]
-    status, samples = shard_of(tmp_path, entries)
-    keys = [sample.key for sample in samples]
-    assert status == 0 and len(set(keys)) == len(entries)
-    assert all(re.fullmatch(r"[A-Za-z0-9-][A-Za-z0-9_-]*", key) for key in keys)
-    kept = {sample.key[:8]: sample.text.get("id") for sample in samples}
-    assert [kept[f"{number:08d}"] for number in range(len(ids))] == ids
-
-
 def test_a_video_without_frames_is_extracted_on_the_way_at_two_frames_a_second(tmp_path, capsys):
     write_clip(tmp_path / "v.mp4", frames=41, rate=10)
     status, samples = shard_of(tmp_path, [video_entry("v.mp4")])
@@ -135,110 +113,6 @@ def test_a_video_that_cannot_be_decoded_costs_its_samples_alone(tmp_path):
     ]
 
 
-def test_frames_of_another_tool_keep_their_rate(tmp_path):
-    video = write_frames(tmp_path, "v", 4, fps="4.0 ")
-    _, samples = shard_of(tmp_path, [video_entry(video)])
-    assert samples[0].text["second_per_grid_ts"] == [0.5]
-    assert [number_of(frame) for frame in samples[0].videos[0]] == [0, 1, 2, 3]
-
-
-def test_pais_own_seconds_are_half_of_what_the_model_means(tmp_path):
-    video = write_frames(tmp_path, "v", 4, fps="4.0")
-    _, samples = shard_of(tmp_path, [video_entry(video)], "--second-per-grid-ts", "pai")
-    assert samples[0].text["second_per_grid_ts"] == [0.25]
-
-
-def test_frames_without_a_rate_take_the_default_or_are_set_aside(tmp_path):
-    video = write_frames(tmp_path, "v", 4, fps=None)
-    status, _ = shard_of(tmp_path, [video_entry(video), text_entry()])
-    assert (status, set_aside(tmp_path / "wds")[0]["reason"]) == (3, "unfinished-frames")
-    status, samples = shard_of(tmp_path, [video_entry(video), text_entry()], "--restart", "--default-fps", 1)
-    assert (status, sorted(sample.text["second_per_grid_ts"] for sample in samples)) == (0, [[], [2.0]])
-
-
-def test_a_list_of_frames_is_a_video(tmp_path):
-    write_images(tmp_path, 4)
-    _, samples = shard_of(tmp_path, [video_entry(["p3.jpg", "p1.jpg", "p2.jpg", "p0.jpg"])])
-    assert [number_of(frame) for frame in samples[0].videos[0]] == [3, 1, 2, 0]
-    assert samples[0].text["second_per_grid_ts"] == [1.0]
-
-
-def test_max_frames_are_spread_evenly_and_the_rate_follows(tmp_path):
-    video = write_frames(tmp_path, "v", 9, fps="2.0")
-    _, samples = shard_of(tmp_path, [video_entry(video)], "--max-frames", 4)
-    assert [number_of(frame) for frame in samples[0].videos[0]] == [0, 3, 5, 8]
-    assert samples[0].text["second_per_grid_ts"] == [pytest.approx(2 / (2.0 * 3 / 8))]
-
-
-@pytest.mark.parametrize(
-    ("target", "options", "kept"),
-    [
-        ("pai-v1", (), [0, 1, 2, 3]),
-        ("pai-v1", ("--odd-frames", "keep"), [0, 1, 2, 3, 4]),
-        ("pai-v1", ("--odd-frames", "repeat"), [0, 1, 2, 3, 4, 4]),
-        ("bridge", (), [0, 1, 2, 3, 4]),
-        ("bridge", ("--odd-frames", "cut"), [0, 1, 2, 3]),
-    ],
-)
-def test_an_odd_last_frame_is_cut_where_the_reader_does_unless_told_otherwise(tmp_path, target, options, kept):
-    video = write_frames(tmp_path, "v", 5)
-    _, samples = shard_of(tmp_path, [video_entry(video)], "--target", target, *options)
-    assert [number_of(frame) for frame in samples[0].videos[0]] == kept
-
-
-def test_a_single_frame_is_doubled_where_asked_and_set_aside_otherwise(tmp_path):
-    video = write_frames(tmp_path, "v", 1)
-    status, _ = shard_of(tmp_path, [video_entry(video), text_entry()])
-    assert (status, set_aside(tmp_path / "wds")[0]["reason"]) == (3, "too-few-frames")
-    status, samples = shard_of(tmp_path, [video_entry(video), text_entry()], "--restart", "--double-single-frames")
-    assert status == 0 and [0, 0] in [[number_of(f) for f in video] for sample in samples for video in sample.videos]
-
-
-def test_small_images_are_enlarged_where_asked_and_set_aside_otherwise(tmp_path):
-    write_image(tmp_path / "s.png", size=(20, 10))
-    status, _ = shard_of(tmp_path, [image_entry("s.png"), text_entry()])
-    assert (status, set_aside(tmp_path / "wds")[0]["reason"]) == (3, "image-too-small")
-    status, samples = shard_of(tmp_path, [image_entry("s.png"), text_entry()], "--restart", "--enlarge-small-images")
-    pictures = [Image.open(io.BytesIO(data)) for sample in samples for data in sample.images]
-    assert status == 0 and [picture.size for picture in pictures] == [(56, 28)]
-
-
-def test_missing_tags_are_put_in_where_asked_and_the_sample_set_aside_otherwise(tmp_path):
-    entry = {"conversations": chat("What?"), "images": write_images(tmp_path, 2)}
-    status, _ = shard_of(tmp_path, [entry, text_entry()])
-    assert (status, set_aside(tmp_path / "wds")[0]["reason"]) == (3, "tag-count")
-    status, samples = shard_of(tmp_path, [entry, text_entry()], "--restart", "--prepend-missing-tags")
-    texts = [sample.text["conversations"][0]["value"] for sample in samples if sample.images]
-    assert (status, texts) == (0, ["<image>\n<image>\nWhat?"])
-
-
-@pytest.mark.parametrize(
-    ("how", "status", "turns"),
-    [
-        ("keep", 1, []),
-        ("fold", 0, ["Be short.\nWhat?", "That."]),
-        ("drop", 0, ["What?", "That."]),
-    ],
-)
-def test_a_system_turn_is_kept_folded_or_dropped(tmp_path, how, status, turns):
-    entry = {"conversations": [{"from": "system", "value": "Be short."}, *chat("What?", "That.")]}
-    found, samples = shard_of(tmp_path, [entry], "--system-turn", how)
-    assert found == status
-    assert [turn["value"] for sample in samples for turn in sample.text["conversations"]] == turns
-
-
-def test_a_system_turn_is_kept_for_readers_that_train_on_it(tmp_path):
-    entry = {"conversations": [{"from": "system", "value": "Be short."}, *chat()]}
-    status, samples = shard_of(tmp_path, [entry], "--target", "pai-v2")
-    assert (status, samples[0].text["conversations"][0]) == (0, {"role": "system", "content": "Be short."})
-
-
-def test_max_images_sets_samples_with_more_aside(tmp_path):
-    names = write_images(tmp_path, 3)
-    status, samples = shard_of(tmp_path, [image_entry(*names), image_entry(names[0])], "--max-images", 2)
-    assert (status, len(samples), set_aside(tmp_path / "wds")[0]["reason"]) == (3, 1, "too-many-images")
-
-
 @pytest.mark.parametrize("target", list(TARGETS))
 def test_energon_reads_back_what_was_written_for_each_target(tmp_path, target):
     names = write_images(tmp_path, 4)
@@ -254,118 +128,6 @@ def test_energon_reads_back_what_was_written_for_each_target(tmp_path, target):
             numbers = [read_number((picture.permute(1, 2, 0) * 255).numpy()) for picture in pictures]
             found[sample.__key__.rsplit("-", 1)[-1]] = numbers
     assert found == {**{f"p{n}_jpg": [n] for n in range(4)}, "v": [0, 1, 2, 3], "t": []}
-
-
-def test_a_val_split_is_never_empty_nor_train_at_nine_to_one(tmp_path):
-    image_dataset(tmp_path, 12)
-    assert run_shard(tmp_path) == 0
-    splits = [sample.split for sample in stored(tmp_path / "wds")]
-    assert (splits.count("train"), splits.count("val"), splits.count("test")) == (11, 1, 0)
-
-
-def test_two_groups_are_enough_for_train_and_val(tmp_path):
-    names = write_images(tmp_path, 2)
-    _, samples = shard_of(tmp_path, [image_entry(name, id=n) for name in names for n in range(6)])
-    assert {sample.split for sample in samples} == {"train", "val"}
-
-
-def test_no_split_of_zero_has_a_shard(tmp_path):
-    image_dataset(tmp_path, 12)
-    assert run_shard(tmp_path, "--train-split", 0, "--val-split", 0, "--test-split", 1) == 0
-    assert {sample.split for sample in stored(tmp_path / "wds")} == {"test"}
-
-
-def test_questions_about_one_medium_never_stand_in_two_splits(tmp_path):
-    names = write_images(tmp_path, 6)
-    spelled = ["{}", "./{}", "x/../{}", str(tmp_path) + "/{}"]
-    (tmp_path / "x").mkdir()
-    entries = [image_entry(spelled[n % 4].format(name), id=name) for n in range(8) for name in names]
-    status, samples = shard_of(tmp_path, entries, "--train-split", 1, "--max-samples-per-tar", 3)
-    splits = {name: {sample.split for sample in samples if sample.text["id"] == name} for name in names}
-    assert status == 0 and all(len(found) == 1 for found in splits.values())
-    assert {split for found in splits.values() for split in found} == {"train", "val"}
-
-
-def test_lists_of_frames_that_share_one_stand_in_one_split(tmp_path):
-    write_images(tmp_path, 12)
-    lists = [[f"p{3 * n}.jpg", f"p{3 * n + 1}.jpg"] for n in range(4)] + [
-        [f"p{3 * n + 2}.jpg", f"p{3 * n + 1}.jpg"] for n in range(4)
-    ]
-    entries = [video_entry(frames, id=number % 4) for number, frames in enumerate(lists)]
-    _, samples = shard_of(tmp_path, entries, "--train-split", 1)
-    splits = [{sample.split for sample in samples if sample.text["id"] == number} for number in range(4)]
-    assert all(len(found) == 1 for found in splits)
-
-
-def test_samples_are_grouped_by_id_or_not_at_all_where_asked(tmp_path):
-    names = write_images(tmp_path, 8)
-    entries = [image_entry(name, id=number // 4) for number, name in enumerate(names)]
-    _, samples = shard_of(tmp_path, entries, "--group-by", "id", "--train-split", 1)
-    assert all(len({s.split for s in samples if s.text["id"] == one}) == 1 for one in (0, 1))
-    _, samples = shard_of(tmp_path, [image_entry("p0.jpg", id=n) for n in range(8)], "--group-by", "none", "--restart")
-    assert {sample.split for sample in samples} == {"train", "val"}
-
-
-def test_no_shard_has_more_samples_than_asked(tmp_path):
-    image_dataset(tmp_path, 12)
-    run_shard(tmp_path, "--max-samples-per-tar", 5)
-    sizes = {}
-    for sample in stored(tmp_path / "wds"):
-        sizes[sample.shard] = sizes.get(sample.shard, 0) + 1
-    assert sizes == {
-        "train-shard-000000.tar": 5,
-        "train-shard-000001.tar": 5,
-        "train-shard-000002.tar": 1,
-        "val-shard-000000.tar": 1,
-    }
-
-
-@pytest.mark.parametrize("target", list(TARGETS))
-@pytest.mark.parametrize("most", [40_000, 100_000])
-def test_no_shard_is_larger_than_asked(tmp_path, target, most):
-    names = write_images(tmp_path, 10, size=(64, 48))
-    for number in range(6):
-        Image.effect_noise((90, 60), 60).save(tmp_path / f"n{number}.bmp")
-    videos = [write_frames(tmp_path, f"v{number}", 10) for number in range(2)]
-    entries = [image_entry(name) for name in names] + [image_entry(f"n{number}.bmp") for number in range(6)]
-    entries += [video_entry(video) for video in videos]
-    status, samples = shard_of(tmp_path, entries, "--max-shard-size", most, "--target", target)
-    sizes = [path.stat().st_size for path in (tmp_path / "wds").glob("*.tar")]
-    assert status == 0 and len(samples) == 18 and max(sizes) <= most
-
-
-def test_shuffling_depends_on_the_seed_alone(tmp_path):
-    image_dataset(tmp_path, 12)
-    orders = []
-    for seed in (1, 1, 2):
-        run_shard(tmp_path, "--shuffle", "--seed", seed, "--val-split", 0, "--restart")
-        orders.append([sample.text["id"] for sample in stored(tmp_path / "wds")])
-    assert orders[0] == orders[1] != orders[2]
-    assert sorted(orders[0]) == sorted(orders[2]) and orders[0] != sorted(orders[0])
-
-
-def test_another_seed_splits_otherwise(tmp_path):
-    image_dataset(tmp_path, 12)
-    chosen = set()
-    for seed in range(4):
-        run_shard(tmp_path, "--seed", seed, "--restart")
-        chosen.add(next(sample.text["id"] for sample in stored(tmp_path / "wds") if sample.split == "val"))
-    assert len(chosen) > 1
-
-
-def test_bridge_is_told_of_videos_at_another_rate(tmp_path, capsys):
-    slow, right = write_frames(tmp_path, "a", 4, fps="1.0"), write_frames(tmp_path, "b", 4)
-    shard_of(tmp_path, [video_entry(slow), video_entry(right), text_entry()], "--target", "bridge")
-    assert "note: 1 samples hold videos at another rate than 2 fps" in capsys.readouterr().out
-    shard_of(tmp_path, [video_entry(right), text_entry()], "--target", "bridge", "--restart")
-    assert "note:" not in capsys.readouterr().out
-
-
-def test_what_another_reader_of_the_same_bytes_would_lose_is_said(tmp_path, capsys):
-    entry = {"conversations": [{"from": "system", "value": "Be short."}, *chat()]}
-    video = write_frames(tmp_path, "v", 5)
-    shard_of(tmp_path, [entry, text_entry(), video_entry(video)], "--target", "bridge")
-    assert "pai-v1 reads the same shards, and would drop or cut 2 samples" in capsys.readouterr().out
 
 
 BAD = {
@@ -387,6 +149,8 @@ BAD = {
     "image-aspect": {"conversations": chat("<image>"), "images": ["long.png"]},
     "audio-unsupported": {"conversations": chat("<audio>"), "audios": ["bad.jpg"]},
 }
+
+
 GOOD = [image_entry("p0.jpg"), image_entry("p1.jpg", "p2.jpg"), text_entry(), [text_entry(5), text_entry(6)]]
 
 

@@ -13,7 +13,8 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,22 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
     command.add_arguments(parser)
     parsed = parser.parse_args(arguments)
     named = _as_scripts if prog is None else str
+    with contextlib.ExitStack() as bars:
+        return _report(lambda: command.run(parsed, partial(_bar, bars)), named, bars)
+
+
+def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contextlib.ExitStack) -> int:
+    """Run a command and say what came of it, on a line of its own; the exit status."""
     try:
-        result: Result = command.run(parsed, _bar)
+        result = run()
     except ToolkitError as error:
+        bars.close()
         return _failed(named(str(error)))
     except OSError as error:
+        bars.close()
         return _failed(f"{error.filename or 'a file'}: {error.strerror or error}")
     except KeyboardInterrupt:
+        bars.close()
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
     with contextlib.suppress(BrokenPipeError):  # such as `| head`
@@ -78,13 +88,15 @@ def _as_scripts(line: str) -> str:
     return re.sub(rf"\bmm2energon ({'|'.join(COMMANDS)})\b", script, line)
 
 
-def _bar(what: str, total: int | None) -> Any:
-    """A progress bar on a terminal, a line a minute elsewhere."""
+def _bar(bars: contextlib.ExitStack, what: str, total: int | None) -> Any:
+    """A progress bar on a terminal, a line a minute elsewhere; one that an error left open is closed by `bars`."""
     if not sys.stderr.isatty():
         return _LinesOfProgress(what, total)
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=what, unit="", dynamic_ncols=True, leave=False)
+    bar = tqdm(total=total, desc=what, unit="", dynamic_ncols=True, leave=False)
+    bars.callback(bar.close)
+    return bar
 
 
 class _LinesOfProgress:

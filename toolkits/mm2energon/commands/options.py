@@ -99,6 +99,11 @@ def count(text: str) -> int:
     return int(number)
 
 
+def count_or_none(text: str) -> int:
+    """A whole number from 0 up."""
+    return 0 if text.strip() == "0" else count(text)
+
+
 def size(text: str) -> int:
     """A number of bytes: `500000000`, `500M`, `2G` (powers of 1024)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)

@@ -138,7 +138,7 @@ def _lines(report: ShardReport, job: ShardJob) -> list[str]:
     if report.other_rates and job.target.name == "bridge":
         lines.append(
             f"  note: {report.other_rates} samples hold videos at another rate than 2 fps; bridge takes 2 fps for all: "
-            "extract with --time-interval 0.5"
+            "extract with mm2energon frames --time-interval 0.5"
         )
     return lines
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.options import count_or_none
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import verify
 
@@ -16,7 +17,7 @@ _SHOWN = 50
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
-    parser.add_argument("--workers", type=int, default=0, help="processes for Energon's loader (0: this one)")
+    parser.add_argument("--workers", type=count_or_none, default=0, help="processes for Energon's loader (0: this one)")
     parser.add_argument("--skip-energon", action="store_true", help="read with webdataset alone (needs no torch)")
 
 

@@ -13,15 +13,17 @@ import os
 import re
 import shutil
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mm2energon.pipeline.ledger import STATE_FOLDER, note, read_ledger
-from mm2energon.storage import write_whole
+from mm2energon.storage import TEMPORARY_SUFFIX, write_whole
 
 _SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _MAX_MEMBERS = 5_000_000
@@ -30,6 +32,7 @@ _MAX_BYTES = 20 << 40
 _MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
 _MAX_NAME_BYTES = 255
+_ABANDONED_SECONDS = 3600
 #: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says.
 _DAMAGED = (
     tarfile.TarError,
@@ -61,6 +64,14 @@ def unpack_all(root: Path) -> Iterator[Unpacked]:
         for archive in sorted(folder.iterdir()):
             if _is_archive(archive):
                 yield _unpack_once(archive, root)
+
+
+def remove_leftovers(root: Path) -> None:
+    """Take away what runs that were killed left half written below the root, once it has lain for an hour."""
+    for path in root.rglob(f".*{TEMPORARY_SUFFIX}"):
+        with suppress(OSError):  # its run is alive after all, and has just given it its name
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()
 
 
 def _is_archive(path: Path) -> bool:

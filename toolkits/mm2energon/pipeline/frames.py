@@ -11,7 +11,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
-from mm2energon.pipeline.archives import Unpacked, unpack_all
+from mm2energon.pipeline.archives import Unpacked, remove_leftovers, unpack_all
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.ledger import is_derived, was_changed, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
@@ -59,6 +59,7 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     if not job.video_token.strip():
         raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
     report = FramesReport()
+    remove_leftovers(job.root)
     report.moved = _keep_own_file(job.output, job.root)
     if job.unpack:
         report.archives = list(unpack_all(job.root))

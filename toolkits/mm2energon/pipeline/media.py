@@ -163,7 +163,7 @@ class MediaFinder:
 
     def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
         names = [path.relative_to(self._root).as_posix() for path in found.paths]
-        if found.times is None:  # made by another tool: nothing is known of its pictures
+        if found.times is None or not (found.width and found.height):  # nothing is known of the pictures
             return [self._picture(name, origin=origin) for name in names]
         return [
             PlannedPicture(name, found.width, found.height, path.stat().st_size, True)

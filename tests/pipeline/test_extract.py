@@ -1,0 +1,56 @@
+"""Extract: frames of many videos, in order, each fault costing one video."""
+
+import pytest
+from media import read_number, write_clip
+from mm2energon.pipeline import extract as extract_module
+from mm2energon.pipeline.extract import Extraction, extract_all
+from mm2energon.pipeline.loop import Limits
+from mm2energon.video.extract import FrameOptions
+from mm2energon.video.sampling import Sampling
+
+
+def extraction(workers=1, **limits):
+    return Extraction(FrameOptions(Sampling(interval_seconds=1.0)), workers, Limits(**limits))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_outcomes_come_in_order_with_frames_or_a_reason(tmp_path, workers):
+    for number in range(3):
+        write_clip(tmp_path / f"v{number}.mp4", frames=10 * number + 11, rate=10, first=100 * number)
+    (tmp_path / "bad.mp4").write_bytes(b"x")
+    found = list(extract_all(tmp_path, ["v2.mp4", "bad.mp4", "gone.mp4", "v0.mp4", "v1.mp4"], extraction(workers)))
+    assert [(one.video, one.frames, one.error and one.error.code) for one in found] == [
+        ("v2.mp4", 4, None),
+        ("bad.mp4", 0, "unreadable-video"),
+        ("gone.mp4", 0, "missing-media"),
+        ("v0.mp4", 2, None),
+        ("v1.mp4", 3, None),
+    ]
+    assert [read_number(path) for path in sorted((tmp_path / "v2").iterdir())] == [200, 210, 220, 230]
+
+
+@pytest.mark.parametrize("kind", [ValueError, IndexError, ZeroDivisionError, RuntimeError, UnicodeDecodeError])
+def test_an_error_of_a_decoder_that_nobody_foresaw_costs_one_video(tmp_path, monkeypatch, kind):
+    arguments = ("utf-8", b"x", 0, 1, "bad") if kind is UnicodeDecodeError else ("strange",)
+
+    def fail(path, _options):
+        if path.name == "a.mp4":
+            raise kind(*arguments)
+        return real(path, _options)
+
+    real = extract_module.extract_frames
+    for name in ("a.mp4", "b.mp4"):
+        write_clip(tmp_path / name, frames=11, rate=10)
+    monkeypatch.setattr(extract_module, "extract_frames", fail)
+    bad, good = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(0))
+    assert bad.error.code == "unreadable-video" and kind.__name__ in str(bad.error) and good.frames == 2
+
+
+def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
+    def fail(_path, _options):
+        raise OSError(28, "No space left on device")
+
+    write_clip(tmp_path / "a.mp4", frames=11, rate=10)
+    monkeypatch.setattr(extract_module, "extract_frames", fail)
+    with pytest.raises(OSError, match="No space"):
+        list(extract_all(tmp_path, ["a.mp4"], extraction(0)))

@@ -1,0 +1,72 @@
+"""Sources: which json below a root holds annotations."""
+
+import json
+
+import pytest
+from mm2energon.errors import InputError, MediaError
+from mm2energon.pipeline.sources import find_annotations, only_annotation_file, rebase
+
+from pipeline.making import chat, text_entry, write_json
+
+
+def test_annotations_are_told_from_other_json_by_what_they_hold(tmp_path):
+    write_json(tmp_path / "b/array.json", [text_entry()])
+    write_json(tmp_path / "a.json", text_entry())
+    (tmp_path / "lines.jsonl").write_text(json.dumps(text_entry()) + "\n")
+    write_json(tmp_path / "messages.json", [{"messages": [{"role": "user", "content": "q"}]}])
+    write_json(tmp_path / "late.json", [{"x": 1}, text_entry()])
+    write_json(tmp_path / "packed.json", [[text_entry(), text_entry()]])
+    (tmp_path / "broken.json").write_text('{"conversations"')
+    for name, content in (
+        ("config", {"a": 1}),
+        ("number", 7),
+        ("list", [1, 2]),
+        ("nothing", []),
+        ("fps", {"fps": "2.0"}),
+    ):
+        write_json(tmp_path / f"{name}.json", content)
+    write_json(tmp_path / ".hidden/x.json", [text_entry()])
+    write_json(tmp_path / ".x.json", [text_entry()])
+    (tmp_path / "text.txt").write_text(json.dumps([text_entry()]))
+    (tmp_path / "shards/.nv-meta").mkdir(parents=True)
+    write_json(tmp_path / "shards/x.json", [text_entry()])
+    (tmp_path / "folder.json").mkdir()
+    found, others = find_annotations(tmp_path)
+    assert found == [
+        "a.json",
+        "b/array.json",
+        "broken.json",
+        "late.json",
+        "lines.jsonl",
+        "messages.json",
+        "packed.json",
+    ]
+    assert others == ["config.json", "list.json", "nothing.json", "number.json"]
+
+
+def test_paths_are_made_relative_to_the_root(tmp_path):
+    for name in ("a/x.jpg", "y.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    entry = {
+        "conversations": chat(),
+        "images": ["x.jpg", "y.jpg", "gone.jpg", str(tmp_path / "y.jpg"), "../y.jpg"],
+        "videos": [["x.jpg", "y.jpg"]],
+    }
+    rebased = rebase(entry, "a", tmp_path, origin="here")
+    assert rebased["images"] == ["a/x.jpg", "y.jpg", "a/gone.jpg", "y.jpg", "y.jpg"]
+    assert rebased["videos"] == [["a/x.jpg", "y.jpg"]]
+    with pytest.raises(MediaError) as error:
+        rebase({"images": ["../../y.jpg"]}, "a", tmp_path, origin="here")
+    assert error.value.code == "outside-root"
+
+
+def test_one_annotation_file_is_found_and_more_are_named(tmp_path):
+    write_json(tmp_path / "config.json", {})
+    with pytest.raises(InputError, match="none"):
+        only_annotation_file(tmp_path)
+    write_json(tmp_path / "a.json", [text_entry()])
+    assert only_annotation_file(tmp_path) == tmp_path / "a.json"
+    write_json(tmp_path / "b.json", [text_entry()])
+    with pytest.raises(InputError, match="a.json, b.json"):
+        only_annotation_file(tmp_path)
