@@ -136,12 +136,14 @@ def test_an_orientation_is_baked_in(tmp_path: Path, kind: str, orientation: int)
     options = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
     path = save(tmp_path / "a", NUMBERED, kind, exif=oriented(orientation), **options)
     facts, data = stored(path)
-    expected = pixels(ImageOps.exif_transpose(Image.open(path)))
+    lying = NUMBERED.copy()
+    lying.getexif()[0x0112] = orientation
+    expected = pixels(ImageOps.exif_transpose(lying))
     assert not facts.as_is
     assert (facts.height, facts.width) == pixels(data).shape[:2] == expected.shape[:2]
     assert facts.width == (48 if orientation > 4 else 64)
     assert np.abs(pixels(data) - expected).max() <= (40 if kind in ("JPEG", "MPO") else 0)
-    assert np.abs(pixels(data) - expected).mean() <= 1
+    assert np.abs(pixels(data) - expected).mean() <= 1.5
     assert Image.open(io.BytesIO(data)).format == ("JPEG" if kind in ("JPEG", "MPO") else "PNG")
     assert Image.open(io.BytesIO(data)).getexif().get(0x0112, 1) == 1, "it would be turned twice"
 

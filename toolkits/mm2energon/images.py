@@ -157,6 +157,8 @@ def _load(image: Image.Image, path: Path, origin: str) -> None:
 
 def _orientation(image: Image.Image, file: IO[bytes]) -> int:
     """The EXIF orientation, 1 to 8; 1 when there is none, or none that makes sense."""
+    if image.format == "TIFF":
+        return 1  # Pillow turned it when it was decoded; some versions leave the tag as it was
     try:
         # Pillow's own way with a PNG decodes the whole picture, to look behind it.
         in_header = image.format == "PNG" and not _tells_late(file)
