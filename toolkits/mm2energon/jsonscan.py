@@ -155,8 +155,8 @@ class _Window:
                 raise ValueError(f"{self.place(error.pos - self._at)}: {error.msg}") from error
             except RecursionError as error:
                 raise ValueError(f"{self.place()}: more than {MAX_DEPTH} levels of lists and objects") from error
-            if end == len(self._text) and self._grow():
-                continue  # a number may go on behind the window
+            if end > len(self._text) - _LONGEST_TOKEN and self._grow():
+                continue  # a number may go on behind the window, of which `1e-` is not a part yet
             self._at = end
             return value
 
@@ -190,7 +190,7 @@ def _is_utf8(text: str) -> bool:
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         children = (item.values() if isinstance(item, dict) else item for item in level)
         level = [child for some in children for child in some if isinstance(child, dict | list)]
         if not level:
