@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import tarfile
+import time
 import zipfile
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_tar_is_unpacked_beside_itself_whatever_it_is_compressed_with(tmp_path
 
 def test_a_zip_is_unpacked_beside_itself(tmp_path):
     with zipfile.ZipFile(tmp_path / "v.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.mkdir("videos")
+        archive.writestr("videos/", b"")
         for name, data in CLIPS:
             archive.writestr(name, data)
     (report,) = unpack_all(tmp_path)
@@ -173,11 +174,29 @@ def test_a_damaged_archive_is_told_and_tried_again_when_it_is_mended(tmp_path, k
         taken = {n: d for n, d in files_below(root).items() if n != name}
         assert report.refused or taken == dict(CLIPS[:1])
         assert not list(root.rglob("*.mm2energon-tmp"))
+        assert set(taken.items()) <= set(CLIPS[:1])
         (root / name).write_bytes(data)
-        for path in root.rglob("*.mp4"):
-            path.unlink()
         (report,) = unpack_all(root)
-        assert files_below(root)["videos/a.mp4"] == CLIPS[0][1] or not report.refused
+        assert files_below(root)["videos/a.mp4"] == CLIPS[0][1] and not report.refused
+
+
+def test_a_header_that_is_damaged_in_the_middle_of_a_plain_tar_is_told(tmp_path):
+    clips = [(f"{number}.mp4", os.urandom(30_000)) for number in range(4)]
+    tar = write_tar(tmp_path / "v.tar", clips, "w")
+    data = bytearray(tar.read_bytes())
+    data[data.index(b"1.mp4")] = 200
+    tar.write_bytes(data)
+    (report,) = unpack_all(tmp_path)
+    assert report.files == 1 and "no member" in report.refused[0]
+
+
+def test_what_was_half_written_an_hour_ago_goes_and_what_is_being_written_stays(tmp_path):
+    for name, age in (("old", 4000), ("new", 10)):
+        path = tmp_path / f".{name}.mm2energon-tmp"
+        path.write_text("")
+        os.utime(path, (time.time() - age,) * 2)
+    archives.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".new.mm2energon-tmp"]
 
 
 def test_a_damaged_archive_does_not_keep_others_from_being_unpacked(tmp_path):

@@ -2,11 +2,13 @@
 
 import pytest
 import yaml
+from media import write_image
 from mm2energon import cli
 from mm2energon.pipeline.verify import verify
 from mm2energon.targets import TARGETS
 
 from pipeline.making import (
+    chat,
     image_entry,
     run_shard,
     text_entry,
@@ -83,3 +85,21 @@ def test_a_reader_of_other_bytes_is_refused_with_the_reason(root, capsys, writte
 def test_a_folder_without_a_dataset_is_an_error_of_one_line(tmp_path, capsys, command):
     assert cli.main([command[0], str(tmp_path), *command[1:]]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+MENDED = ("--odd-frames", "repeat", "--double-single-frames", "--enlarge-small-images", "--prepend-missing-tags")
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize(
+    "options", [(), ("--odd-frames", "keep"), MENDED, ("--max-frames", 3), ("--system-turn", "fold")]
+)
+def test_whatever_shard_writes_verify_finds_sound(root, target, options):
+    entries = [image_entry(name) for name in write_images(root, 3)]
+    entries += [video_entry(write_frames(root, f"odd{n}", n, fps="1.5")) for n in (1, 5)]
+    write_image(root / "small.png", size=(10, 12))
+    entries += [image_entry("small.png"), {**image_entry("p0.jpg", "p1.jpg"), "conversations": chat()}]
+    entries += [{"conversations": [{"from": "system", "value": "s"}, *chat()]}]
+    write_json(root / "dataset.json", entries)
+    assert run_shard(root, "--target", target, *options) in (0, 3)
+    assert [str(fault) for fault in verify(root / "wds", energon=False).faults] == []

@@ -33,7 +33,8 @@ _MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
 _MAX_NAME_BYTES = 255
 _ABANDONED_SECONDS = 3600
-#: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says.
+#: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says;
+#: gzip and bz2 say it by an OSError without a number.
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -108,30 +109,43 @@ class _TooBigError(Exception):
 
 
 def _unpack_tar(archive: Path, report: Unpacked) -> None:
+    """Unpack what is sound: of a tar that is cut off the files before the cut, of one whose checksum is wrong none."""
+    taken: list[Path] = []
+    try:
+        _read_tar(archive, report, taken)
+    except (*_DAMAGED, OSError) as error:
+        if not isinstance(error, EOFError) and "unexpected end" not in str(error):
+            for path in taken:
+                path.unlink(missing_ok=True)
+            report.files = 0
+        raise
+
+
+def _read_tar(archive: Path, report: Unpacked, taken: list[Path]) -> None:
     room = _Room(archive)
     with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
             if member.isdir():
                 continue
-            if not member.isreg():
+            source = tar.extractfile(member) if member.isreg() else None
+            if source is None:
                 report.refused.append(f"{member.name}: not a regular file")
-                continue
-            source = tar.extractfile(member)
-            if source is not None:
-                _take(source, member.name, member.size, archive.parent, room, report)
-        while stream.read(1 << 20):  # to its very end, where the checksum stands
-            pass
+            elif target := _take(source, member.name, member.size, archive.parent, room, report):
+                taken.append(target)
+        goes_on = False
+        while block := stream.read(1 << 20):  # to its very end, where the checksum stands
+            goes_on = goes_on or bool(block.strip(b"\0"))
+    if goes_on:  # tarfile takes a header that it cannot read for the end
+        raise EOFError("what follows its last readable member is no member")
 
 
 def _decompressed(archive: Path) -> IO[bytes]:
     """The bytes of a tar, whatever it was compressed with (its name may say otherwise)."""
     with archive.open("rb") as file:
         head = file.read(8)
-    for magic, opened in _COMPRESSIONS.items():
-        if head.startswith(magic):
-            stream: IO[bytes] = opened(archive, "rb")
-            return stream
-    return archive.open("rb")
+    opened = next((opened for magic, opened in _COMPRESSIONS.items() if head.startswith(magic)), Path.open)
+    stream: IO[bytes] = opened(archive, "rb")
+    return stream
 
 
 def _unpack_zip(archive: Path, report: Unpacked) -> None:
@@ -171,18 +185,18 @@ class _Room:
             raise _TooBigError("unpacks to more than the disk, or any honest archive of its size, holds")
 
 
-def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> None:
+def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> Path | None:
     target = _target(name, folder)
     if target is None:
         report.refused.append(f"{name}: leaves its folder, or is no file name")
-        return
+        return None
     if any(above.exists() and not above.is_dir() for above in target.parents):
         report.refused.append(f"{name}: a file has the name of its folder")
-        return
+        return None
     if target.exists():
         if not target.is_file() or target.stat().st_size != size:
             report.refused.append(f"{name}: another file of that name is there")
-        return
+        return None
     room.take(size)
     with write_whole(target) as file:
         copied = _copy(source, file, size)
@@ -190,6 +204,7 @@ def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, re
         target.unlink()
         raise EOFError("cut off")
     report.files += 1
+    return target
 
 
 def _copy(source: IO[bytes], file: IO[bytes], size: int) -> int:

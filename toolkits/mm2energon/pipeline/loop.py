@@ -135,9 +135,8 @@ def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
         message = f"{item}: took longer than {limits.seconds:g} s; raise --video-timeout, or take it out"
         return Outcome(item, error=MediaError(message, "video-timeout"))
     except (ProcessExpired, MemoryError) as error:
-        message = (
-            f"{item}: the process that worked on it died ({error or 'out of memory'}); the file is probably damaged"
-        )
+        why = error or "out of memory"
+        message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
         return Outcome(item, error=MediaError(message, "worker-died"))
 
 
