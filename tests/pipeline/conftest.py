@@ -1,0 +1,16 @@
+"""Fixtures of the pipeline's tests."""
+
+import pytest
+
+from pipeline.making import image_entry, run_shard, text_entry, video_entry, write_frames, write_images, write_json
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Six samples in three shards of train and one of val."""
+    names = write_images(tmp_path, 4)
+    video = write_frames(tmp_path, "v", 4, fps="2.0")
+    entries = [*(image_entry(name) for name in names), video_entry(video), text_entry(), text_entry(1), text_entry(2)]
+    write_json(tmp_path / "dataset.json", entries)
+    assert run_shard(tmp_path, "--max-samples-per-tar", 2, "--train-split", 3) == 0
+    return tmp_path / "wds"
