@@ -92,6 +92,17 @@ def test_a_video_without_frames_is_extracted_on_the_way_at_two_frames_a_second(t
     assert "1 videos had no frames and were extracted" in capsys.readouterr().out
 
 
+def test_an_interval_that_comes_too_late_for_a_video_is_noted(tmp_path, capsys):
+    write_clip(tmp_path / "v.mp4", frames=41, rate=10)
+    shard_of(tmp_path, [video_entry("v.mp4")], "--time-interval", 1)
+    assert "note:" not in capsys.readouterr().out
+    shard_of(tmp_path, [video_entry("v.mp4")], "--restart")
+    assert "note:" not in capsys.readouterr().out
+    _, samples = shard_of(tmp_path, [video_entry("v.mp4")], "--restart", "--time-interval", 0.5)
+    assert "note: 1 videos had frames already" in capsys.readouterr().out
+    assert [number_of(frame) for frame in samples[0].videos[0]] == [0, 10, 20, 30]
+
+
 def test_no_extract_sets_a_video_without_frames_aside(tmp_path):
     write_clip(tmp_path / "v.mp4", frames=11, rate=10)
     status, samples = shard_of(tmp_path, [video_entry("v.mp4"), text_entry()], "--no-extract")

@@ -100,7 +100,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         restart=arguments.restart,
     )
     report = shard(job, progress=progress)
-    result = accounted(_lines(report, job), report.account, output / SET_ASIDE_NAME, allowed=arguments.allow_set_aside)
+    lines = [*_lines(report, job), *_notes(report, job, arguments)]
+    result = accounted(lines, report.account, output / SET_ASIDE_NAME, allowed=arguments.allow_set_aside)
     return Result([*result.lines, "", *_next(job)], result.status)
 
 
@@ -135,6 +136,17 @@ def _lines(report: ShardReport, job: ShardJob) -> list[str]:
     for other, lost in report.also_read_by.items():
         what = "takes every sample" if not lost else f"would drop or cut {lost} samples"
         lines.append(f"  dataset.{other}.yaml: {other} reads the same shards, and {what}")
+    return lines
+
+
+def _notes(report: ShardReport, job: ShardJob, arguments: argparse.Namespace) -> list[str]:
+    """What the user may have meant otherwise."""
+    lines = []
+    if report.videos_ready and (arguments.time_interval or arguments.fps or arguments.num_frames):
+        lines.append(
+            f"  note: {report.videos_ready} videos had frames already, which were taken as they are; "
+            "mm2energon frames extracts them anew"
+        )
     if report.other_rates and job.target.name == "bridge":
         lines.append(
             f"  note: {report.other_rates} samples hold videos at another rate than 2 fps; bridge takes 2 fps for all: "

@@ -68,7 +68,9 @@ class ShardReport:
 
     account: dict[str, Any] = field(default_factory=dict)
     shards: int = 0
+    #: Videos that had no frames and were extracted, and those whose frames were taken as they are.
     videos_extracted: int = 0
+    videos_ready: int = 0
     also_read_by: Mapping[str, int] = field(default_factory=dict)
     #: Samples that hold a video at another rate than 2 fps.
     other_rates: int = 0
@@ -138,7 +140,10 @@ def _extract_missing(job: ShardJob, report: ShardReport, progress: ProgressMaker
     if job.extraction is None:
         return {}
     failures: dict[str, SampleError] = {}
-    for one in extract_all(job.root, _videos_without_frames(job), job.extraction, progress=progress):
+    lacking = _lacking_frames(job)
+    report.videos_ready = sum(not lacks for lacks in lacking.values())
+    wanted = [name for name, lacks in lacking.items() if lacks]
+    for one in extract_all(job.root, wanted, job.extraction, progress=progress):
         if one.error is not None:
             failures[one.video] = one.error
         else:
@@ -146,7 +151,8 @@ def _extract_missing(job: ShardJob, report: ShardReport, progress: ProgressMaker
     return failures
 
 
-def _videos_without_frames(job: ShardJob) -> list[str]:
+def _lacking_frames(job: ShardJob) -> dict[str, bool]:
+    """Whether each video of the annotations has no frames yet."""
     wanted: dict[str, bool] = {}
     for entry in _entries(job):
         try:
@@ -158,7 +164,7 @@ def _videos_without_frames(job: ShardJob) -> list[str]:
                     wanted[name] = _lacks_frames(job, name)
         except SampleError:
             continue  # the plan meets the same entry, and sets it aside
-    return [name for name, lacking in wanted.items() if lacking]
+    return wanted
 
 
 def _lacks_frames(job: ShardJob, name: str) -> bool:
