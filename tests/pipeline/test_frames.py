@@ -88,11 +88,12 @@ def test_image_samples_keep_their_tags(tmp_path):
     write_images(tmp_path, 1)
     write_clip(tmp_path / "v.mp4", frames=21, rate=10)
     both = {"conversations": chat("<image><video>"), "images": ["p0.jpg"], "videos": ["v.mp4"]}
-    entries = [image_entry("p0.jpg"), llava("v.mp4"), both, llava("v.mp4", "<video>\nnot <image>")]
+    untold = {"conversations": chat("<image>q"), "images": ["p0.jpg"], "videos": ["v.mp4"]}
+    entries = [image_entry("p0.jpg"), untold, llava("v.mp4"), both, llava("v.mp4", "<video>\nnot <image>")]
     write_json(tmp_path / "a.json", entries)
     assert run_frames(tmp_path) == 0
     texts = [entry["conversations"][0]["value"] for entry in dataset(tmp_path)]
-    assert texts == ["<image>What is this?", "<video>\nWhat?", "<image><video>", "<video>\nnot <image>"]
+    assert texts == ["<image>What is this?", "<image>q", "<video>\nWhat?", "<image><video>", "<video>\nnot <image>"]
 
 
 def test_another_video_token_is_replaced_and_an_empty_one_refused(tmp_path, capsys):

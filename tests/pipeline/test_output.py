@@ -84,6 +84,18 @@ def test_a_run_that_stops_anywhere_is_completed_to_the_same_bytes(undisturbed, t
     assert tree_bytes(output) == expected
 
 
+@pytest.mark.parametrize("lost", ["train-shard-000002.tar", "train-shard-000002.tar.idx"])
+def test_a_shard_that_an_unfinished_run_lost_is_written_again(undisturbed, tmp_path, monkeypatch, lost):
+    root, expected = undisturbed
+    output = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        _stop(patch, "last shard")
+        run_shard(root, "--max-samples-per-tar", 2, "--output", output)
+    (output / lost).unlink()
+    assert run_shard(root, "--max-samples-per-tar", 2, "--output", output) == 0
+    assert tree_bytes(output) == expected
+
+
 def _stop(patch, when):
     """Let the disk fail at that point."""
 

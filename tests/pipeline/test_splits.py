@@ -51,6 +51,21 @@ def test_the_ratio_is_as_near_as_the_groups_allow(sizes, ratios):
     assert miss(counts, ratios) <= best_miss(sizes, ratios) + 2
 
 
+@pytest.mark.parametrize(
+    ("sizes", "ratios"),
+    [
+        ([5, 5, 13, 1, 17, 8, 5], (7, 2, 1)),
+        ([5, 6, 5, 3, 5, 15, 3], (5, 3, 2)),
+        ([2, 3, 2, 3, 5, 4, 3], (1, 1, 0)),
+        ([8, 7, 6, 5, 4], (1, 1, 0)),
+    ],
+)
+def test_groups_are_exchanged_where_dealing_them_by_size_misses_the_ratio(sizes, ratios):
+    ratios = shares(ratios)
+    found = assign(groups_of(sizes), ratios)
+    assert miss({split: found.count(split) for split in ratios}, ratios) == pytest.approx(best_miss(sizes, ratios))
+
+
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=20), ratios=st.sampled_from(RATIOS))
 def test_no_split_with_a_share_is_empty_when_there_are_groups_enough_and_none_without_has_samples(sizes, ratios):
     ratios = shares(ratios)
