@@ -91,7 +91,7 @@ def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
             origin = f"{name}[{index}]"
             yield Entry(origin, value) if fault is None else _broken(origin, fault)
     except ValueError as error:
-        yield _broken(f"{name}[{index + 1}]", str(error), "; this entry and all behind it cannot be read")
+        yield _broken(f"{name}[{index + 1}]", str(error), "mend it, for it and all behind it cannot be read")
 
 
 def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
@@ -105,8 +105,9 @@ def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
         yield Entry(origin, value) if fault is None else _broken(origin, fault)
 
 
-def _broken(origin: str, fault: str, consequence: str = "") -> Entry:
-    return Entry(origin, None, SampleError(f"{origin}: not valid JSON ({fault}){consequence}", "broken-json"))
+def _broken(origin: str, fault: str, advice: str = "mend it") -> Entry:
+    message = f"{origin}: not valid JSON ({fault}); one JSON value was expected; {advice}"
+    return Entry(origin, None, SampleError(message, "broken-json"))
 
 
 def loads(text: bytes | str) -> Any:
