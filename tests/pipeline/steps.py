@@ -5,6 +5,8 @@ import time
 
 from mm2energon.errors import MediaError
 
+_LEAKED = []
+
 
 def step(item):
     """Double a number; what else is asked for by name goes wrong in that way."""
@@ -16,6 +18,9 @@ def step(item):
         return len(bytearray(64 << 30))
     if item == "no memory":
         raise MemoryError
+    if item == "leaks":
+        _LEAKED.append(bytearray(1536 << 20))
+        return len(_LEAKED)
     if item == "refused":
         raise MediaError("refused: a reason", "no-frames")
     if item == "bug":

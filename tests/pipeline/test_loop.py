@@ -2,6 +2,7 @@
 
 import pytest
 from mm2energon.errors import MediaError
+from mm2energon.pipeline import loop
 from mm2energon.pipeline.loop import Limits, run_each
 
 from pipeline.steps import step
@@ -40,6 +41,18 @@ def test_a_worker_that_dies_hangs_or_eats_memory_costs_one_item():
     }
     assert [outcome.result for outcome in outcomes if not outcome.error] == [2, 4, 6, 8, 10, 12, 14]
     assert all(str(outcome.item) in str(outcome.error) for outcome in outcomes if outcome.error)
+
+
+def test_a_worker_without_memory_is_replaced_before_the_next_item():
+    outcomes = list(run_each(step, ["leaks"] * 7, workers=1, limits=Limits(memory_bytes=4 << 30)))
+    assert [outcome.result for outcome in outcomes] == [1, 2, None, 1, 2, None, 1]
+    assert "out of memory" in str(outcomes[2].error)
+
+
+def test_a_worker_is_replaced_after_some_items(monkeypatch):
+    monkeypatch.setattr(loop, "_ITEMS_OF_A_WORKER", 2)
+    outcomes = list(run_each(step, ["leaks"] * 4, workers=1))
+    assert [outcome.result for outcome in outcomes] == [1, 2, 1, 2]
 
 
 def test_a_loop_that_is_left_early_ends_its_workers():

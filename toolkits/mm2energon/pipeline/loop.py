@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 
 #: Items given to each worker ahead of time: enough to keep it busy, few enough to keep memory flat.
 _AHEAD = 4
+#: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
+_ITEMS_OF_A_WORKER = 500
+_OUT_OF_MEMORY = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def run_each(
     limits = limits or Limits()
     with ProcessPool(
         max_workers=workers,
+        max_tasks=_ITEMS_OF_A_WORKER,
         context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
         initargs=(limits.memory_bytes,),
@@ -107,12 +111,14 @@ def run_each(
             source = iter(items)
             waiting: deque[tuple[Item, Any]] = deque()
             for item in islice(source, workers * _AHEAD):
-                waiting.append((item, pool.schedule(step, args=(item,), timeout=limits.seconds)))
+                waiting.append((item, pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)))
             while waiting:
                 item, future = waiting.popleft()
                 outcome: Outcome[Item, Result] = _collect(item, future, limits)
                 for following in islice(source, 1):
-                    waiting.append((following, pool.schedule(step, args=(following,), timeout=limits.seconds)))
+                    waiting.append(
+                        (following, pool.schedule(_step_or_die, args=(step, following), timeout=limits.seconds))
+                    )
                 yield outcome
         except BaseException:
             pool.stop()  # type: ignore[no-untyped-call]
@@ -134,10 +140,18 @@ def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
     except FutureTimeout:
         message = f"{item}: took longer than {limits.seconds:g} s; raise --video-timeout, or take it out"
         return Outcome(item, error=MediaError(message, "video-timeout"))
-    except (ProcessExpired, MemoryError) as error:
-        why = error or "out of memory"
+    except ProcessExpired as error:
+        why = "out of memory" if error.exitcode == _OUT_OF_MEMORY else error
         message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
         return Outcome(item, error=MediaError(message, "worker-died"))
+
+
+def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:
+    """Run the step in a worker; one that has no memory left ends, for its next item would find none either."""
+    try:
+        return step(item)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
 
 
 def _start_worker(memory_bytes: int | None) -> None:
