@@ -71,6 +71,19 @@ def test_a_zip_is_unpacked_beside_itself(tmp_path):
     assert (report.files, report.refused) == (2, [])
 
 
+def test_archives_are_looked_for_in_split_folders_and_the_folders_in_them(tmp_path):
+    for folder in ("", "split", "split/videos", "split/videos/deeper", ".hidden", "frames"):
+        write_tar(tmp_path / folder / "v.tar.gz", CLIPS)
+    (tmp_path / "frames.json").write_text("{}")
+    (tmp_path / "link").symlink_to(tmp_path / "split/videos/deeper")
+    assert [report.name for report in unpack_all(tmp_path)] == [
+        "v.tar.gz",
+        "split/v.tar.gz",
+        "split/videos/v.tar.gz",
+    ]
+    assert not (tmp_path / "split/videos/deeper/b.mp4").exists()
+
+
 def test_an_archive_is_unpacked_once(tmp_path):
     write_tar(tmp_path / "v.tar.gz", CLIPS)
     list(unpack_all(tmp_path))

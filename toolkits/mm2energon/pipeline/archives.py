@@ -33,6 +33,8 @@ _MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
 _MAX_NAME_BYTES = 255
 _ABANDONED_SECONDS = 3600
+#: Folders below the root in which archives are looked for: that of a split, and those in it.
+_DEPTH = 2
 #: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says;
 #: gzip and bz2 say it by an OSError without a number.
 _DAMAGED = (
@@ -58,13 +60,25 @@ class Unpacked:
 
 
 def unpack_all(root: Path) -> Iterator[Unpacked]:
-    """Unpack each archive of the root and of the folders directly below it, beside the archive, unless it is done."""
-    for folder in [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())]:
-        if folder.name == STATE_FOLDER or (folder / ".nv-meta").exists() or (folder / STATE_FOLDER / "shard").exists():
-            continue  # shards, finished or not, are no archives of videos
+    """Unpack each archive of the root, of its split folders and of the folders in them, unless it is done."""
+    for folder in list(_folders(root, _DEPTH)):
         for archive in sorted(folder.iterdir()):
             if _is_archive(archive):
                 yield _unpack_once(archive, root)
+
+
+def _folders(folder: Path, depth: int) -> Iterator[Path]:
+    """The folder and those below it, down to a depth; neither hidden ones, nor those of shards or of frames."""
+    if (folder / ".nv-meta").exists() or (folder / STATE_FOLDER / "shard").exists():
+        return  # shards, finished or not, are no archives of videos
+    yield folder
+    if depth == 0:
+        return
+    with os.scandir(folder) as found:
+        names = sorted(e.name for e in found if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+    for name in names:
+        if not (folder / f"{name}.json").is_file():
+            yield from _folders(folder / name, depth - 1)
 
 
 def remove_leftovers(root: Path) -> None:
