@@ -121,3 +121,24 @@ def test_the_entry_itself_is_not_changed() -> None:
         hub(entry)
         load(entry)
         assert repr(entry) == before
+
+
+@pytest.mark.parametrize(
+    ("media", "before", "after"),
+    [
+        ({"video": "v.mp4"}, ["<image>\nWhat?", "A dog.", "Again <image>?", "Yes."], None),
+        ({"video": "v.mp4"}, ["<image>\nWhat?", "It is <image>."], ["<video>\nWhat?", "It is <image>."]),
+        ({"videos": ["v.mp4", "w.mp4"]}, ["<image> or <image>?", "First."], ["<video> or <video>?", "First."]),
+        ({"video": ["1.jpg", "2.jpg", "3.jpg"]}, ["<image>What?", "A dog."], ["<video>What?", "A dog."]),
+        ({"video": "v.mp4"}, ["<video> shows <image>?", "Yes."], None),
+        ({"video": "v.mp4", "image": "i.jpg"}, ["<image> then <image>?", "Yes."], None),
+        ({"image": "i.jpg"}, ["<image>What?", "A dog."], None),
+    ],
+)
+def test_an_image_tag_that_can_only_mean_the_video_is_read_as_its_tag(
+    media: dict[str, Any], before: list[str], after: list[str] | None
+) -> None:
+    turns = [{"from": ("human", "gpt")[place % 2], "value": text} for place, text in enumerate(before)]
+    sample = load({"conversations": turns, **media})
+    assert [turn.text for turn in sample.turns] == (after or before)
+    assert sum(turn.text.count("<video>") for turn in sample.turns) == len(sample.videos) or after is None

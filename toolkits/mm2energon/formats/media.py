@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import type_name
-from mm2energon.sample import VIDEO_TAG, Turn, Video
+from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Turn, Video
 
 #: Singular key of LLaVA -> plural key of ShareGPT.
 PLURALS = {"image": "images", "video": "videos", "audio": "audios"}
@@ -51,9 +52,26 @@ def read_videos(entry: Mapping[str, Any], turns: tuple[Turn, ...], *, origin: st
     """The videos of an entry; a list of pictures inside the list, or in its place with a single tag, is one video."""
     videos = media_list(entry, "video", origin=origin)
     tags = sum(turn.text.count(VIDEO_TAG) for turn in turns)
-    if videos and tags == 1 and all(_is_picture(video) for video in videos):
+    if tags == 1 and _are_frames(videos):
         return (tuple(videos),)
     return tuple(tuple(video) if isinstance(video, list) else video for video in videos)
+
+
+def with_video_tags(turns: tuple[Turn, ...], videos: list[Any]) -> tuple[Turn, ...]:
+    """The turns of an entry without images, with `<video>` where the users' `<image>` can only mean its videos."""
+    if any(VIDEO_TAG in turn.text for turn in turns):
+        return turns
+    tags = sum(turn.text.count(IMAGE_TAG) for turn in turns if turn.role == "user")
+    if tags == 0 or (tags != len(videos) and not (tags == 1 and _are_frames(videos))):
+        return turns
+    return tuple(
+        replace(turn, text=turn.text.replace(IMAGE_TAG, VIDEO_TAG)) if turn.role == "user" else turn for turn in turns
+    )
+
+
+def _are_frames(videos: list[Any]) -> bool:
+    """Whether a list in the place of videos is the frames of one."""
+    return bool(videos) and all(_is_picture(video) for video in videos)
 
 
 def _as_list(value: Any, *, origin: str) -> list[Any]:

@@ -3,7 +3,8 @@
     {"id": "7", "images": ["pictures/7.jpg"],
      "conversations": [{"from": "human", "value": "<image>What is this?"}, {"from": "gpt", "value": "A cat."}]}
 
-Lists of frames stand for a video as they do in LLaMA-Factory: `"videos": [["f1.jpg", "f2.jpg"]]`.
+Lists of frames stand for a video as they do in LLaMA-Factory: `"videos": [["f1.jpg", "f2.jpg"]]`. In an entry
+that has videos and no images, `<image>` may stand for the video, as it does in LLaVA-Video-178K.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mm2energon.formats.media import read_paths, read_videos
+from mm2energon.formats.media import media_list, read_paths, read_videos, with_video_tags
 from mm2energon.formats.turns import read_turns, with_system
 from mm2energon.sample import Sample
 
@@ -33,9 +34,12 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     own_turns = read_turns(entry["conversations"], origin=origin)
     turns = with_system(own_turns, entry)
     used = _OWN_KEYS if turns is not own_turns else _OWN_KEYS - {"system"}
+    images = read_paths(entry, "image", origin=origin)
+    if not images:
+        turns = with_video_tags(turns, media_list(entry, "video", origin=origin))
     return Sample(
         turns=turns,
-        images=read_paths(entry, "image", origin=origin),
+        images=images,
         videos=read_videos(entry, turns, origin=origin),
         audios=read_paths(entry, "audio", origin=origin),
         id=entry.get("id"),
