@@ -111,21 +111,19 @@ def forget_attempt(output: Path, folder: Path) -> None:
 
 
 def keep_plan(output: Path, fresh: Plan) -> Plan:
-    """Make `fresh` the plan of the unfinished run in the folder, or go on with the one that is there, being the same.
+    """Make `fresh` the plan of the run in the folder; the done records of one that is the same are taken over.
 
     Raises:
         InputError: the folder belongs to a run with another plan.
     """
     current = state_of(output) / "plan"
-    before = Plan.known(current)
-    if before is None:
-        shutil.rmtree(current, ignore_errors=True)
-        fresh.folder.rename(current)
-        return fresh.moved(current)
-    new = Plan.known(fresh.folder)
-    shutil.rmtree(fresh.folder)
-    if before[0] != fresh.content_hash:
-        raise _other(output, "an unfinished run", before[1], new[1] if new else {})
+    before, now = Plan.known(current), Plan.known(fresh.folder)
+    if before is not None and now is not None and before != now:
+        raise _other(output, "an unfinished run", before[1], now[1])
+    if before is not None and (current / "done").is_dir():
+        (current / "done").rename(fresh.folder / "done")
+    shutil.rmtree(current, ignore_errors=True)
+    fresh.folder.rename(current)
     return fresh.moved(current)
 
 
