@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mm2energon.errors import DependencyError, MediaError, missing_extra
 from mm2energon.video.index import Index, IndexMismatch, decode_frames
 from mm2energon.video.picture import Orientation, read_orientation, to_rgb, turn
-from mm2energon.video.streams import no_frames, open_video, unreadable
+from mm2energon.video.streams import lacks_memory, no_frames, open_video, unreadable
 
 #: One frame: uint8, height x width x 3, RGB, upright.
 Pixels = NDArray[np.uint8]
@@ -74,6 +74,8 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     try:
         import cv2
     except ImportError as error:
+        if lacks_memory(error):
+            raise MemoryError(f"OpenCV cannot be loaded ({error})") from error
         raise DependencyError(
             "OpenCV is not installed; --decoder opencv needs it; run: pip install opencv-python-headless"
         ) from error
@@ -115,6 +117,8 @@ def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     try:
         import decord
     except ImportError as error:
+        if lacks_memory(error):
+            raise MemoryError(f"decord cannot be loaded ({error})") from error
         raise missing_extra("decord", "decord") from error
 
     first = _first_frame(video)

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,25 +10,12 @@ from mm2energon.errors import InputError
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.index import Index, IndexMismatch, index_video
 from mm2energon.video.jpeg import encode_jpeg
-from mm2energon.video.layout import (
-    SIDECAR_VERSION,
-    Frames,
-    Place,
-    choose_place,
-    find_frames,
-    frame_places,
-    our_frames,
-    read_own_sidecar,
-)
+from mm2energon.video.layout import SIDECAR_VERSION, Frames, find_frames
 from mm2energon.video.picture import SIZE_FACTOR, fit_pixels, resize
+from mm2energon.video.places import Place, choose_place, frame_name, frame_places, read_own_sidecar
 from mm2energon.video.sampling import Choice, Sampling, choose
-from mm2energon.video.streams import no_frames, require_file
-
-#: Digits of a frame's file name; more when there are more frames.
-NAME_DIGITS = 6
-
-#: A work folder untouched for this long belongs to a process that died.
-ABANDONED_SECONDS = 3600
+from mm2energon.video.streams import file_facts, no_frames
+from mm2energon.video.workplace import move_in, sweep_leftovers, work_folder
 
 
 @dataclass(frozen=True)
@@ -72,6 +52,8 @@ class _Extracted:
     index: Index
     choice: Choice
     size: tuple[int, int]
+    #: Bytes of each file.
+    frame_bytes: tuple[int, ...]
 
 
 def extract_frames(video: Path, options: FrameOptions) -> Frames:
@@ -79,22 +61,29 @@ def extract_frames(video: Path, options: FrameOptions) -> Frames:
 
     Raises:
         MediaError: `missing-media`, `unreadable-video`, `no-frames`; `bad-sidecar` no free place beside the video.
+        OSError: the folder of the video cannot be written to, or is full.
     """
-    require_file(video)
-    done = _done(video, options)
-    if done is not None:
+    file_facts(video)
+    if (done := _done(video, options)) is not None:
         return done
-    place = choose_place(video)
-    # The size is taken before the first read: a file that grows meanwhile is found changed at the next run.
-    source_bytes = video.stat().st_size
-    with _work_folder(place) as folder:
+    with work_folder(video) as folder:
+        if (done := _done(video, options)) is not None:  # another process was at it, and we waited for it
+            return done
+        place = choose_place(video)
+        # The size is taken before the first read: a file that grows meanwhile is found changed at the next run.
+        source_bytes = file_facts(video).st_size
         extracted = _extract(video, options, folder)
-        _move_in(folder, place)
-    sidecar = _sidecar(video, options, extracted) | {"source_bytes": source_bytes}
-    _write_json(place.sidecar, sidecar)
-    width, height = extracted.size
-    times = tuple(sidecar["times"])
-    return Frames(tuple(our_frames(place.folder)), extracted.choice.fps, times, width, height, place.sidecar)
+        sidecar = _sidecar(video, options, extracted) | {"source_bytes": source_bytes}
+        move_in(folder, video, place, sidecar)
+    count = len(sidecar["times"])
+    return Frames(
+        paths=tuple(place.folder / frame_name(number, count) for number in range(1, count + 1)),
+        fps=extracted.choice.fps,
+        times=tuple(sidecar["times"]),
+        width=extracted.size[0],
+        height=extracted.size[1],
+        sidecar=place.sidecar,
+    )
 
 
 def _done(video: Path, options: FrameOptions) -> Frames | None:
@@ -103,13 +92,19 @@ def _done(video: Path, options: FrameOptions) -> Frames | None:
         sidecar = None if place is None else read_own_sidecar(place, video)
         if place is None or sidecar is None:
             continue
-        fits = (
-            sidecar["version"] == SIDECAR_VERSION
-            and sidecar["options"] == asdict(options)
-            and place.sidecar.stat().st_mtime_ns >= video.stat().st_mtime_ns
-        )
-        return find_frames(video) if fits else None
+        fits = sidecar["version"] == SIDECAR_VERSION and sidecar["options"] == asdict(options)
+        found = find_frames(video) if fits and not _is_older(place, video) else None
+        if found is not None:
+            sweep_leftovers(video, place)
+        return found
     return None
+
+
+def _is_older(place: Place, video: Path) -> bool:
+    try:
+        return place.sidecar.stat().st_mtime_ns < file_facts(video).st_mtime_ns
+    except FileNotFoundError:  # another process extracts anew, by other options
+        return True
 
 
 def _extract(video: Path, options: FrameOptions, folder: Path) -> _Extracted:
@@ -119,24 +114,26 @@ def _extract(video: Path, options: FrameOptions, folder: Path) -> _Extracted:
         return _write_frames(video, options, folder, index)
     except IndexMismatch:
         # The packets promised other frames than the decoder shows (leading pictures, hidden ones): ask the decoder.
-        for path in our_frames(folder):
+        for path in list(folder.iterdir()):
             path.unlink()
         return _write_frames(video, options, folder, index_video(video, decode=True))
 
 
 def _write_frames(video: Path, options: FrameOptions, folder: Path, index: Index) -> _Extracted:
     choice = choose(index.times, index.duration_seconds, options.sampling, tolerance_seconds=index.tolerance_seconds)
-    digits = max(NAME_DIGITS, len(str(len(choice.indices))))
+    count = len(choice.indices)
+    frame_bytes = []
     size: tuple[int, int] | None = None
     decode = DECODERS[options.decoder]
     for number, pixels in enumerate(decode(video, index, choice.indices), start=1):
         if size is None:  # later frames of another size are brought to that of the first
             size = fit_pixels(pixels.shape[1], pixels.shape[0], options.max_pixels)
         data = encode_jpeg(resize(pixels, size), quality=options.quality)
-        (folder / f"{number:0{digits}d}.jpg").write_bytes(data)
+        (folder / frame_name(number, count)).write_bytes(data)
+        frame_bytes.append(len(data))
     if size is None:
         raise no_frames(video, "its decoder hands over nothing")
-    return _Extracted(index, choice, size)
+    return _Extracted(index, choice, size, tuple(frame_bytes))
 
 
 def _sidecar(video: Path, options: FrameOptions, extracted: _Extracted) -> dict[str, Any]:
@@ -151,45 +148,7 @@ def _sidecar(video: Path, options: FrameOptions, extracted: _Extracted) -> dict[
         "width": extracted.size[0],
         "height": extracted.size[1],
         "times": [round(float(seconds), 6) for seconds in times],
+        "frame_bytes": list(extracted.frame_bytes),
         "options": asdict(options),
         "version": SIDECAR_VERSION,
     }
-
-
-@contextmanager
-def _work_folder(place: Place) -> Iterator[Path]:
-    """A hidden folder beside the place, removed in the end, as are those that dead processes left."""
-    parent = place.folder.with_name(f".{place.folder.name}.partial")
-    parent.mkdir(exist_ok=True)
-    for old in parent.iterdir():
-        with suppress(FileNotFoundError):  # its owner may be removing it just now
-            if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # not empty: another process works beside this one
-            parent.rmdir()
-
-
-def _move_in(folder: Path, place: Place) -> None:
-    """Put the new frames in the place of the old ones; without a sidecar meanwhile, so that they are unfinished."""
-    place.sidecar.unlink(missing_ok=True)
-    place.folder.mkdir(exist_ok=True)
-    for stale in our_frames(place.folder):
-        stale.unlink(missing_ok=True)
-    for path in our_frames(folder):
-        path.replace(place.folder / path.name)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON that appears whole or not at all."""
-    work = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with work.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    work.replace(path)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: A time base is finer than the frames, so that its time stamps are rounded values, from this many ticks per frame.
 FINE_TICKS = 4
 
+#: The frame that is decoded last is shown among this many last ones.
+LAST_FRAMES = 4
+
 
 @dataclass(frozen=True)
 class Index:
@@ -114,10 +117,14 @@ def _decode_index(video: Path, scan: PacketScan) -> Index:
     """The index from decoding every frame: the truth about which frames are shown."""
     pts: list[int | None] = []
     duration = 0
+    damaged = -1
     with open_video(video) as (container, stream):
-        for frame in decode_frames(video, container, stream):
+        for ordinal, frame in enumerate(decode_frames(video, container, stream)):
             pts.append(frame.pts)
             duration = int(frame.duration or 0)
+            damaged = ordinal if frame.is_corrupt else damaged
+    if scan.is_bare and damaged >= 0 and len(pts) - damaged <= LAST_FRAMES:
+        raise unreadable(video, "its last frame is damaged, as where a file was cut off")
     if not pts:
         raise no_frames(video, "nothing in it could be decoded to a frame")
     known = [tick for tick in pts if tick is not None]

@@ -5,13 +5,13 @@
     path/to/video1.json     {"fps": "2.0", "source": "video1.mp4", "times": [0.0, 0.5], ...}
 
 Where that place is taken (by `video1.mkv`, or by files that are not ours) the frames lie in `video1.mp4.frames/` with
-`video1.mp4.frames.json` beside it. The sidecar is written last: frames without it are unfinished.
+`video1.mp4.frames.json` beside it. The sidecar is written last: frames without it are unfinished, as are frames that
+have not the sizes that it states.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,28 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import MediaError
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v", ".wmv", ".asf"}
-    | {".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".ogv", ".ogm", ".rm", ".rmvb", ".dv"}
-    | {".y4m", ".ivf", ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".gif", ".apng"}
+from mm2energon.video.places import (
+    PICTURE_SUFFIXES,
+    Place,
+    frame_name,
+    frame_places,
+    is_own,
+    load_sidecar,
+    read_mark,
+    read_own_sidecar,
 )
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
-#: Names that our frames have; a folder with any other file in it is somebody else's.
-OUR_NAME = re.compile(r"^\d{6,}\.jpg$")
-
-#: Keys that mark a sidecar as written here, together.
-OWN_KEYS = frozenset({"fps", "source", "times", "options", "version"})
 SIDECAR_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder of frames and the sidecar beside it."""
-
-    folder: Path
-    sidecar: Path
 
 
 @dataclass(frozen=True)
@@ -57,14 +47,6 @@ class Frames:
     width: int
     height: int
     sidecar: Path | None
-
-
-def frame_places(video: Path) -> tuple[Place | None, Place]:
-    """The default place (None where the name allows none) and the one beside it that is the video's alone."""
-    own = Place(video.with_name(f"{video.name}.frames"), video.with_name(f"{video.name}.frames.json"))
-    if video.stem == video.name:
-        return None, own
-    return Place(video.with_name(video.stem), video.with_name(f"{video.stem}.json")), own
 
 
 def find_frames(video: Path, *, default_fps: float | None = None) -> Frames | None:
@@ -87,54 +69,23 @@ def find_frames(video: Path, *, default_fps: float | None = None) -> Frames | No
     return None if default is None else _foreign_frames(video, default, default_fps)
 
 
-def choose_place(video: Path) -> Place:
-    """The place for frames that are about to be written: where this video's are already, else a free one.
-
-    Of the videos that share a stem the first by name gets the default place, whatever the order of the work.
-
-    Raises:
-        MediaError: `bad-sidecar` both places hold files that are not ours.
-    """
-    default, own = frame_places(video)
-    for place in (default, own):
-        if place is not None and read_own_sidecar(place, video) is not None:
-            return place
-    if default is not None and _is_free(default) and _is_first(video):
-        return default
-    if not _is_free(own):
-        raise MediaError(
-            f"{video}: {own.folder} or {own.sidecar} holds what was not written here; "
-            "expected a free place for its frames; move it away",
-            "bad-sidecar",
-        )
-    return own
-
-
-def read_own_sidecar(place: Place, video: Path) -> dict[str, Any] | None:
-    """The sidecar at `place` when it was written here for this very video, else None."""
-    sidecar = _load(place.sidecar)
-    if isinstance(sidecar, dict) and sidecar.keys() >= OWN_KEYS and sidecar["source"] == video.name:
-        return sidecar
-    return None
-
-
-def our_frames(folder: Path) -> list[Path]:
-    """The files in `folder` that carry our names, in time order; none when there is no such folder."""
-    return [path for path in _visible_files(folder) if OUR_NAME.match(path.name)]
-
-
 def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames | None:
     fps = _read_fps(place.sidecar, sidecar)
     times = sidecar["times"]
-    paths = our_frames(place.folder)
-    if not isinstance(times, list) or len(paths) != len(times) or not paths:
-        if not paths and not video.exists():
+    paths = tuple(place.folder / frame_name(number, len(times)) for number in range(1, len(times) + 1))
+    found = [_file_bytes(path) for path in paths]
+    video_bytes = _file_bytes(video)
+    if not any(found):
+        if video_bytes is None:
             raise _no_pictures(place)
         return None
-    if video.exists() and sidecar.get("source_bytes") != video.stat().st_size:
+    # Sidecars of earlier versions do not state the sizes; then a frame must at least not be empty.
+    if not all(found) or found != sidecar.get("frame_bytes", found):
+        return None
+    if video_bytes is not None and sidecar.get("source_bytes") != video_bytes:
         return None  # the frames of an earlier file of that name
     return Frames(
-        paths=tuple(paths),
+        paths=paths,
         fps=fps,
         times=tuple(float(time) for time in times),
         width=_side(sidecar, "width"),
@@ -145,20 +96,20 @@ def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames
 
 def _foreign_frames(video: Path, place: Place, default_fps: float | None) -> Frames | None:
     """Frames that other tools made, at the default place."""
-    has_sidecar = place.sidecar.is_file()
-    if has_sidecar and _is_own(_load(place.sidecar)):
-        return None  # another video's
-    if not place.folder.is_dir() and (not has_sidecar or video.exists()):
+    has_sidecar, has_video = _file_bytes(place.sidecar) is not None, _file_bytes(video) is not None
+    if has_sidecar and is_own(load_sidecar(place.sidecar)):
+        return None  # another video's, or unfinished
+    if not _is_folder(place.folder) and (not has_sidecar or has_video):
         return None  # no frames; a JSON of that name may be anything
     pictures = [path for path in _visible_files(place.folder) if path.suffix.lower() in PICTURE_SUFFIXES]
     if has_sidecar:
-        fps = _read_fps(place.sidecar, _load(place.sidecar))
+        fps = _read_fps(place.sidecar, load_sidecar(place.sidecar))
         if not pictures:
             raise _no_pictures(place)
         return Frames(tuple(pictures), fps, None, 0, 0, place.sidecar)
-    if not pictures or video.exists():
+    if not pictures or has_video:
         return None
-    if default_fps is None:
+    if default_fps is None or read_mark(place):  # marked: a run was cut off while it moved them in
         raise MediaError(
             f"{place.folder}: {len(pictures)} pictures, but no {place.sidecar.name} beside the folder and no "
             f'{video.name}; expected one of them; write {{"fps": "2.0"}} there, or give a default rate',
@@ -167,42 +118,27 @@ def _foreign_frames(video: Path, place: Place, default_fps: float | None) -> Fra
     return Frames(tuple(pictures), default_fps, None, 0, 0, None)
 
 
-def _is_free(place: Place) -> bool:
-    """Nothing at the place but, at most, frames of ours that no sidecar claims."""
-    return not place.sidecar.exists() and _all_ours(place.folder)
-
-
-def _all_ours(folder: Path) -> bool:
-    if not folder.exists():
-        return True
-    if not folder.is_dir():
-        return False
-    return all(path.name.startswith(".") or (OUR_NAME.match(path.name) and path.is_file()) for path in folder.iterdir())
-
-
-def _is_first(video: Path) -> bool:
-    """No other video of the folder shares the stem and comes before this one by name."""
-    names = {video.stem + variant for suffix in VIDEO_SUFFIXES for variant in (suffix, suffix.upper())}
-    return not any(name < video.name and video.with_name(name).is_file() for name in names)
-
-
 def _visible_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not _is_folder(folder):
         return []
     paths = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
     return sorted(paths, key=lambda path: path.name)
 
 
-def _is_own(sidecar: object) -> bool:
-    return isinstance(sidecar, dict) and sidecar.keys() >= OWN_KEYS
-
-
-def _load(sidecar: Path) -> Any:
-    """The JSON of a sidecar; None when there is none, or it is not JSON."""
+def _is_folder(path: Path) -> bool:
     try:
-        return json.loads(sidecar.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return path.is_dir()
+    except OSError:  # too long a name
+        return False
+
+
+def _file_bytes(path: Path) -> int | None:
+    """The size of a file; None when there is no such file, or it cannot even be asked for (too long a name)."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _read_fps(path: Path, sidecar: object) -> float:

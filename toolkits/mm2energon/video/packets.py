@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
-from mm2energon.video.wholeness import promised_bytes
+from mm2energon.video.wholeness import ends_inside, promised_bytes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Containers whose header states how long the file is, so that a shorter one has been cut off.
 PROMISING = {"mov", "matroska", "avi", "flv", "asf"}
+
+#: Containers whose frames state their sizes, so that FFmpeg knows when the last one is cut.
+SIZED = {"ivf", "mxf", "apng"}
 
 #: A file may end this much before what its header states (sound that is rounded up, a header that is).
 SLACK_SECONDS = 1.0
@@ -25,6 +28,9 @@ SPLICE_SECONDS = 10
 
 #: Containers that hold no pts: those that FFmpeg makes up for their packets are wrong where frames are reordered.
 UNSTAMPED = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
+
+#: Bare streams, whose end nothing but the decoder can judge.
+BARE = UNSTAMPED - {"avi"}
 
 #: Rate of a stream that states none and shows too little to tell.
 FALLBACK_RATE = Fraction(25)
@@ -41,6 +47,8 @@ class PacketScan:
     may_splice: bool
     #: False for containers that hold no pts.
     holds_pts: bool
+    #: True for a stream without a container.
+    is_bare: bool
     #: pts of the packets that are to be shown, in decoding order, in ticks; packets without a pts are absent.
     shown: list[int] = field(default_factory=list)
     #: dts of the packets that are to be shown; packets without one are absent.
@@ -74,12 +82,13 @@ def scan_packets(video: Path) -> PacketScan:
         MediaError: `unreadable-video` the file is damaged or ends too early; `no-frames` it has no video packet.
     """
     with open_video(video) as (container, stream):
-        _check_size(video)
+        _check_end(video, container)
         scan = PacketScan(
             time_base=Fraction(stream.time_base or 1),
             rate=_stated_rate(stream),
             may_splice="mpegts" in container.format.name,
             holds_pts=container.format.name not in UNSTAMPED,
+            is_bare=container.format.name in BARE,
         )
         last_pts = None
         end_seconds = 0.0
@@ -89,7 +98,7 @@ def scan_packets(video: Path) -> PacketScan:
             end_seconds = max(end_seconds, _end_seconds(packet))
             if packet.stream_index != stream.index:
                 continue
-            if packet.is_corrupt and _promises(container):
+            if packet.is_corrupt and (_promises(container) or container.format.name in SIZED):
                 raise unreadable(video, "it ends in the middle of a frame")
             _count(scan, packet)
             if packet.pts is not None and not packet.is_discard and (last_pts is None or packet.pts > last_pts):
@@ -123,10 +132,12 @@ def _promises(container: InputContainer) -> bool:
     return any(name in PROMISING for name in container.format.name.split(","))
 
 
-def _check_size(video: Path) -> None:
+def _check_end(video: Path, container: InputContainer) -> None:
     promised, found = promised_bytes(video), video.stat().st_size
     if promised is not None and found < promised:
         raise unreadable(video, f"it has {found} bytes, its header says {promised}")
+    if ends_inside(video, container.format.name):
+        raise unreadable(video, "it ends in the middle of a frame or a packet")
 
 
 def _check_whole(

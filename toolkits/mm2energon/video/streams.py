@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mm2energon.errors import MediaError
@@ -25,9 +29,8 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         MediaError: `missing-media` no such file; `unreadable-video` it cannot be read, here or later in the block;
             `no-frames` it holds no video.
     """
-    import av
-
-    require_file(video)
+    av = _import_av()
+    file_facts(video)
     try:
         # An absolute path, so that a colon in a name is no protocol; and no network, whatever a playlist asks for.
         options = {"protocol_whitelist": "file"}
@@ -38,8 +41,27 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             yield container, stream
-    except av.error.FFmpegError as error:
+    except av.error.MemoryError as error:
+        raise MemoryError(f"{video}: {error.strerror}") from error
+    except (av.error.FFmpegError, OSError) as error:
+        if error.errno == errno.EACCES:
+            raise forbidden(video) from error
         raise unreadable(video, f"it cannot be read ({error.strerror})") from error
+
+
+def _import_av() -> ModuleType:
+    try:
+        import av
+    except ImportError as error:
+        if lacks_memory(error):
+            raise MemoryError(f"PyAV cannot be loaded ({error})") from error
+        raise
+    return av
+
+
+def lacks_memory(error: ImportError) -> bool:
+    """Whether a library was not loaded because a memory limit is reached, as the system's loader tells it."""
+    return any(text in str(error) for text in ("llocate memory", "failed to map segment"))
 
 
 def read_packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]:
@@ -53,14 +75,32 @@ def read_packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]
             return
 
 
-def require_file(video: Path) -> None:
-    """Refuse a path that is no file.
+def file_facts(video: Path) -> os.stat_result:
+    """Size and times of a video file.
 
     Raises:
-        MediaError: `missing-media`.
+        MediaError: `missing-media` no such file; `unreadable-video` it may not be looked at.
     """
-    if not video.is_file():
-        raise MediaError(f"{video}: there is no such file; expected a video; check the path", "missing-media")
+    try:
+        found = video.stat()
+    except PermissionError as error:
+        raise forbidden(video) from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
+        raise _missing(video) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _missing(video)
+    return found
+
+
+def _missing(video: Path) -> MediaError:
+    return MediaError(f"{video}: there is no such file; expected a video; check the path", "missing-media")
+
+
+def forbidden(video: Path) -> MediaError:
+    """The error for a video that we may not read."""
+    return MediaError(
+        f"{video}: no permission to read it; expected a readable file; change its mode or its owner", "unreadable-video"
+    )
 
 
 def unreadable(video: Path, found: str) -> MediaError:

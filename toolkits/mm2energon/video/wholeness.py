@@ -1,7 +1,12 @@
-"""Wholeness: how many bytes a file says it has, for the containers whose cut-off files FFmpeg plays without a word."""
+"""Wholeness: whether a file ends where it should, for the containers whose cut-off files FFmpeg plays without a word.
+
+What cannot be known: transport and program streams that were cut between two packets, and bare HEVC streams wherever
+they were cut (of other bare streams the decoder mostly finds the last frame damaged). They are shorter videos.
+"""
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 
@@ -16,6 +21,16 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_BROADCAST = 1
+
+#: Bytes of a packet of a transport stream, alone, after a time stamp, or before its check bytes; each begins with 0x47.
+_TS_PACKET_BYTES = (188, 192, 204)
+_TS_SYNC = 0x47
+_TS_PACKETS = 16
+
+#: Start codes of a program stream: a pack header, and the end; above them lengths follow (ISO/IEC 13818-1, 2.5.3).
+_PACK = 0xBA
+_PROGRAM_END = 0xB9
+_PS_TAIL_BYTES = 1 << 18
 
 
 def promised_bytes(video: Path) -> int | None:
@@ -57,3 +72,77 @@ def _asf_bytes(head: bytes) -> int | None:
     (size,) = struct.unpack_from("<Q", head, at + 40)
     (flags,) = struct.unpack_from("<I", head, at + 88)
     return None if flags & _ASF_BROADCAST or size == 0 else int(size)
+
+
+def ends_inside(video: Path, container: str) -> bool:
+    """Whether a GIF, an MPEG transport stream or an MPEG program stream ends in the middle of its last unit.
+
+    False where that cannot be told; a GIF whose pictures are all there needs no trailer.
+
+    Args:
+        container: the name of the format, as FFmpeg says it.
+    """
+    check = {"gif": _gif_ends_inside, "mpegts": _ts_ends_inside, "mpeg": _ps_ends_inside}.get(container)
+    if check is None or video.stat().st_size == 0:
+        return False
+    with video.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return check(data)
+
+
+def _gif_ends_inside(data: mmap.mmap) -> bool:
+    """Walk over the blocks (GIF89a, appendix A): extensions, pictures, and the sub-blocks of both."""
+    try:
+        at = 13 + _colour_table_bytes(data[10])
+        while at < len(data):
+            if data[at] == 0x2C:  # a picture: its descriptor, its colours, a byte of its coding
+                at += 11 + _colour_table_bytes(data[at + 9])
+            elif data[at] == 0x21:
+                at += 2
+            else:  # the trailer, or what nobody knows
+                return False
+            while data[at]:
+                at += data[at] + 1
+            at += 1
+    except IndexError:
+        return True
+    return False
+
+
+def _colour_table_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _ts_ends_inside(data: mmap.mmap) -> bool:
+    for packet_bytes in _TS_PACKET_BYTES:
+        for last in range(len(data) - 1, len(data) - 1 - packet_bytes, -1):
+            first = last - (_TS_PACKETS - 1) * packet_bytes
+            if first >= 0 and all(data[at] == _TS_SYNC for at in range(first, last + 1, packet_bytes)):
+                return len(data) - last < _TS_PACKET_BYTES[0]
+    return False
+
+
+def _ps_ends_inside(data: mmap.mmap) -> bool:
+    """Go from a pack header near the end from unit to unit, each of which says how long it is."""
+    at = data.find(b"\0\0\1" + bytes([_PACK]), max(len(data) - _PS_TAIL_BYTES, 0))
+    if at < 0:
+        return False
+    while at + 4 <= len(data):
+        code = data[at + 3]
+        if data[at : at + 3] != b"\0\0\1" or code <= _PROGRAM_END:
+            return False  # the end of the program, or what nobody knows
+        length = _pack_bytes(data, at) if code == _PACK else _unit_bytes(data, at)
+        if length is None:
+            return True
+        at += length
+    return at != len(data)
+
+
+def _pack_bytes(data: mmap.mmap, at: int) -> int | None:
+    if at + 14 > len(data):
+        return None
+    is_mpeg2 = data[at + 4] >> 6 == 1
+    return 14 + (data[at + 13] & 7) if is_mpeg2 else 12
+
+
+def _unit_bytes(data: mmap.mmap, at: int) -> int | None:
+    return 6 + int.from_bytes(data[at + 4 : at + 6], "big") if at + 6 <= len(data) else None
