@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -244,25 +243,6 @@ def test_a_changed_video_is_extracted_anew(tmp_path: Path) -> None:
     assert numbers(video) == [200, 215, 230, 245]
 
 
-def test_frames_without_their_sidecar_are_made_again(tmp_path: Path) -> None:
-    video = write_clip(tmp_path / "v.mp4")
-    (tmp_path / "v").mkdir()
-    for number in range(1, 40):
-        write_image(tmp_path / "v" / f"{number:06d}.jpg")
-    assert find_frames(video) is None
-    assert numbers(video) == AT_30_FPS
-    assert len(list((tmp_path / "v").iterdir())) == 4
-
-
-def test_work_that_a_dead_process_left_is_swept_away(tmp_path: Path) -> None:
-    video = write_clip(tmp_path / "v.mp4")
-    left = tmp_path / ".v.partial" / "left"
-    left.mkdir(parents=True)
-    os.utime(left, (0, 0))
-    extract_frames(video, HALF_SECOND)
-    assert not left.parent.exists()
-
-
 def test_decoded_frames_are_let_go_as_they_are_written(tmp_path: Path) -> None:
     video = write_clip(tmp_path / "v.mp4", b_frames=2)
     gc.collect()
@@ -273,31 +253,6 @@ def test_decoded_frames_are_let_go_as_they_are_written(tmp_path: Path) -> None:
     finally:
         gc.enable()
     assert kept < 5
-
-
-def test_two_videos_of_one_stem_never_mix(tmp_path: Path) -> None:
-    second = write_clip(tmp_path / "v.mp4", first=200)
-    first = write_clip(tmp_path / "v.mkv", first=100)
-    assert numbers(second) == [200, 215, 230, 245]  # first in the work, second by name
-    assert numbers(first) == [100, 115, 130, 145]
-    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"v", "v.mp4.frames"}
-    for video, frame in ((first, 100), (second, 200)):
-        found = find_frames(video)
-        assert found is not None
-        assert read_numbers(found.paths)[0] == frame
-
-
-def test_what_lies_at_the_place_and_is_not_ours_stays_as_it_is(tmp_path: Path) -> None:
-    for stem in ("folder", "json"):
-        write_clip(tmp_path / f"{stem}.mp4")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "notes.txt").write_text("mine")
-    (tmp_path / "json.json").write_text('{"caption": "mine", "fps": 30, "source": "json.mp4"}')
-    for stem in ("folder", "json"):
-        assert numbers(tmp_path / f"{stem}.mp4") == AT_30_FPS
-        assert (tmp_path / f"{stem}.mp4.frames" / "000001.jpg").is_file()
-    assert (tmp_path / "folder" / "notes.txt").read_text() == "mine"
-    assert "mine" in (tmp_path / "json.json").read_text()
 
 
 def test_a_video_without_a_suffix_does_not_hide_its_own_frames(tmp_path: Path) -> None:

@@ -106,25 +106,3 @@ def test_frames_of_a_video_that_has_changed_are_not_found(tmp_path: Path) -> Non
     extract_frames(video, OPTIONS)
     write_clip(video, frames=90)
     assert find_frames(video) is None
-
-
-def test_where_both_places_are_taken_nothing_is_touched(tmp_path: Path) -> None:
-    video = write_clip(tmp_path / "v.mp4")
-    mine = [tmp_path / "v.json", tmp_path / "v.mp4.frames.json"]
-    for path in mine:
-        path.write_text('{"mine": 1}')
-    with pytest.raises(MediaError) as caught:
-        extract_frames(video, OPTIONS)
-    assert caught.value.code == "bad-sidecar"
-    assert [path.read_text() for path in mine] == ['{"mine": 1}'] * 2
-
-
-def test_a_file_that_the_user_puts_among_our_frames_stays(tmp_path: Path) -> None:
-    video = write_clip(tmp_path / "v.mp4")
-    extract_frames(video, OPTIONS)
-    note = tmp_path / "v" / "note.txt"
-    note.write_text("mine")
-    frames = extract_frames(video, FrameOptions(Sampling(fps=1)))
-    assert [path.name for path in frames.paths] == ["000001.jpg", "000002.jpg"]
-    assert note.read_text() == "mine"
-    assert find_frames(video) == frames

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media import ffmpeg, read_numbers, write_clip
+from media import draw_number, ffmpeg, read_numbers, write_clip
 from mm2energon.errors import MediaError
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.sampling import Sampling
-from mm2energon.video.wholeness import promised_bytes
+from mm2energon.video.wholeness import ends_inside, promised_bytes
+from PIL import Image
 
 HALF_SECOND = FrameOptions(Sampling(interval_seconds=0.5))
 CONTAINERS: dict[str, dict[str, Any]] = {
@@ -21,6 +22,12 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     "v.wmv": {"codec": "wmv2"},
     "v.mp4": {},
     "fragments.mp4": {},
+    "v.gif": {"codec": "gif", "pix_fmt": "gray", "rate": 30},
+    "v.ts": {"b_frames": 2},
+    "v.mpg": {"codec": "mpeg2video", "b_frames": 2},
+    "mpeg1.mpg": {"codec": "mpeg1video", "b_frames": 2},
+    "v.vob": {"codec": "mpeg2video", "b_frames": 2},
+    "v.h264": {"b_frames": 2, "container_format": "h264"},
 }
 
 
@@ -77,3 +84,57 @@ def test_sound_that_outlasts_the_picture_is_no_cut(tmp_path: Path) -> None:
         sound = ["-f", "lavfi", "-i", "sine=d=9"]
         ffmpeg("-i", clip, *sound, "-map", 0, "-map", 1, "-c:v", "copy", tmp_path / name)
         assert len(extract_frames(tmp_path / name, HALF_SECOND).paths) == 4
+
+
+@pytest.mark.parametrize(("name", "container"), [("v.gif", "gif"), ("v.ts", "mpegts"), ("v.mpg", "mpeg")])
+def test_a_cut_inside_a_unit_is_found_wherever_it_is(whole: Path, tmp_path: Path, name: str, container: str) -> None:
+    data = (whole / name).read_bytes()
+    unit_bytes = {"mpegts": 188, "mpeg": 2048}.get(container)
+    for end in range(8192, len(data), 1999):
+        (tmp_path / name).write_bytes(data[:end])
+        assert ends_inside(tmp_path / name, container) == (unit_bytes is None or end % unit_bytes > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("v.m2ts", ["-mpegts_m2ts_mode", 1]),
+        ("h264.ts", ["-c:v", "copy"]),
+        ("v.vob", ["-f", "vob"]),
+        ("v.mpg", ["-f", "mpeg"]),
+        ("dvd.mpg", ["-f", "dvd"]),
+        ("svcd.mpg", ["-f", "svcd"]),
+    ],
+)
+def test_no_whole_stream_is_called_cut(tmp_path: Path, name: str, options: list[str]) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", rate=25, b_frames=2)
+    inputs = ["-i", clip, "-f", "lavfi", "-i", "sine=d=3", "-map", 0, "-map", 1]
+    codecs = ["-c:a", "mp2", "-c:v", "mpeg2video", "-q:v", 2, "-bf", 2]
+    ffmpeg(*inputs, *codecs, *options, tmp_path / name)
+    assert read_numbers(extract_frames(tmp_path / name, HALF_SECOND).paths) == [0, 12, 25, 37, 50]
+
+
+def add_bytes(data: bytes) -> bytes:
+    return data + b"\0after the end"
+
+
+def take_trailer(data: bytes) -> bytes:
+    assert data.endswith(b"\x3b")
+    return data[:-1]
+
+
+@pytest.mark.parametrize("change", [bytes, add_bytes, take_trailer])
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_no_gif_whose_pictures_are_all_there_is_called_cut(tmp_path: Path, change: Any, mode: str) -> None:
+    pictures = [Image.fromarray(draw_number(number, (160, 96))).convert(mode) for number in range(4)]
+    made = {"save_all": True, "append_images": pictures[1:], "duration": 500, "loop": 0, "comment": b"a cat" * 99}
+    pictures[0].save(tmp_path / "v.gif", **made)
+    (tmp_path / "v.gif").write_bytes(change((tmp_path / "v.gif").read_bytes()))
+    assert read_numbers(extract_frames(tmp_path / "v.gif", HALF_SECOND).paths) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("container", ["gif", "mpegts", "mpeg", "matroska"])
+@pytest.mark.parametrize("data", [b"", b"G" * 9000, b"\0\0\1\xba" * 9, b"\0\0\1\xba" + bytes(9000)])
+def test_of_what_is_no_such_stream_nothing_is_said_that_is_wrong(tmp_path: Path, container: str, data: bytes) -> None:
+    (tmp_path / "v").write_bytes(data)
+    assert isinstance(ends_inside(tmp_path / "v", container), bool)

@@ -116,7 +116,7 @@ def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
     """
     try:
         import decord
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: it loads its library by itself
         if lacks_memory(error):
             raise MemoryError(f"decord cannot be loaded ({error})") from error
         raise missing_extra("decord", "decord") from error

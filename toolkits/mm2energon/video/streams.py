@@ -59,7 +59,7 @@ def _import_av() -> ModuleType:
     return av
 
 
-def lacks_memory(error: ImportError) -> bool:
+def lacks_memory(error: ImportError | OSError) -> bool:
     """Whether a library was not loaded because a memory limit is reached, as the system's loader tells it."""
     return any(text in str(error) for text in ("llocate memory", "failed to map segment"))
 
