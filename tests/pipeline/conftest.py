@@ -1,5 +1,9 @@
 """Fixtures of the pipeline's tests."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from pipeline.making import image_entry, run_shard, text_entry, video_entry, write_frames, write_images, write_json
@@ -14,3 +18,17 @@ def shards(tmp_path):
     write_json(tmp_path / "dataset.json", entries)
     assert run_shard(tmp_path, "--max-samples-per-tar", 2, "--train-split", 3) == 0
     return tmp_path / "wds"
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may write to, in one that everybody may enter; pytest's own are the user's alone."""
+    outer = Path(tempfile.mkdtemp())
+    outer.chmod(0o755)
+    folder = outer / "data"
+    folder.mkdir()
+    folder.chmod(0o777)
+    yield folder
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o777)
+    shutil.rmtree(outer)

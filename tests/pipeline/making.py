@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import pickle
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from media import read_number, write_image
 from mm2energon import cli
 from PIL import Image
 
+_NOBODY = 65534
 IMAGES_PART, VIDEOS_PART = "jpgs", {"pai-v1": "videos", "bridge": "videos", "pai-v2": "mp4s"}
 
 
@@ -119,6 +123,17 @@ def shard_of(root: Path, entries: list[Any], *options: object) -> tuple[int, lis
     status = run_shard(root, *options)
     target = str(options[options.index("--target") + 1]) if "--target" in options else "pai-v1"
     return status, stored(root / "wds", target)
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Whoever runs the tests, without the right of root to read and write everything."""
+    user = os.geteuid()
+    os.seteuid(user or _NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 def number_of(data: bytes) -> int | None:

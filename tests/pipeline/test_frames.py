@@ -101,8 +101,17 @@ def test_another_video_token_is_replaced_and_an_empty_one_refused(tmp_path, caps
     write_json(tmp_path / "a.json", [llava("v.mp4", "[VID] and <image>?")])
     assert run_frames(tmp_path, "--video-token", "[VID]") == 0
     assert dataset(tmp_path)[0]["conversations"][0]["value"] == "<video> and <image>?"
+    (tmp_path / "dataset.json").unlink()
     assert run_frames(tmp_path, "--video-token", "") == 1
     assert "--video-token" in capsys.readouterr().err
+
+
+def test_the_token_is_replaced_where_the_user_asks_and_nowhere_else(tmp_path):
+    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
+    asked = [{"role": "user", "content": "<image> q"}, {"role": "assistant", "content": "<image> in HTML, <video> too"}]
+    write_json(tmp_path / "a.json", [{"video": "v.mp4", "conversations": asked}])
+    assert run_frames(tmp_path) == 0
+    assert [turn["content"] for turn in dataset(tmp_path)[0]["conversations"]] == ["<video> q", asked[1]["content"]]
 
 
 def test_a_path_is_looked_for_beside_the_annotations_first_and_below_the_root_then(tmp_path):
@@ -134,7 +143,7 @@ def test_entries_whose_video_fails_are_set_aside(tmp_path):
 def test_its_own_files_are_never_taken_for_annotations(root, capsys):
     run_frames(root)
     cli.main(["shard", "--dataset-root", str(root), "--workers", "1"])
-    (root / "set_aside.jsonl").write_text(json.dumps({"entry": video_entry("v.mp4")}))
+    (root / "set_aside.jsonl").write_text(json.dumps({"reason": "no-turns", "entry": video_entry("v.mp4")}))
     (root / "package.json").write_text('{"name": "x"}')
     (root / "gone.json").symlink_to(root / "nowhere.json")
     before = dataset(root)
@@ -149,50 +158,20 @@ def test_its_own_files_are_never_taken_for_annotations(root, capsys):
     assert dataset(root, "second.json") == before
 
 
-def test_a_dataset_json_of_the_user_is_kept_and_used(tmp_path, capsys):
-    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
-    own = write_json(tmp_path / "dataset.json", [llava("v.mp4", id="mine")]).read_bytes()
-    for _ in range(2):
-        assert run_frames(tmp_path) == 0
-        assert (tmp_path / "dataset.original.json").read_bytes() == own
-        assert [entry["id"] for entry in dataset(tmp_path)] == ["mine"]
-    assert "kept as dataset.original.json" in capsys.readouterr().out
-
-
-def test_a_dataset_that_somebody_edited_is_not_lost(tmp_path, capsys):
-    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
-    write_json(tmp_path / "a.json", [llava("v.mp4")])
-    run_frames(tmp_path)
-    edited = write_json(tmp_path / "dataset.json", [video_entry("v.mp4", id="edited")]).read_bytes()
-    assert run_frames(tmp_path) == 1
-    assert "changed by somebody since" in capsys.readouterr().err
-    assert (tmp_path / "dataset.json").read_bytes() == edited
-
-
-def test_what_normalize_made_of_a_file_in_the_folder_is_not_read_beside_it(tmp_path, monkeypatch):
-    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
-    write_json(tmp_path / "raw.json", [llava("v.mp4")])
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["normalize", "--input-file", "raw.json", "--output-file", "sharegpt.json"]) == 0
-    assert run_frames(tmp_path) == 0
-    assert len(dataset(tmp_path)) == 1
-
-
-def test_what_normalize_made_is_read_when_its_source_is_gone(tmp_path, monkeypatch):
-    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
-    write_json(tmp_path / "raw.json", [llava("v.mp4")])
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["normalize"]) == 0
-    (tmp_path / "raw.json").unlink()
-    assert run_frames(tmp_path) == 0
-    assert len(dataset(tmp_path)) == 1
-
-
 def test_only_bad_entries_write_no_dataset_but_their_reasons(tmp_path, capsys):
     write_json(tmp_path / "a.json", [llava("gone.mp4"), llava("gone2.mp4")])
     assert run_frames(tmp_path) == 1
-    assert "none of its 2 entries" in capsys.readouterr().err
+    assert "none of its 2 entries" in (error := capsys.readouterr().err) and "nothing was written" in error
     assert not (tmp_path / "dataset.json").exists() and len(set_aside(tmp_path)) == 2
+
+
+def test_an_account_beside_a_dataset_of_before_is_told(tmp_path, capsys):
+    write_clip(tmp_path / "v.mp4", frames=11, rate=10)
+    write_json(tmp_path / "a.json", [llava("v.mp4")])
+    assert run_frames(tmp_path) == 0
+    write_json(tmp_path / "a.json", [llava("gone.mp4")])
+    assert run_frames(tmp_path, "--allow-set-aside") == 1
+    assert "nothing was written, dataset.json is as it was before" in capsys.readouterr().err
 
 
 def test_a_folder_without_annotations_and_a_missing_one_are_errors(tmp_path, capsys):
@@ -202,12 +181,16 @@ def test_a_folder_without_annotations_and_a_missing_one_are_errors(tmp_path, cap
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_broken_annotations_beside_sound_ones_are_told(tmp_path):
+def test_broken_annotations_beside_sound_ones_are_told(tmp_path, capsys):
     write_clip(tmp_path / "v.mp4", frames=11, rate=10)
     write_json(tmp_path / "a.json", [llava("v.mp4")])
-    (tmp_path / "b.json").write_text('[{"conversations": [')
+    write_json(tmp_path / "b.json", [llava("v.mp4")] * 13)
+    (tmp_path / "b.json").write_text((tmp_path / "b.json").read_text()[:-1] + ', {"conversations": [ }, {}]')
+    (tmp_path / "c.json").write_text('[{"conversations": [')
     assert run_frames(tmp_path) == 3
-    assert [line["reason"] for line in set_aside(tmp_path)] == ["broken-json"]
+    assert [line["reason"] for line in set_aside(tmp_path)] == ["broken-json"] * 2
+    out = capsys.readouterr().out
+    assert "broken: b.json cannot be read behind entry 12;" in out and "broken: c.json cannot be read at all;" in out
 
 
 def test_skip_extraction_unpacks_nothing(root):

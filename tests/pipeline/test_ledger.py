@@ -1,17 +1,22 @@
 """The ledger: what we wrote is known again, what somebody changed is theirs."""
 
+import hashlib
 import json
 
 import pytest
 from mm2energon.pipeline import ledger
-from mm2energon.pipeline.ledger import is_derived, is_own_output, was_changed, write_output
+from mm2energon.pipeline.ledger import forget, made_by, note, noted, read_ledger, was_changed, write_output
 
 
 def write(path, *entries, sources=()):
-    with write_output(path, sources=sources) as out:
+    with write_output(path, about=made_by("normalize", path, sources=sources)) as out:
         for entry in entries:
             out.write(entry)
     return path
+
+
+def is_own_output(path):
+    return noted(path) is not None
 
 
 def test_what_was_written_is_ours_until_somebody_changes_it(tmp_path):
@@ -42,7 +47,7 @@ def test_lines_are_written_for_a_jsonl(tmp_path):
 
 def test_an_error_while_writing_leaves_the_file_of_before(tmp_path):
     path = write(tmp_path / "d.json", {"a": 1})
-    with pytest.raises(KeyError), write_output(path, sources=[]) as out:
+    with pytest.raises(KeyError), write_output(path, about={}) as out:
         out.write({"a": 2})
         raise KeyError
     assert json.loads(path.read_text()) == [{"a": 1}] and is_own_output(path)
@@ -72,16 +77,25 @@ def _stop_at(name):
     return stop
 
 
-def test_an_output_is_derived_while_all_its_sources_are_below_the_root(tmp_path):
+def test_the_sources_of_an_output_are_noted_by_path_and_content_wherever_the_dataset_is_moved(tmp_path):
     inside, outside = tmp_path / "root/in.json", tmp_path / "out.json"
     (tmp_path / "root").mkdir()
     for source in (inside, outside):
         source.write_text("[]")
-    root = tmp_path / "root"
-    assert is_derived(write(root / "a.json", 1, sources=[inside]), root)
-    assert not is_derived(write(root / "b.json", 1, sources=[inside, outside]), root)
-    inside.unlink()
-    assert not is_derived(root / "a.json", root)
+    path = write(tmp_path / "root/a.json", 1, sources=[inside, outside])
+    empty = hashlib.sha256(b"[]").hexdigest()
+    assert noted(path)["sources"] == {"../out.json": empty, "in.json": empty}
+    assert made_by("frames", path, sources=[], root=tmp_path)["root"] == ".."
+
+
+def test_a_line_that_is_forgotten_leaves_the_others_and_no_empty_folder(tmp_path):
+    note(tmp_path, "a", 1)
+    note(tmp_path, "b", 2)
+    forget(tmp_path, "a")
+    forget(tmp_path, "nowhere")
+    assert read_ledger(tmp_path) == {"b": 2}
+    forget(tmp_path, "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"d.json": 7}', b'{"d.json": {"bytes": 7}}'])

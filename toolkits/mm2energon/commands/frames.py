@@ -8,12 +8,14 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction
-from mm2energon.pipeline.account import SET_ASIDE_NAME
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.sources import NO_ANNOTATIONS
 
 #: The default of the script that this one takes the place of.
 _INTERVAL_SECONDS = 1.0
+#: Files that are passed over with a reason of their own, as many as are shown.
+_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +37,20 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=arguments.max_frames)
     job = FramesJob(
         root=root,
-        output=root / arguments.output_json,
+        output=_below(root, arguments.output_json),
         video_token=arguments.video_token,
         extraction=None if arguments.no_frames else wanted,
         unpack=not arguments.skip_extraction,
     )
     report = build_frame_dataset(job, progress=progress)
-    result = accounted(
-        _lines(report, job), report.account, job.output.parent / SET_ASIDE_NAME, allowed=arguments.allow_set_aside
-    )
+    result = accounted(_lines(report, job), report.account, allowed=arguments.allow_set_aside)
     return Result([*result.lines, "", f"Next: {_next(arguments)}"], result.status)
+
+
+def _below(root: Path, name: Path) -> Path:
+    """Where the output lies, whatever links and dots lead there; the root itself where the name is empty."""
+    path = root / name
+    return path.parent.resolve() / path.name
 
 
 def _next(arguments: argparse.Namespace) -> str:
@@ -60,14 +66,22 @@ def _next(arguments: argparse.Namespace) -> str:
 def _lines(report: FramesReport, job: FramesJob) -> list[str]:
     lines = [f"{job.output}"]
     if report.moved:
-        lines.append(f"  the file that stood there was not ours: kept as {report.moved}")
+        lines.append(f"  the {job.output.name} that stood there is an input: kept as {report.moved}")
     lines.append(f"  from {', '.join(report.annotations[:5])}" + (" ..." if len(report.annotations) > 5 else ""))
-    if report.ignored:
-        lines.append(f"  {len(report.ignored)} other json files hold no annotations: {', '.join(report.ignored[:3])}")
+    lines += _ignored(report)
     for archive in report.archives:
         what = "unpacked before" if archive.already_done else f"{archive.files} files unpacked"
-        lines.append(f"  {archive.name}: {what}" + (f", {len(archive.refused)} refused" if archive.refused else ""))
-        lines += [f"    refused {member}" for member in archive.refused[:5]]
+        lines.append(f"  {archive.name}: {what}" + (f", {archive.refused_count} refused" if archive.refused else ""))
+        lines += [f"    refused {member}" for member in archive.refused]
+        if archive.refused_count > len(archive.refused):
+            lines.append(f"    ... {archive.refused_count} in all")
     if job.extraction is not None:
         lines.append(f"videos     {report.videos:>8}   ({report.frames} frames, {report.videos_failed} videos failed)")
     return lines
+
+
+def _ignored(report: FramesReport) -> list[str]:
+    plain = [name for name, why in report.ignored.items() if why == NO_ANNOTATIONS]
+    odd = [f"  passed over {name}: {why}" for name, why in report.ignored.items() if why != NO_ANNOTATIONS]
+    lines = [f"  {len(plain)} other json files hold no annotations: {', '.join(plain[:3])}"] if plain else []
+    return lines + odd[:_SHOWN] + ([f"  ... {len(odd)} passed over in all"] if len(odd) > _SHOWN else [])

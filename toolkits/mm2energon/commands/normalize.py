@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import accounted
-from mm2energon.pipeline.account import SET_ASIDE_NAME
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.normalize import normalize
 from mm2energon.pipeline.sources import only_annotation_file
@@ -28,6 +27,4 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     output = arguments.output_file.absolute()
     source = arguments.input_file or only_annotation_file(Path.cwd())
     account = normalize(source, output, overwrite=arguments.overwrite, progress=progress)
-    return accounted(
-        [f"{output}", f"  from {source}"], account, output.parent / SET_ASIDE_NAME, allowed=arguments.allow_set_aside
-    )
+    return accounted([f"{output}", f"  from {source}"], account, allowed=arguments.allow_set_aside)

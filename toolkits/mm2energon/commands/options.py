@@ -18,6 +18,7 @@ from mm2energon.video.sampling import Sampling
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
+_LEAST_VIDEO_MEMORY_BYTES = 512 << 20
 _MOST = 1e15
 
 
@@ -49,7 +50,9 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
         "--video-timeout", type=seconds, default=3600.0, help="seconds that one video may take; 0: no limit (3600)"
     )
     group.add_argument(
-        "--video-memory", type=size, help="memory that decoding one video may take, such as 8G (a fair share)"
+        "--video-memory",
+        type=memory,
+        help="memory that decoding one video may take, such as 8G; 512M at least (a fair share)",
     )
 
 
@@ -73,8 +76,8 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
         quality=arguments.quality,
         decoder=arguments.decoder,
     )
-    memory = arguments.video_memory or max(_LEAST_MEMORY_BYTES, _memory_bytes() // arguments.workers)
-    return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=memory))
+    most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, _memory_bytes() // arguments.workers)
+    return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=most))
 
 
 def seconds(text: str) -> float:
@@ -113,15 +116,31 @@ def size(text: str) -> int:
     return number
 
 
-def accounted(head: list[str], account: Mapping[str, Any], set_aside: Path, *, allowed: bool) -> Result:
+def memory(text: str) -> int:
+    """A size that leaves room for a worker itself."""
+    number = size(text)
+    if number < _LEAST_VIDEO_MEMORY_BYTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little for a worker to start in; 512M or more was expected")
+    return number
+
+
+def accounted(head: list[str], account: Mapping[str, Any], *, allowed: bool) -> Result:
     """The end of every summary: the numbers, and the exit status that goes with them."""
     written, refused = account["written"], account["set_aside"]
     lines = [*head, f"read       {account['read']:>8}"]
     lines += [f"written    {sum(written.values()):>8}" + _details(written)]
     lines += [f"set aside  {sum(refused.values()):>8}" + _details(refused)]
     if refused:
-        lines.append(f"           see {set_aside}")
+        lines.append(f"           see {account['set_aside_file']}")
+    lines += [f"broken: {_lost(origin)}" for origin in account["lost_behind"]]
     return Result(lines, 3 if refused and not allowed else 0)
+
+
+def _lost(origin: str) -> str:
+    """What cannot be read of an array that is broken in the entry of that origin."""
+    name, _, number = origin.removesuffix("]").rpartition("[")
+    where = f"behind entry {int(number) - 1}" if int(number) else "at all"
+    return f"{name} cannot be read {where}; what follows there is not counted; mend it, and run again"
 
 
 def _details(counts: Mapping[str, int]) -> str:

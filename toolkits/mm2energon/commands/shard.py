@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, size
-from mm2energon.pipeline.account import SET_ASIDE_NAME
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
@@ -44,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_arrangement(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("splits and shards")
-    group.add_argument("--train-split", type=float, default=9, help="share of train (9)")
-    group.add_argument("--val-split", type=float, default=1, help="share of val (1)")
-    group.add_argument("--test-split", type=float, default=0, help="share of test (0)")
+    group.add_argument("--train-split", type=float, default=9.0, help="share of train (9)")
+    group.add_argument("--val-split", type=float, default=1.0, help="share of val (1)")
+    group.add_argument("--test-split", type=float, default=0.0, help="share of test (0)")
     group.add_argument("--max-samples-per-tar", type=count, default=10_000, help="samples in a shard (10000)")
     group.add_argument("--max-shard-size", type=size, help="bytes in a shard, such as 500M (no limit)")
     group.add_argument("--seed", type=int, default=42, help="changes which samples go where (42)")
@@ -101,7 +100,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job), *_notes(report, job, arguments)]
-    result = accounted(lines, report.account, output / SET_ASIDE_NAME, allowed=arguments.allow_set_aside)
+    result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
     return Result([*result.lines, "", *_next(job)], result.status)
 
 

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, EntryWriter, write_entries
+from mm2energon.jsonio import Entry, EntryWriter
+from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 
+#: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
+_SET_ASIDE = re.compile(r"set_aside(\..+)?\.jsonl")
+#: What the readers of JSON say of an array that is broken in the middle.
+_LOST_BEHIND = "all behind it cannot be read"
 
 
 class Account:
-    """Counts entries, and writes those that are set aside to `set_aside.jsonl`."""
+    """Counts entries, and writes those that are set aside to `path`."""
 
-    def __init__(self, lines: EntryWriter) -> None:
+    def __init__(self, lines: EntryWriter, path: Path) -> None:
         self._lines = lines
+        #: Where entries that are set aside are written.
+        self.path = path
         self.read = 0
         self.written: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        #: Origins of entries behind which their file cannot be read.
+        self.lost_behind: list[str] = []
 
     def set_aside(self, entry: Entry, error: SampleError) -> None:
         """Note that an entry is left out, and why."""
         self.reasons[error.code] += 1
+        if error.code == "broken-json" and str(error).endswith(_LOST_BEHIND):
+            self.lost_behind.append(entry.origin)
         line = {"origin": entry.origin, "reason": error.code, "message": str(error), "entry": entry.value}
         try:
             self._lines.write(line)
@@ -39,22 +51,29 @@ class Account:
             "read": self.read,
             "written": dict(self.written),
             "set_aside": dict(sorted(self.reasons.items())),
+            "set_aside_file": str(self.path),
+            "lost_behind": list(self.lost_behind),
         }
 
-    def require_written(self, source: Path) -> None:
+    def require_written(self, source: Path, *, earlier: Path | None = None) -> None:
         """Refuse a run that wrote nothing at all.
+
+        Args:
+            earlier: the output, which is still that of an earlier run where it exists.
 
         Raises:
             InputError: it did.
         """
         if sum(self.written.values()):
             return
+        left = earlier is not None and earlier.is_file()
+        what = f"nothing was written, {earlier.name} is as it was before" if left and earlier else "nothing was written"
         if not self.read:
-            raise InputError(f"{source}: holds no entries; conversations were expected")
-        reasons = ", ".join(f"{code} {count}" for code, count in self.reasons.most_common(3))
+            raise InputError(f"{source}: holds no entries; conversations were expected; {what}")
+        reasons = ", ".join(f"{code} {number}" for code, number in self.reasons.most_common(3))
         raise InputError(
-            f"{source}: none of its {self.read} entries can be written ({reasons}); {SET_ASIDE_NAME} beside the output "
-            "says why of each"
+            f"{source}: none of its {self.read} entries can be written ({reasons}); "
+            f"{self.path} says why of each; {what}"
         )
 
     @property
@@ -69,22 +88,39 @@ class Account:
 
 
 @contextlib.contextmanager
-def open_account(folder: Path) -> Iterator[Account]:
-    """An account whose `set_aside.jsonl` appears in `folder` at the end, and only when something was set aside.
+def open_account(output: Path, *, sources: Iterable[Path] = ()) -> Iterator[Account]:
+    """The account of what is written to `output`; its file appears at the end, when something was set aside.
 
-    One that is there already and would be the same is left as it is.
+    The file of an earlier run for the same output is replaced, or removed when nothing was set aside; any other file
+    is left alone.
+
+    Args:
+        output: a file, beside which the account lies, or a folder, in which it lies.
+        sources: files that are read meanwhile.
     """
-    path = folder / SET_ASIDE_NAME
-    fresh = folder / f".{SET_ASIDE_NAME}"
-    with write_entries(fresh) as lines:
-        account = Account(lines)
+    path = _place(output, [*sources, output])
+    with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
+        account = Account(lines, path)
         yield account
     if account.set_aside_count == 0:
-        path.unlink(missing_ok=True)
-    if account.set_aside_count == 0 or (path.is_file() and filecmp.cmp(path, fresh, shallow=False)):
-        fresh.unlink()
-    else:
-        fresh.replace(path)
+        remove_account(output)
+
+
+def remove_account(output: Path) -> None:
+    """Take away the file that an earlier run for the same output left."""
+    for path in _ours(output):
+        path.unlink()
+        forget(path.parent, path.name)
+
+
+def is_account_name(name: str) -> bool:
+    """Whether an account may have that name."""
+    return _SET_ASIDE.fullmatch(name) is not None
+
+
+def is_account(about: Any) -> bool:
+    """Whether a line of a ledger is about the file of an account."""
+    return isinstance(about, dict) and about.get("by") == "account"
 
 
 def write_entry(out: EntryWriter, value: Any, *, origin: str) -> None:
@@ -97,3 +133,27 @@ def write_entry(out: EntryWriter, value: Any, *, origin: str) -> None:
         out.write(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise SampleError(f"{origin}: cannot be written as JSON again ({error})", "broken-json") from error
+
+
+def _place(output: Path, taken: Iterable[Path]) -> Path:
+    """The file of an earlier run for the same output, else the first name that is free."""
+    others = {path.resolve() for path in taken}
+    stem = f"set_aside.{output.stem}"
+    names = chain([SET_ASIDE_NAME, f"{stem}.jsonl"], (f"{stem}.{number}.jsonl" for number in count(2)))
+    free = (path for name in names if not (path := _folder(output) / name).exists())
+    return next(path for path in chain(_ours(output), free) if path.resolve() not in others)
+
+
+def _ours(output: Path) -> list[Path]:
+    folder = _folder(output)
+    lines = read_ledger(folder).items()
+    names = sorted(name for name, about in lines if is_account(about) and about.get("of") == _of(output))
+    return [folder / name for name in names if noted(folder / name) is not None]
+
+
+def _folder(output: Path) -> Path:
+    return output if output.is_dir() else output.parent
+
+
+def _of(output: Path) -> str:
+    return "." if output.is_dir() else output.name

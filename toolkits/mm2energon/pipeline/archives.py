@@ -7,6 +7,7 @@ refused, and so is an archive that would grow beyond the limits. A file that is 
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -35,6 +36,10 @@ _MAX_NAME_BYTES = 255
 _ABANDONED_SECONDS = 3600
 #: Folders below the root in which archives are looked for: that of a split, and those in it.
 _DEPTH = 2
+#: Times that archives are looked for: archives may come out of archives.
+_ROUNDS = 3
+#: Refused members that are kept by name.
+_SHOWN = 20
 #: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says;
 #: gzip and bz2 say it by an OSError without a number.
 _DAMAGED = (
@@ -45,6 +50,7 @@ _DAMAGED = (
     EOFError,
     NotImplementedError,  # a compression that zipfile does not know
 )
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 
@@ -54,29 +60,57 @@ class Unpacked:
 
     name: str
     files: int = 0
-    #: Members, or the archive itself, that were refused: `name: reason`.
+    #: The first of the members, or the archive itself, that were refused: `name: reason`; and how many there are.
     refused: list[str] = field(default_factory=list)
+    refused_count: int = 0
     already_done: bool = False
+
+    def refuse(self, what: str) -> None:
+        """Note a member that is not taken."""
+        self.refused_count += 1
+        if len(self.refused) < _SHOWN:
+            self.refused.append(what)
 
 
 def unpack_all(root: Path) -> Iterator[Unpacked]:
-    """Unpack each archive of the root, of its split folders and of the folders in them, unless it is done."""
-    for folder in list(_folders(root, _DEPTH)):
-        for archive in sorted(folder.iterdir()):
-            if _is_archive(archive):
-                yield _unpack_once(archive, root)
+    """Unpack each archive of the root, of its split folders and of the folders in them, unless it is done.
+
+    So are archives that come out of archives, some rounds deep.
+    """
+    seen: set[Path] = set()
+    for _ in range(_ROUNDS):
+        fresh = [archive for archive in _archives(root) if archive not in seen]
+        for archive in fresh:
+            yield _unpack_once(archive, root)
+        seen.update(fresh)
+        if not fresh:
+            return
+    for archive in _archives(root):
+        if archive not in seen:
+            report = Unpacked(archive.relative_to(root).as_posix())
+            report.refuse(f"{report.name}: came out of archives in archives; run the command again to unpack it too")
+            yield report
+
+
+def _archives(root: Path) -> list[Path]:
+    found: list[Path] = []
+    for folder in _folders(root, _DEPTH):
+        with suppress(PermissionError):  # a folder that may be listed, but not entered
+            found += [path for path in sorted(folder.iterdir()) if _is_archive(path)]
+    return found
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
     """The folder and those below it, down to a depth; neither hidden ones, nor those of shards or of frames."""
-    if (folder / ".nv-meta").exists() or (folder / STATE_FOLDER / "shard").exists():
-        return  # shards, finished or not, are no archives of videos
-    yield folder
-    if depth == 0:
+    try:
+        if (folder / ".nv-meta").exists() or (folder / STATE_FOLDER / "shard").exists():
+            return  # shards, finished or not, are no archives of videos
+        with os.scandir(folder) as found:
+            names = sorted(e.name for e in found if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+    except PermissionError:
         return
-    with os.scandir(folder) as found:
-        names = sorted(e.name for e in found if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
-    for name in names:
+    yield folder
+    for name in names if depth else ():
         if not (folder / f"{name}.json").is_file():
             yield from _folders(folder / name, depth - 1)
 
@@ -100,22 +134,25 @@ def _unpack_once(archive: Path, root: Path) -> Unpacked:
     stat = archive.stat()
     mark = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     report = Unpacked(archive.relative_to(root).as_posix())
-    if read_ledger(archive.parent).get(archive.name) == mark:
+    known = read_ledger(archive.parent).get(archive.name)
+    if isinstance(known, dict) and {**known, **mark} == known:
         report.already_done = True
+        report.refused, report.refused_count = list(known.get("refused", [])), known.get("refused_count", 0)
         return report
     try:
         unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
         unpack(archive, report)
+        note(archive.parent, archive.name, {**mark, "refused": report.refused, "refused_count": report.refused_count})
     except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno in _NOT_ALLOWED:
+            report.refuse(f"{report.name}: cannot be read, or not be unpacked there ({error.strerror})")
+        elif isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the archive's
-        report.refused.append(f"{report.name}: is damaged, or no archive ({error}); fetch it again")
-        return report  # not marked as done: a mended archive is tried again
+        else:
+            report.refuse(f"{report.name}: is damaged, or no archive ({error}); fetch it again")
     except _TooBigError as error:
-        report.refused.append(f"{report.name}: {error}")
-        return report
-    note(archive.parent, archive.name, mark)
-    return report
+        report.refuse(f"{report.name}: {error}")
+    return report  # a refused archive is not marked as done: a mended one is tried again
 
 
 class _TooBigError(Exception):
@@ -143,7 +180,7 @@ def _read_tar(archive: Path, report: Unpacked, taken: list[Path]) -> None:
                 continue
             source = tar.extractfile(member) if member.isreg() else None
             if source is None:
-                report.refused.append(f"{member.name}: not a regular file")
+                report.refuse(f"{member.name}: not a regular file")
             elif target := _take(source, member.name, member.size, archive.parent, room, report):
                 taken.append(target)
         goes_on = False
@@ -170,7 +207,7 @@ def _unpack_zip(archive: Path, report: Unpacked) -> None:
             if member.is_dir():
                 continue
             if kind not in (0, 8) or member.flag_bits & 1:
-                report.refused.append(f"{member.filename}: not a regular file, or encrypted")
+                report.refuse(f"{member.filename}: not a regular file, or encrypted")
                 continue
             with container.open(member) as source:
                 _take(source, member.filename, member.file_size, archive.parent, room, report)
@@ -202,14 +239,14 @@ class _Room:
 def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> Path | None:
     target = _target(name, folder)
     if target is None:
-        report.refused.append(f"{name}: leaves its folder, or is no file name")
+        report.refuse(f"{name}: leaves its folder, or is no file name")
         return None
     if any(above.exists() and not above.is_dir() for above in target.parents):
-        report.refused.append(f"{name}: a file has the name of its folder")
+        report.refuse(f"{name}: a file has the name of its folder")
         return None
     if target.exists():
         if not target.is_file() or target.stat().st_size != size:
-            report.refused.append(f"{name}: another file of that name is there")
+            report.refuse(f"{name}: another file of that name is there")
         return None
     room.take(size)
     with write_whole(target) as file:

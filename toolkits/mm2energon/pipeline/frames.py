@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -9,12 +10,14 @@ from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
+from mm2energon.formats.turns import read_role
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.archives import Unpacked, remove_leftovers, unpack_all
 from mm2energon.pipeline.extract import Extraction, extract_all
-from mm2energon.pipeline.ledger import is_derived, was_changed, write_output
+from mm2energon.pipeline.ledger import made_by, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
 from mm2energon.pipeline.sources import find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
 
@@ -38,13 +41,13 @@ class FramesReport:
 
     account: dict[str, Any] = field(default_factory=dict)
     annotations: list[str] = field(default_factory=list)
-    #: json files below the root that hold no annotations.
-    ignored: list[str] = field(default_factory=list)
+    #: json files below the root that hold no annotations, and folders that cannot be looked into: name -> why.
+    ignored: dict[str, str] = field(default_factory=dict)
     archives: list[Unpacked] = field(default_factory=list)
     videos: int = 0
     videos_failed: int = 0
     frames: int = 0
-    #: Where a dataset.json that was the user's own was kept.
+    #: Where an input was kept that stood where the output goes.
     moved: str | None = None
 
 
@@ -52,27 +55,31 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     """Unpack, merge, extract, and write the dataset; entries whose video fails are set aside.
 
     Raises:
-        InputError: the root is no folder, or there are no annotations below it.
+        InputError: the root is no folder, there are no annotations below it, or the output would replace what is not
+            ours.
     """
     if not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
     if not job.video_token.strip():
         raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
+    check_place(job.output, job.root)
     report = FramesReport()
     remove_leftovers(job.root)
-    report.moved = _keep_own_file(job.output, job.root)
     if job.unpack:
         report.archives = list(unpack_all(job.root))
-    report.annotations, report.ignored = find_annotations(job.root)
+    found = find_annotations(job.root, output=job.output)
+    report.annotations, report.ignored = found.annotations, found.ignored
     if not report.annotations:
         raise InputError(
             f"{job.root}: no annotation file (.json or .jsonl with conversations) below it; "
             "give the folder of the dataset as --dataset-root"
         )
+    keeps = keeps_what_is_there(job.output, found, job.root)
     failures = _extract(job, report, progress)
-    with open_account(job.output.parent) as account:
+    _move_away(job, report, failures, keeps=keeps)
+    with open_account(job.output, sources=[job.root / name for name in report.annotations]) as account:
         _write(job, report, failures, account, progress)
-    account.require_written(job.root)
+    account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
     return report
 
@@ -80,14 +87,15 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
 def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> dict[str, SampleError]:
     """Extract every video that an entry names; the errors by video."""
     failures: dict[str, SampleError] = {}
-    if job.extraction is None:
-        return failures
     videos = dict.fromkeys(
         video
         for _, merged in _merged(job, report.annotations)
         if not isinstance(merged, SampleError)
         for video in _videos(merged)
     )
+    check_no_sidecar(job.output, (job.root / video for video in videos))
+    if job.extraction is None:
+        return failures
     for one in extract_all(job.root, videos, job.extraction, progress=progress):
         report.videos += 1
         report.frames += one.frames
@@ -97,18 +105,37 @@ def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> d
     return failures
 
 
+def _move_away(job: FramesJob, report: FramesReport, failures: dict[str, SampleError], *, keeps: bool) -> None:
+    """Give an input that stands where the output goes a name of its own, when something is about to be written.
+
+    So is a dataset of an earlier run, which is written in place, when an entry of it would be lost by that.
+    """
+    name = job.output.relative_to(job.root).as_posix()
+    if name not in report.annotations:
+        return
+    merged = (one for _, one in _merged(job, report.annotations))
+    sound = Counter(not isinstance(one, SampleError) and _fault(one, failures, "") is None for one in merged)
+    if sound[True] and (keeps or sound[False]):
+        report.moved = kept_as(job.output).name
+        job.output.rename(job.output.with_name(report.moved))
+        moved = job.output.with_name(report.moved).relative_to(job.root).as_posix()
+        report.annotations[report.annotations.index(name)] = moved
+
+
 def _write(
     job: FramesJob, report: FramesReport, failures: dict[str, SampleError], account: Account, progress: ProgressMaker
 ) -> None:
     bar = progress("entries", None)
-    with write_output(job.output, sources=[job.root / name for name in report.annotations]) as out:
+    about = made_by("frames", job.output, sources=[job.root / name for name in report.annotations], root=job.root)
+    with write_output(job.output, about=about) as out:
         for entry, merged in _merged(job, report.annotations):
             account.read += 1
             bar.update(1)
             try:
                 if isinstance(merged, SampleError):
                     raise merged
-                _require_frames(merged, failures, entry.origin)
+                if fault := _fault(merged, failures, entry.origin):
+                    raise fault
                 write_entry(out, merged, origin=entry.origin)
             except SampleError as error:
                 account.set_aside(entry, error)
@@ -139,20 +166,25 @@ def _merge(entry: Entry, folder: str, job: FramesJob) -> dict[str, Any] | Sample
 
 
 def _with_video_tags(entry: dict[str, Any], token: str) -> dict[str, Any]:
-    """The entry with the token that stands for its videos replaced; entries that have images keep their tags."""
+    """The entry with the token that stands for its videos replaced in the user's turns; with images, it stays."""
     if not entry.get("videos") or entry.get("images") or token == VIDEO_TAG:
         return entry
     turns = entry["conversations"]
-    if sum(_text(turn).count(VIDEO_TAG) for turn in turns) == len(entry["videos"]):
+    if sum(_text(turn).count(VIDEO_TAG) for turn in turns if _is_asked(turn)) == len(entry["videos"]):
         return entry  # the tags are right as they are
-    return {
-        **entry,
-        "conversations": [{**turn, _text_key(turn): _text(turn).replace(token, VIDEO_TAG)} for turn in turns],
-    }
+    return {**entry, "conversations": [_replaced(turn, token) if _is_asked(turn) else turn for turn in turns]}
+
+
+def _replaced(turn: dict[str, Any], token: str) -> dict[str, Any]:
+    return {**turn, _text_key(turn): _text(turn).replace(token, VIDEO_TAG)}
+
+
+def _is_asked(turn: dict[str, Any]) -> bool:
+    return read_role(turn, origin="") == "user"
 
 
 def _text_key(turn: dict[str, Any]) -> str:
-    return "value" if "value" in turn else "content"
+    return "content" if turn.get("value") is None else "value"
 
 
 def _text(turn: dict[str, Any]) -> str:
@@ -164,30 +196,10 @@ def _videos(entry: dict[str, Any]) -> list[str]:
     return [video for video in entry.get("videos") or [] if isinstance(video, str)]
 
 
-def _require_frames(entry: dict[str, Any], failures: dict[str, SampleError], origin: str) -> None:
-    for video in _videos(entry):
+def _fault(merged: dict[str, Any], failures: dict[str, SampleError], origin: str) -> SampleError | None:
+    """Why an entry has to be set aside for its videos; None when they are all right."""
+    for video in _videos(merged):
         if video in failures:
             error = failures[video]
-            raise MediaError(f"{origin}: {error}", error.code)
-
-
-def _keep_own_file(output: Path, root: Path) -> str | None:
-    """Move a file that stands where the output goes, and is not ours, to a name of its own: it may be the input.
-
-    Raises:
-        InputError: that name is taken too, or the file is ours, but changed.
-    """
-    if not output.exists() or is_derived(output, root):
-        return None
-    if was_changed(output):
-        raise InputError(
-            f"{output}: was written by mm2energon and changed by somebody since; writing it anew would lose that; "
-            "move it out of the dataset, or choose another --output-json"
-        )
-    kept = output.with_name(f"{output.stem}.original{output.suffix}")
-    if kept.exists():
-        raise InputError(
-            f"{output}: was not written by mm2energon, and {kept.name} exists too; choose another --output-json"
-        )
-    output.rename(kept)
-    return kept.name
+            return MediaError(f"{origin}: {error}", error.code)
+    return None

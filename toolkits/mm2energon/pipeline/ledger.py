@@ -1,7 +1,7 @@
-"""The ledger of a folder: which of its files mm2energon wrote.
+"""The ledger of a folder: which of its files mm2energon wrote, and from what.
 
 By it an output is never taken for an input, nor an input overwritten. It lies in `.mm2energon/outputs.json` beside the
-files: name -> sha256 of what was written, and the files that it was made from, relative to the folder.
+files: name -> sha256 of what was written, and whatever the writer has to say of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,29 @@ def note(folder: Path, name: str, value: Any) -> None:
         file.write(dumps({**read_ledger(folder), name: value}))
 
 
+def forget(folder: Path, name: str) -> None:
+    """Take one line out of the ledger of `folder`; a ledger without lines goes."""
+    ledger = read_ledger(folder)
+    if ledger.pop(name, None) is None:
+        return
+    path = folder / STATE_FOLDER / _LEDGER_NAME
+    if ledger:
+        with write_whole(path) as file:
+            file.write(dumps(ledger))
+        return
+    path.unlink()
+    with contextlib.suppress(OSError):  # something else lies in it
+        path.parent.rmdir()
+
+
 @contextlib.contextmanager
-def write_output(path: Path, *, sources: Iterable[Path]) -> Iterator[EntryWriter]:
-    """A writer of entries to `path`, which is noted as ours, made from `sources`.
+def write_output(path: Path, *, about: Mapping[str, Any]) -> Iterator[EntryWriter]:
+    """A writer of entries to `path`, which is noted as ours.
 
     Without a single entry nothing is written; a file that is there already and would be the same is left as it is.
+
+    Args:
+        about: what the ledger says of it, besides its sha256.
     """
     fresh = path.with_name(f".{path.name}{path.suffix}")
     with write_entries(fresh) as out:
@@ -47,47 +65,47 @@ def write_output(path: Path, *, sources: Iterable[Path]) -> Iterator[EntryWriter
     if out.count == 0:
         fresh.unlink()
         return
-    folder = path.parent.resolve()
-    made_from = sorted(Path(os.path.relpath(source.resolve(), folder)).as_posix() for source in sources)
-    before, now = _sha256(path), _sha256(fresh)
-    noted = read_ledger(path.parent).get(path.name, {})
-    if (noted.get("sha256"), noted.get("sources")) != (now, made_from) or now != before:
+    before, now = sha256_of(path), sha256_of(fresh)
+    noted = read_ledger(path.parent).get(path.name)
+    if not isinstance(noted, dict) or {**noted, **about, "sha256": now} != noted or now != before:
         # Noted before the file has its name: whenever this is cut off, what stands there is known.
-        note(path.parent, path.name, {"sha256": now, "before": before, "sources": made_from})
+        note(path.parent, path.name, {**about, "sha256": now, "before": before})
     if now == before:
         fresh.unlink()
     else:
         fresh.replace(path)
 
 
-def is_own_output(path: Path) -> bool:
-    """Whether `path` is as we wrote it: a file that somebody changed since counts as theirs."""
-    return _noted(path) is not None
+def made_by(command: str, output: Path, *, sources: Iterable[Path], root: Path | None = None) -> dict[str, Any]:
+    """What the ledger says of a dataset that a command made: from which files, by path and by content, for which root.
+
+    Paths are relative to the folder of the output, so that a dataset may be moved.
+    """
+    folder = output.parent.resolve()
+
+    def relative(path: Path) -> str:
+        return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+
+    made_from = {relative(source): sha256_of(source) for source in sources}
+    about: dict[str, Any] = {"by": command, "sources": dict(sorted(made_from.items()))}
+    return about if root is None else {**about, "root": relative(root)}
+
+
+def noted(path: Path) -> dict[str, Any] | None:
+    """What the ledger says of `path`, when it is as we wrote it: a file that somebody changed since is theirs."""
+    about = read_ledger(path.parent).get(path.name)
+    if isinstance(about, dict) and "sha256" in about and path.is_file():
+        return about if sha256_of(path) in (about["sha256"], about.get("before")) else None
+    return None
 
 
 def was_changed(path: Path) -> bool:
     """Whether we wrote `path`, and somebody changed it since."""
-    noted = read_ledger(path.parent).get(path.name)
-    return isinstance(noted, dict) and "sha256" in noted and path.is_file() and _noted(path) is None
+    about = read_ledger(path.parent).get(path.name)
+    return isinstance(about, dict) and "sha256" in about and path.is_file() and noted(path) is None
 
 
-def is_derived(path: Path, root: Path) -> bool:
-    """Whether `path` is as we wrote it from files that are below `root`: whoever reads those need not read it."""
-    noted = _noted(path)
-    if noted is None:
-        return False
-    sources = [(path.parent / source).resolve() for source in noted.get("sources", [])]
-    return all(source.is_relative_to(root.resolve()) and source.is_file() for source in sources)
-
-
-def _noted(path: Path) -> dict[str, Any] | None:
-    noted = read_ledger(path.parent).get(path.name)
-    if isinstance(noted, dict) and "sha256" in noted and path.is_file():
-        return noted if _sha256(path) in (noted["sha256"], noted.get("before")) else None
-    return None
-
-
-def _sha256(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
     """The digest of a file; None when there is none."""
     digest = hashlib.sha256()
     try:

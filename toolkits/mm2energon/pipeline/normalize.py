@@ -9,7 +9,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import read_entries
 from mm2energon.pipeline.account import open_account, write_entry
-from mm2energon.pipeline.ledger import is_own_output, write_output
+from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 
 
@@ -27,16 +27,10 @@ def normalize(
     """
     if not source.is_file():
         raise InputError(f"--input-file {source}: no such file")
-    if output.exists():
-        if output.samefile(source):
-            raise InputError(f"--output-file {output}: is the input itself; another name was expected")
-        if not overwrite and not is_own_output(output):
-            raise InputError(
-                f"--output-file {output}: exists, and was not written by mm2energon (or was changed since); "
-                "choose another name, or --overwrite it"
-            )
+    _check_output(source, output, overwrite=overwrite)
     bar = progress("entries", None)
-    with open_account(output.parent) as account, write_output(output, sources=[source]) as out:
+    about = made_by("normalize", output, sources=[source])
+    with open_account(output, sources=[source]) as account, write_output(output, about=about) as out:
         for packed in read_entries(source):
             for entry in formats.unwrap(packed):
                 account.read += 1
@@ -50,5 +44,19 @@ def normalize(
                 else:
                     account.written["entries"] += 1
     bar.close()
-    account.require_written(source)
+    account.require_written(source, earlier=output)
     return account.as_dict()
+
+
+def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
+    if not output.exists():
+        return
+    if not output.is_file():
+        raise InputError(f"--output-file {output}: is no file; the name of one was expected, such as dataset.json")
+    if output.samefile(source):
+        raise InputError(f"--output-file {output}: is the input itself; another name was expected")
+    if not overwrite and noted(output) is None:
+        raise InputError(
+            f"--output-file {output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.account import SET_ASIDE_NAME
+from mm2energon.pipeline.account import remove_account
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.plan import Plan
 from mm2energon.pipeline.splits import SPLITS
@@ -90,7 +90,7 @@ def remove_own(output: Path) -> None:
     for path in sorted(output.glob("*-shard-*.tar*")):
         if _OWN_SHARD.fullmatch(path.name):
             path.unlink()
-    (output / SET_ASIDE_NAME).unlink(missing_ok=True)
+    remove_account(output)
     remove_state(output)
 
 

@@ -56,6 +56,7 @@ class ShardJob:
         return {
             "target": self.target.name,
             **asdict(self.arrangement),
+            "ratios": {split: float(share) for split, share in self.arrangement.ratios.items()},  # 9 is 9.0
             **asdict(self.mending),
             "second_per_grid_ts": self.seconds_per_grid,
             "default_fps": self.default_fps,
@@ -95,7 +96,7 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
     failures = _extract_missing(job, report, progress)
-    with open_account(job.output) as account:
+    with open_account(job.output, sources=[job.annotations]) as account:
         plan = _plan(job, failures, account, progress)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates

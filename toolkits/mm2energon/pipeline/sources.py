@@ -1,52 +1,95 @@
-"""Where annotations come from: the files below a dataset root, read as one stream of entries."""
+"""Sources: the annotation files below a dataset root, told from our own outputs and from any other JSON there."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import InputError, SampleError
+from mm2energon.errors import InputError
 from mm2energon.formats.media import PLURALS
-from mm2energon.jsonio import read_entries
-from mm2energon.pipeline.account import SET_ASIDE_NAME
-from mm2energon.pipeline.ledger import STATE_FOLDER, is_derived, is_own_output
+from mm2energon.jsonio import Entry, read_entries
+from mm2energon.pipeline.account import is_account, is_account_name
+from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.storage import inside_root
 
 _SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.
 _PEEKED = 20
+#: Broken JSON is an annotation file where one of these words stands in its first bytes: then its loss has to be told.
+_WORDS = (b'"conversations"', b'"messages"')
+_PEEKED_BYTES = 1 << 16
+#: Why most of them are none.
+NO_ANNOTATIONS = "holds no annotations"
 
 
-def find_annotations(root: Path) -> tuple[list[str], list[str]]:
-    """The annotation files below `root`, and the other json files there; both relative to it, sorted.
+@dataclass
+class Found:
+    """The json files below a root; names relative to it, sorted."""
 
-    Our own outputs are neither: shards and their metadata, sidecars of frames, datasets that we merged.
+    annotations: list[str] = field(default_factory=list)
+    #: What is none: name -> why, for files and for folders that cannot be looked into.
+    ignored: dict[str, str] = field(default_factory=dict)
+    #: Of `annotations`: a dataset that an earlier run made, and that alone is left.
+    own: str | None = None
+
+
+def find_annotations(root: Path, *, output: Path | None = None) -> Found:
+    """The annotation files below `root`.
+
+    Our own outputs are none: shards and their metadata, sidecars of frames, accounts. A dataset that `frames` made for
+    this root is one only where there is no other; one that `normalize` made, where its source is not found.
+
+    Args:
+        output: which of several datasets of earlier runs is meant.
+
+    Raises:
+        InputError: several datasets of earlier runs, and nothing else, are there.
     """
-    found: list[str] = []
-    others: list[str] = []
-    for path in sorted(_json_files(root)):
+    found = Found()
+    made: dict[str, dict[str, Any]] = {}
+    for path in _json_files(root, found.ignored):
         name = path.relative_to(root).as_posix()
-        if is_derived(path, root):
+        about = _own(path)
+        if is_account(about):
             continue
-        if holds_annotations(path):
-            found.append(name)
-        elif not _is_sidecar(path):
-            others.append(name)
-    return found, others
+        if about is not None:
+            made[name] = about
+        elif (why := why_no_annotations(path)) is None:
+            found.annotations.append(name)
+        elif why:
+            found.ignored[name] = why
+    merged = _sort_out(found, made, root)
+    if not found.annotations and merged:
+        found.own = _one_of(merged, root, output)
+        found.annotations = [found.own]
+    found.annotations.sort()
+    return found
 
 
-def holds_annotations(path: Path) -> bool:
-    """Whether one of the first entries is of a known format, or is no JSON: then its loss has to be told."""
-    entries = list(islice(read_entries(path), _PEEKED))
-    for entry in entries:
-        for one in islice(formats.unwrap(entry), _PEEKED):
-            if one.error is None and any(form.matches(one.value) for form in formats.FORMATS.values()):
-                return True
-    return any(entry.error is not None for entry in entries)
+def why_no_annotations(path: Path) -> str | None:
+    """Why a json file is no annotation file; None when it is one, empty when it is a file that we know."""
+    try:
+        entries = list(islice(read_entries(path), _PEEKED))
+        if any(_is_annotation(entry) for entry in entries):
+            return None
+        broken = next((entry.error for entry in entries if entry.error is not None), None)
+        with path.open("rb") as file:
+            head = file.read(_PEEKED_BYTES)
+    except InputError as error:
+        return str(error).removeprefix(f"{path.name}: ").removeprefix(f"{path}: ")
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if broken is not None:
+        return None if any(word in head for word in _WORDS) else "is not valid JSON, and seems to hold no annotations"
+    first = entries[0].value if entries else None
+    if isinstance(first, Mapping) and ("fps" in first or (is_account_name(path.name) and "reason" in first)):
+        return ""
+    return NO_ANNOTATIONS
 
 
 def rebase(entry: Mapping[str, Any], folder: str, root: Path, *, origin: str) -> dict[str, Any]:
@@ -85,7 +128,7 @@ def only_annotation_file(folder: Path) -> Path:
     found = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix in _SUFFIXES and path.is_file() and not is_own_output(path) and holds_annotations(path)
+        if _is_json(path) and _own(path) is None and why_no_annotations(path) is None
     ]
     if len(found) != 1:
         names = ", ".join(path.name for path in found[:5]) or "none"
@@ -95,22 +138,65 @@ def only_annotation_file(folder: Path) -> Path:
     return found[0]
 
 
-def _json_files(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
+def _is_annotation(entry: Entry) -> bool:
+    known = formats.FORMATS.values()
+    peeked = islice(formats.unwrap(entry), _PEEKED)
+    return any(one.error is None and any(form.matches(one.value) for form in known) for one in peeked)
+
+
+def _json_files(root: Path, ignored: dict[str, str]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        ignored[Path(error.filename).relative_to(root).as_posix()] = f"cannot be read ({error.strerror})"
+
+    paths: list[Path] = []
+    for folder, folders, files in os.walk(root, onerror=note):
         here = Path(folder)
         if ".nv-meta" in folders:  # finished shards: nothing in there is an annotation
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != STATE_FOLDER)
-        for name in files:
-            is_json = name.endswith(_SUFFIXES) and not name.startswith(".") and name != SET_ASIDE_NAME
-            if is_json and (here / name).is_file():  # no dangling link, no pipe
-                yield here / name
+        paths += [here / name for name in files if not name.startswith(".") and _is_json(here / name)]
+    yield from sorted(paths)
 
 
-def _is_sidecar(path: Path) -> bool:
+def _is_json(path: Path) -> bool:
+    """Whether a regular file is JSON by its name: no dangling link, no pipe."""
+    return path.suffix.lower() in _SUFFIXES and os.path.isfile(path)  # noqa: PTH113 (Path raises where it may not look)
+
+
+def _own(path: Path) -> dict[str, Any] | None:
+    """What the ledger says of a file, when it is an unchanged output of ours."""
     try:
-        entry = next(read_entries(path), None)
-    except (InputError, SampleError):
-        return False
-    return entry is not None and isinstance(entry.value, Mapping) and "fps" in entry.value
+        return noted(path)
+    except OSError:
+        return None
+
+
+def _sort_out(found: Found, made: Mapping[str, dict[str, Any]], root: Path) -> list[str]:
+    """Add the outputs whose sources are not there to the annotations; the datasets that `frames` made for this root."""
+    merged = [name for name, about in made.items() if _is_merged(root / name, about, root)]
+    there = {(root / name).resolve() for name in [*found.annotations, *made]}
+    digests: set[str | None] = set()
+    for name in sorted(set(made) - set(merged)):
+        sources: dict[str, str] = made[name].get("sources", {})
+        paths = [((root / name).parent / source).resolve() for source in sources]
+        if there.isdisjoint(paths):
+            digests = digests or {sha256_of(root / other) for other in found.annotations}
+            if digests.isdisjoint(sources.values()):
+                found.annotations.append(name)
+    return merged
+
+
+def _is_merged(path: Path, about: Mapping[str, Any], root: Path) -> bool:
+    made_for = about.get("root")
+    return about.get("by") == "frames" and made_for is not None and (path.parent / made_for).resolve() == root.resolve()
+
+
+def _one_of(merged: list[str], root: Path, output: Path | None) -> str:
+    meant = [name for name in merged if output is not None and root / name == output]
+    if len(merged) > 1 and not meant:
+        raise InputError(
+            f"{root}: the only annotation files are datasets of earlier runs: {', '.join(merged[:5])}; "
+            "one of them was expected; take the others out, or name one as --output-json"
+        )
+    return meant[0] if meant else merged[0]
