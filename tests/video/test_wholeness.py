@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media import draw_number, ffmpeg, read_numbers, write_clip
+from media import draw_number, drop_first_group, ffmpeg, read_numbers, write_clip
 from mm2energon.errors import MediaError
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.sampling import Sampling
@@ -112,6 +112,37 @@ def test_no_whole_stream_is_called_cut(tmp_path: Path, name: str, options: list[
     codecs = ["-c:a", "mp2", "-c:v", "mpeg2video", "-q:v", 2, "-bf", 2]
     ffmpeg(*inputs, *codecs, *options, tmp_path / name)
     assert read_numbers(extract_frames(tmp_path / name, HALF_SECOND).paths) == [0, 12, 25, 37, 50]
+
+
+def test_most_cuts_of_bare_hevc_are_found_and_no_whole_one_is_called_cut(tmp_path: Path) -> None:
+    """The decoder keeps quiet where the last frame is patched up so well that it fits; more cannot be asked."""
+    data = write_clip(
+        tmp_path / "v.hevc", frames=100, codec="libx265", b_frames=2, container_format="hevc"
+    ).read_bytes()
+    assert read_numbers(extract_frames(tmp_path / "v.hevc", HALF_SECOND).paths) == list(range(0, 100, 15))
+    found = 0
+    for percent in range(40, 100, 6):
+        cut = tmp_path / f"{percent}.hevc"
+        cut.write_bytes(data[: len(data) * percent // 100])
+        try:
+            extract_frames(cut, HALF_SECOND)
+        except MediaError as error:
+            assert error.code == "unreadable-video"
+            found += 1
+    assert found > 5
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_a_bare_stream_from_the_middle_of_a_video_is_whole(tmp_path: Path, codec: str) -> None:
+    groups = "open-gop=1:keyint=12:min-keyint=12:scenecut=0"
+    options = {"x264-params": groups} if codec == "libx264" else {}
+    options |= {"x265-params": f"log-level=none:pools=1:bframes=3:{groups}"} if codec == "libx265" else {}
+    whole = write_clip(tmp_path / "whole.mkv", frames=90, codec=codec, b_frames=3, options=options)
+    cut = drop_first_group(whole, tmp_path / "cut.mkv")
+    bare = tmp_path / f"v.{codec.removeprefix('lib').removesuffix('video')}"
+    container = {"libx264": "h264", "libx265": "hevc"}.get(codec, "mpeg2video")
+    ffmpeg("-i", cut, "-c", "copy", "-f", container, bare)
+    assert extract_frames(bare, HALF_SECOND).paths
 
 
 def add_bytes(data: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """Wholeness: whether a file ends where it should, for the containers whose cut-off files FFmpeg plays without a word.
 
-What cannot be known: transport and program streams that were cut between two packets, and bare HEVC streams wherever
-they were cut (of other bare streams the decoder mostly finds the last frame damaged). They are shorter videos.
+What cannot be known: that a transport or program stream was cut between two packets, or a bare stream (`.h264`,
+`.hevc`, `.m2v`) between two frames; in the middle of one it is mostly, but not always, its decoder that tells (of HEVC
+three cuts in four). Y4M, NUT and bare MJPEG are not looked at. Such files are shorter videos.
 """
 
 from __future__ import annotations
