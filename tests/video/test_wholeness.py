@@ -134,9 +134,8 @@ def test_many_cuts_of_bare_hevc_are_found_and_no_whole_one_is_called_cut(tmp_pat
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
 def test_a_bare_stream_from_the_middle_of_a_video_is_whole(tmp_path: Path, codec: str) -> None:
-    groups = "open-gop=1:keyint=12:min-keyint=12:scenecut=0"
-    options = {"x264-params": groups} if codec == "libx264" else {}
-    options |= {"x265-params": f"log-level=none:pools=1:bframes=3:{groups}"} if codec == "libx265" else {}
+    leading = "log-level=none:pools=1:bframes=3:open-gop=1:keyint=12:min-keyint=12:scenecut=0"
+    options = {"x265-params": leading} if codec == "libx265" else {}
     whole = write_clip(tmp_path / "whole.mkv", frames=90, codec=codec, b_frames=3, options=options)
     cut = drop_first_group(whole, tmp_path / "cut.mkv")
     container = {"libx264": "h264", "libx265": "hevc"}.get(codec, "mpeg2video")

@@ -1,8 +1,8 @@
 """Wholeness: whether a file ends where it should, for the containers whose cut-off files FFmpeg plays without a word.
 
 What cannot be known: that a transport or program stream was cut between two packets, or a bare stream (`.h264`,
-`.hevc`, `.m2v`) between two frames; in the middle of one its decoder mostly tells (that of HEVC of about half the cuts).
-Y4M, NUT and bare MJPEG are not looked at. Such files are shorter videos.
+`.hevc`, `.m2v`) between two frames. In the middle of a frame its decoder mostly tells, that of HEVC for about half the
+cuts. Y4M, NUT and bare MJPEG are not looked at. Such files are shorter videos.
 """
 
 from __future__ import annotations
