@@ -12,6 +12,8 @@ import pytest
 from mm2energon.pipeline import archives
 from mm2energon.pipeline.archives import unpack_all
 
+from pipeline.making import unprivileged
+
 
 def write_tar(path, members, mode="w:gz"):
     """A tar of (name, content) or TarInfo members."""
@@ -124,6 +126,64 @@ def test_members_that_are_hostile_are_refused_by_name_and_the_others_taken(tmp_p
     (root / "v.tar.gz").unlink()
     assert files_below(tmp_path) == {f"root/{n}": d for n, d in [*CLIPS, ("folder/through-the-link.mp4", b"x")]}
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_what_was_refused_is_told_again_by_a_second_run(tmp_path):
+    write_tar(tmp_path / "v.tar.gz", [*HOSTILE, *CLIPS])
+    (first,) = unpack_all(tmp_path)
+    (second,) = unpack_all(tmp_path)
+    assert second.already_done and first.refused_count == len(HOSTILE)
+    assert (second.refused, second.refused_count) == (first.refused, first.refused_count)
+
+
+def test_of_many_refused_members_the_first_are_named_and_all_are_counted(tmp_path):
+    write_tar(tmp_path / "v.tar.gz", [(f"../{number}.mp4", b"x") for number in range(50)])
+    for _ in range(2):
+        (report,) = unpack_all(tmp_path)
+        assert (len(report.refused), report.refused_count) == (20, 50)
+
+
+def nested(path, depth):
+    """An archive in an archive, so many times, with a clip in the innermost."""
+    data = CLIPS[1]
+    for number in range(depth):
+        write_tar(path, [data])
+        data = (f"inner{number}.tar.gz", path.read_bytes())
+    return path
+
+
+def test_an_archive_in_an_archive_is_unpacked_in_the_same_run(tmp_path):
+    nested(tmp_path / "v.tar.gz", 3)
+    reports = list(unpack_all(tmp_path))
+    assert [report.name for report in reports] == ["v.tar.gz", "inner1.tar.gz", "inner0.tar.gz"]
+    assert (tmp_path / "b.mp4").read_bytes() == CLIPS[1][1]
+    assert all(report.already_done for report in unpack_all(tmp_path))
+
+
+def test_archives_without_end_are_told_and_left_after_three_rounds(tmp_path):
+    nested(tmp_path / "v.tar.gz", 5)
+    reports = list(unpack_all(tmp_path))
+    assert [report.files for report in reports] == [1, 1, 1, 0]
+    assert "run the command again" in reports[-1].refused[0]
+    list(unpack_all(tmp_path))
+    assert (tmp_path / "b.mp4").exists()
+
+
+def test_an_archive_or_a_folder_that_is_not_ours_to_read_stops_no_other(open_folder):
+    for name in ("a", "b", "locked/c"):
+        write_tar(open_folder / f"{name}.tar.gz", CLIPS[1:])
+    (open_folder / "a.tar.gz").chmod(0)
+    (open_folder / "locked").chmod(0)
+    with unprivileged():
+        refused, taken = unpack_all(open_folder)
+    assert "Permission denied" in refused.refused[0] and taken.files == 1
+
+
+def test_an_archive_beside_which_nothing_may_be_written_is_told(open_folder):
+    write_tar(open_folder / "split/a.tar.gz", CLIPS)
+    with unprivileged():
+        (report,) = unpack_all(open_folder)
+    assert "split/a.tar.gz" in report.refused[0] and "Permission denied" in report.refused[0]
 
 
 def test_a_link_that_is_there_already_leads_nowhere(tmp_path):

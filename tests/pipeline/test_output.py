@@ -174,6 +174,7 @@ def test_a_shard_that_vanished_is_written_again(undisturbed, tmp_path):
         (("--train-split", 8), "--train-split, --val-split, --test-split (was 9:1:0, is 8:1:0)"),
         (("--target", "bridge"), "--target (was pai-v1, is bridge)"),
         (("--seed", 7), "--seed (was 42, is 7)"),
+        (("--default-fps", 7), "--default-fps (was not given, is 7.0)"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -193,6 +194,24 @@ def test_other_options_are_refused_by_name_until_restarted(
     assert tree_bytes(tmp_path / "out") == before
     assert run_shard(root, *common, *options, "--restart") == 0
     assert len(stored(tmp_path / "out")) == 30 and not (tmp_path / "out/.mm2energon").exists()
+
+
+def test_the_defaults_written_out_are_the_defaults(tmp_path, capsys):
+    root = image_dataset(tmp_path, 4)
+    assert run_shard(root) == 0
+    assert run_shard(root, "--train-split", "9", "--val-split", "1", "--test-split", "0") == 0
+    assert "nothing was written" in capsys.readouterr().out
+
+
+def test_a_set_aside_file_of_the_user_in_the_output_stays(tmp_path):
+    root = image_dataset(tmp_path, 2)
+    (root / "wds").mkdir()
+    (root / "wds/set_aside.jsonl").write_text("mine")
+    write_json(root / "dataset.json", [image_entry("p0.jpg"), image_entry("gone.jpg")])
+    for options in ((), ("--restart",)):
+        assert run_shard(root, *options) == 3
+        assert (root / "wds/set_aside.jsonl").read_text() == "mine"
+        assert len((root / "wds/set_aside.wds.jsonl").read_text().splitlines()) == 1
 
 
 def test_other_annotations_are_refused_until_restarted(tmp_path, capsys):
@@ -258,7 +277,7 @@ def test_entries_that_are_all_bad_are_an_error_with_their_reasons_written(tmp_pa
     error = capsys.readouterr().err
     assert "none of its 2 entries" in error and "missing-media 1" in error and error.count("\n") == 1
     assert [line["reason"] for line in set_aside(tmp_path / "wds")] == ["missing-media", "unknown-format"]
-    assert list(tree_bytes(tmp_path / "wds")) == ["set_aside.jsonl"]
+    assert list(tree_bytes(tmp_path / "wds")) == [".mm2energon/outputs.json", "set_aside.jsonl"]
 
 
 def test_an_annotation_file_that_cannot_be_read_leaves_nothing_behind(tmp_path, capsys):

@@ -201,7 +201,7 @@ def test_every_mixture_of_good_and_bad_entries_is_accounted_for(media_root, caps
     assert [line["origin"] for line in aside] == names
     assert all(line["origin"] in line["message"] for line in aside)
     assert len(stored(output)) == written
-    assert not (output / ".mm2energon").exists()
+    assert not (output / ".mm2energon/shard").exists()
     out = capsys.readouterr().out
     if written:
         assert re.search(rf"^read +{written + len(refused)}$", out, re.M)

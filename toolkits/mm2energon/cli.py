@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
+import io
 import os
 import re
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,17 @@ from typing import Any
 import mm2energon
 from mm2energon.commands import COMMANDS, Result
 from mm2energon.errors import ToolkitError
+from mm2energon.storage import TEMPORARY_SUFFIX
 
 _SECONDS_BETWEEN_LINES = 60
+#: What to do where the disk refuses.
+_ADVICE = {
+    errno.EACCES: "; change its mode or owner, or work on a copy",
+    errno.EPERM: "; change its mode or owner, or work on a copy",
+    errno.EROFS: "; work on a copy that may be written to",
+    errno.ENOSPC: "; make room, and run the same command again to go on",
+    errno.EDQUOT: "; make room, and run the same command again to go on",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,8 +62,32 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
     command.add_arguments(parser)
     parsed = parser.parse_args(arguments)
     named = _as_scripts if prog is None else str
-    with contextlib.ExitStack() as bars:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    with contextlib.ExitStack() as bars, _sigterm_raises():
         return _report(lambda: command.run(parsed, partial(_bar, bars)), named, bars)
+
+
+class _Stopped(BaseException):
+    """SIGTERM: raised where the command is, so that it cleans up after itself as after Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def stop(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise _Stopped
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contextlib.ExitStack) -> int:
@@ -63,11 +99,12 @@ def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contex
         return _failed(named(str(error)))
     except OSError as error:
         bars.close()
-        return _failed(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except KeyboardInterrupt:
+        return _failed(f"{_place(error)}: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}")
+    except (KeyboardInterrupt, _Stopped) as stop:
         bars.close()
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        how, status = ("interrupted", 130) if isinstance(stop, KeyboardInterrupt) else ("stopped", 143)
+        print(f"{how}; run the same command again to go on", file=sys.stderr)
+        return status
     with contextlib.suppress(BrokenPipeError):  # such as `| head`
         print("\n".join(_shown(named(line)) for line in result.lines), flush=True)
     return result.status
@@ -76,6 +113,17 @@ def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contex
 def _failed(message: str) -> int:
     print(f"error: {_shown(message)}", file=sys.stderr)
     return 1
+
+
+def _place(error: OSError) -> str:
+    """The file or folder that a fault is about; of one of our temporary files, the folder that it lies in."""
+    if not error.filename:
+        return "a file"
+    path = Path(os.fsdecode(error.filename))
+    ours = [TEMPORARY_SUFFIX, ".partial", ".mm2energon"]
+    while path.name.startswith(".") and any(mark in path.name for mark in ours):
+        path = path.parent
+    return str(path)
 
 
 def _as_scripts(line: str) -> str:

@@ -62,6 +62,7 @@ REASONS: dict[str, str] = {
     "unreadable-video": "a video cannot be decoded",
     "no-frames": "a video yields no frame",
     "video-timeout": "decoding a video took longer than --video-timeout",
+    "no-permission": "the frames cannot be written or the file cannot be read: permission",
     "worker-died": "the process that worked on it died (crash, or out of memory)",
     "unfinished-frames": "a frame folder has no sidecar and the video is not there",
     "bad-sidecar": "the fps json beside a frame folder cannot be used",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from mm2energon.video.layout import find_frames
 
 #: What a decoder may come up with in a file that nobody foresaw: it costs one video, as a crash of its process does.
 _UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+#: What costs one video, whose folder may be the only such one; that the disk is full concerns all.
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,12 @@ def extract_all(
 
 
 def _extract(unit: VideoUnit) -> int:
+    """The number of frames of a video, extracted where they are not there yet.
+
+    Raises:
+        MediaError: it has none.
+        OSError: the disk is full, or fails.
+    """
     path = unit.root / unit.video
     try:
         if not path.is_file():
@@ -70,6 +80,14 @@ def _extract(unit: VideoUnit) -> int:
             if made_elsewhere is not None:
                 return len(made_elsewhere.paths)
         return len(extract_frames(path, unit.options).paths)
+    except OSError as error:
+        if error.errno not in _NOT_ALLOWED:
+            raise
+        raise MediaError(
+            f"{unit.video}: its frames cannot be written beside it ({error.strerror}); "
+            "a folder that is ours to write to was expected; change its mode, or copy the dataset",
+            "no-permission",
+        ) from error
     except _UNFORESEEN as error:
         raise MediaError(
             f"{unit.video}: {type(error).__name__} while it was decoded ({error}); the file is probably damaged",

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from mm2energon.errors import MediaError, SampleError
+from mm2energon.errors import MediaError, SampleError, ToolkitError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -94,6 +96,9 @@ def run_each(
         step: a function of one item, picklable when there are workers; a SampleError of it becomes the item's outcome,
             any other exception ends the run.
         workers: processes; 0 runs the step in this process, without limits.
+
+    Raises:
+        ToolkitError: the workers cannot be started, or die one after another.
     """
     if workers == 0:
         for item in items:
@@ -109,20 +114,46 @@ def run_each(
     ) as pool:
         try:
             source = iter(items)
-            waiting: deque[tuple[Item, Any]] = deque()
-            for item in islice(source, workers * _AHEAD):
-                waiting.append((item, pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)))
+            with _without_interrupts():  # the pool starts with its first item
+                waiting = deque(
+                    (item, _schedule(pool, step, item, limits)) for item in islice(source, workers * _AHEAD)
+                )
             while waiting:
                 item, future = waiting.popleft()
                 outcome: Outcome[Item, Result] = _collect(item, future, limits)
-                for following in islice(source, 1):
-                    waiting.append(
-                        (following, pool.schedule(_step_or_die, args=(step, following), timeout=limits.seconds))
-                    )
+                waiting.extend((following, _schedule(pool, step, following, limits)) for following in islice(source, 1))
                 yield outcome
         except BaseException:
             pool.stop()  # type: ignore[no-untyped-call]
             raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started meanwhile, and from those that they start: it is for this one."""
+    try:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    except AttributeError:  # Windows
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _schedule(pool: ProcessPool, step: Callable[[Item], Result], item: Item, limits: Limits) -> Any:
+    try:
+        return pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)
+    except RuntimeError as error:  # also the BrokenProcessPool of a worker that could not be started
+        raise _broken_pool(error) from error
+
+
+def _broken_pool(error: BaseException) -> ToolkitError:
+    return ToolkitError(
+        f"worker processes: cannot start, or do not live ({type(error).__name__}: {error}); "
+        "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
+    )
 
 
 def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
@@ -144,6 +175,8 @@ def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
         why = "out of memory" if error.exitcode == _OUT_OF_MEMORY else error
         message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
         return Outcome(item, error=MediaError(message, "worker-died"))
+    except (BrokenProcessPool, ImportError) as error:
+        raise _broken_pool(error) from error
 
 
 def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:

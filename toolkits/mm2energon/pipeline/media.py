@@ -103,7 +103,7 @@ class MediaFinder:
         Args:
             failures: videos whose frames could not be extracted, and why.
             default_fps: rate of frame folders without a sidecar; None refuses them.
-            decode_images: decode every image once, instead of looking at its header and its end.
+            decode_images: decode every image and frame once, instead of looking at its header and its end.
         """
         self._root = root
         self._failures = failures
@@ -163,7 +163,7 @@ class MediaFinder:
 
     def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
         names = [path.relative_to(self._root).as_posix() for path in found.paths]
-        if found.times is None or not (found.width and found.height):  # nothing is known of the pictures
+        if self._decode or found.times is None or not (found.width and found.height):  # or nothing is known of them
             return [self._picture(name, origin=origin) for name in names]
         return [
             PlannedPicture(name, found.width, found.height, path.stat().st_size, True)
@@ -202,6 +202,13 @@ def even_frames(video: PlannedVideo, how: OddFrames, *, double_single: bool) -> 
     return replace(video, frames=frames)
 
 
+def _looks_whole(data: bytes) -> bool:
+    """Whether bytes that go into a shard begin as a picture does, and a JPEG ends as one."""
+    if data.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" in data  # some writers leave megabytes behind it
+    return data.startswith((b"\x89PNG\r\n\x1a\n", b"RIFF"))
+
+
 def read_media(root: Path, planned: PlannedMedia, *, min_side: int, pai_seconds: bool, origin: str) -> Media:
     """The bytes of planned media.
 
@@ -222,11 +229,26 @@ def read_media(root: Path, planned: PlannedMedia, *, min_side: int, pai_seconds:
                 f"{origin}: {picture.path!r} has changed since the plan was made; run the command again",
                 "missing-media",
             )
+        if not _looks_whole(data):  # of frames of ours the plan has looked at nothing but the size
+            raise MediaError(
+                f"{origin}: {picture.path!r} is empty, damaged or cut off; a whole picture was expected; "
+                "replace it, or of a frame remove the folder and extract it anew with mm2energon frames",
+                "unreadable-image",
+            )
         return data
 
     return Media(
         images=[read(picture) for picture in planned.images],
         videos=[[read(frame) for frame in video.frames] for video in planned.videos],
-        audios=[media_file(root, path, origin=origin).read_bytes() for path, _ in planned.audios],
+        audios=[_read_file(media_file(root, path, origin=origin), origin=origin) for path, _ in planned.audios],
         second_per_grid_ts=[(1 if pai_seconds else 2) / video.fps for video in planned.videos],
     )
+
+
+def _read_file(path: Path, *, origin: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise MediaError(
+            f"{origin}: {path.name} may not be read ({error.strerror}); change its mode or its owner", "no-permission"
+        ) from error
