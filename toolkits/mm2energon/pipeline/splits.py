@@ -16,6 +16,8 @@ SPLITS = ("train", "val", "test")
 
 #: Samples by which the splits may miss their shares before groups are exchanged, at the very least.
 _NEAR_ENOUGH = 1e-6
+#: So few groups are dealt by trying every way: 3 ** 7 of them.
+_ALL_TRIED = 7
 #: Different group sizes up to which exchanges are tried; with more, small groups have evened the splits out already.
 _POLISHED_SIZES = 64
 
@@ -100,9 +102,32 @@ def _deal(order: Sequence[int], sizes: Mapping[int, int], targets: Mapping[str, 
             split = max(targets, key=lambda name: (left[name], targets[name]))
         split_of[root] = split
         left[split] -= size
+    if len(order) <= _ALL_TRIED:
+        return _nearest(order, sizes, split_of, targets)
     _fill_empty(order, split_of, targets)
     _polish(order, sizes, split_of, targets)
     return split_of
+
+
+def _nearest(
+    order: Sequence[int], sizes: Mapping[int, int], dealt: Mapping[int, str], targets: Mapping[str, float]
+) -> dict[int, str]:
+    """Of all ways to deal a few groups, the nearest to the shares that leaves no split empty without need.
+
+    Among equals it is the one that changes least of what was dealt.
+    """
+
+    def badness(choice: tuple[str, ...]) -> tuple[float, int]:
+        held = dict.fromkeys(targets, 0)
+        for root, split in zip(order, choice, strict=True):
+            held[split] += sizes[root]
+        miss = sum(abs(held[split] - targets[split]) for split in targets)
+        return round(miss, 6), sum(dealt[root] != split for root, split in zip(order, choice, strict=True))
+
+    filled = min(len(targets), len(order))
+    choices: Iterator[tuple[str, ...]] = product(targets, repeat=len(order))
+    best = min((choice for choice in choices if len(set(choice)) == filled), key=badness)
+    return dict(zip(order, best, strict=True))
 
 
 def _fill_empty(order: Sequence[int], split_of: dict[int, str], targets: Mapping[str, float]) -> None:
