@@ -3,14 +3,26 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from media import write_clip
 from mm2energon import cli
 from mm2energon.commands import COMMANDS
-from pipeline.making import image_dataset, image_entry, run_shard, text_entry, write_images, write_json
+from pipeline.making import (
+    chat,
+    image_dataset,
+    image_entry,
+    run_shard,
+    text_entry,
+    write_images,
+    write_json,
+)
+from pipeline.test_archives import write_tar
 
 TOOLKITS = Path(cli.__file__).parents[1]
 HEAVY = ("numpy", "PIL", "av", "torch", "cv2", "megatron", "ijson", "orjson", "yaml", "tqdm", "webdataset", "pebble")
@@ -151,3 +163,65 @@ def test_a_missing_extra_is_one_line_that_says_how_to_install_it(tmp_path):
     done = run("-c", code)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "pip install 'mm2energon[energon]'" in done.stderr
+
+
+def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path):
+    root = image_dataset(tmp_path / "Bilder ä 視", 2)
+    for arguments in (("shard", "--dataset-root", root), ("info", root / "none")):
+        done = run("-m", "mm2energon", *map(str, arguments), env={"PYTHONIOENCODING": "ascii"})
+        assert "Traceback" not in done.stderr and "Bilder \\xe4 \\u8996" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("sent", "status", "said"), [(signal.SIGTERM, 143, "stopped"), (signal.SIGINT, 130, "interr")])
+@pytest.mark.parametrize("to_group", [False, True])
+def test_a_run_that_is_told_to_stop_leaves_no_worker_and_says_how_to_go_on(tmp_path, sent, status, said, to_group):
+    clip = write_clip(tmp_path / "v0.mp4", frames=3000, rate=25)
+    for number in range(1, 40):
+        os.link(clip, tmp_path / f"v{number}.mp4")
+    write_json(tmp_path / "a.json", [{"video": f"v{number}.mp4", "conversations": chat()} for number in range(40)])
+    options = ["--dataset-root", str(tmp_path), "--workers", "2", "--time-interval", "0.04"]
+    command = [sys.executable, "-m", "mm2energon", "frames", *options]
+    environment = {**os.environ, "PYTHONPATH": str(TOOLKITS)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while process.poll() is None and not (tmp_path / "v0.json").exists():
+        time.sleep(0.01)
+    (os.killpg if to_group else os.kill)(process.pid, sent)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error.count("\n")) == (status, 1)
+    assert error.startswith(said) and "run the same command again" in error
+    for _ in range(500):  # the last helper process of Python's ends a moment later
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
+            continue
+        break
+    else:
+        pytest.fail("a worker is alive")
+    assert not (tmp_path / "dataset.json").exists()
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def fail(*_arguments, **_options):
+        raise OSError(28, "No space left on device", str(tmp_path / ".ab12.mm2energon-tmp"))
+
+    write_json(tmp_path / "a.json", [text_entry()])
+    monkeypatch.setattr("mm2energon.pipeline.frames.unpack_all", fail)
+    assert cli.main(["frames", "--dataset-root", str(tmp_path), "--workers", "1"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}: No space left on device; make room, and run")
+
+
+def test_a_summary_names_what_an_archive_had_refused_in_every_run(tmp_path, capsys):
+    write_tar(tmp_path / "v.tar.gz", [(f"../{number}.mp4", b"x") for number in range(23)])
+    write_json(tmp_path / "a.json", [text_entry()])
+    for said in ("0 files unpacked, 23 refused", "unpacked before, 23 refused"):
+        assert cli.main(["frames", "--dataset-root", str(tmp_path), "--workers", "1"]) == 0
+        out = capsys.readouterr().out
+        assert said in out and out.count("    refused ") == 20 and "... 23 in all" in out
+
+
+def test_files_that_are_passed_over_are_named_with_the_reason(tmp_path, capsys):
+    write_json(tmp_path / "a.json", [text_entry()])
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/u.json").write_text("[1]", encoding="utf-16")
+    assert cli.main(["frames", "--dataset-root", str(tmp_path), "--workers", "1"]) == 0
+    assert "  passed over sub/u.json: UTF-16" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import argparse
 
 import pytest
-from mm2energon.commands.options import count, seconds, size
+from mm2energon.commands.options import accounted, count, memory, seconds, size
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("1e4", 10_000), ("10000.0", 10_000)])
@@ -36,3 +36,19 @@ def test_seconds_are_from_zero_up():
     for text in ("-1", "x", "nan", "inf"):
         with pytest.raises(argparse.ArgumentTypeError):
             seconds(text)
+
+
+def test_memory_is_a_size_in_which_a_worker_can_start():
+    assert memory("512M") == 512 << 20
+    for text in ("100M", "511M", "1", "x"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            memory(text)
+
+
+def test_a_summary_says_where_a_file_cannot_be_read_any_further():
+    account = {"read": 2, "written": {"entries": 1}, "set_aside": {"broken-json": 1}, "set_aside_file": "s"}
+    lines = accounted([], {**account, "lost_behind": ["a[1]/t.json[13]", "b.json[0]"]}, allowed=False).lines
+    assert [line.split(";")[0] for line in lines[-2:]] == [
+        "broken: a[1]/t.json cannot be read behind entry 12",
+        "broken: b.json cannot be read at all",
+    ]

@@ -23,8 +23,15 @@ def step(item):
     if item in ("leaks", "counts"):
         _LEAKED.append(b"")
         return sum(one == b"" for one in _LEAKED)
+    if item == "cannot load":
+        raise ImportError("failed to map segment from shared object")
     if item == "refused":
         raise MediaError("refused: a reason", "no-frames")
     if item == "bug":
         raise KeyError("a bug")
     return item * 2
+
+
+def fail_to_start(_memory_bytes):
+    """What a worker does that cannot start."""
+    os._exit(3)

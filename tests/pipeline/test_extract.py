@@ -1,5 +1,7 @@
 """Extract: frames of many videos, in order, each fault costing one video."""
 
+import errno
+
 import pytest
 from media import read_number, write_clip
 from mm2energon.pipeline import extract as extract_module
@@ -7,6 +9,8 @@ from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.sampling import Sampling
+
+from pipeline.making import unprivileged
 
 
 def extraction(workers=1, **limits):
@@ -44,6 +48,26 @@ def test_an_error_of_a_decoder_that_nobody_foresaw_costs_one_video(tmp_path, mon
     monkeypatch.setattr(extract_module, "extract_frames", fail)
     bad, good = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(0))
     assert bad.error.code == "unreadable-video" and kind.__name__ in str(bad.error) and good.frames == 2
+
+
+def test_a_folder_that_is_not_ours_to_write_to_costs_its_videos_alone(open_folder):
+    for name in ("a.mp4", "sub/b.mp4"):
+        (open_folder / name).parent.mkdir(exist_ok=True)
+        write_clip(open_folder / name, frames=11, rate=10)
+    with unprivileged():
+        good, bad = extract_all(open_folder, ["a.mp4", "sub/b.mp4"], extraction(0))
+    assert good.frames == 2 and bad.error.code == "no-permission" and "sub/b.mp4" in str(bad.error)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM])
+def test_a_file_system_that_only_reads_costs_the_video(tmp_path, monkeypatch, number):
+    def fail(_path, _options):
+        raise OSError(number, "not here")
+
+    write_clip(tmp_path / "a.mp4", frames=11, rate=10)
+    monkeypatch.setattr(extract_module, "extract_frames", fail)
+    (bad,) = extract_all(tmp_path, ["a.mp4"], extraction(0))
+    assert bad.error.code == "no-permission"
 
 
 def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):

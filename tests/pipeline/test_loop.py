@@ -1,10 +1,11 @@
 """The loop: outcomes in order, and a fault that costs one item."""
 
 import pytest
-from mm2energon.errors import MediaError
+from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline import loop
 from mm2energon.pipeline.loop import Limits, run_each
 
+from pipeline import steps
 from pipeline.steps import step
 
 
@@ -68,3 +69,12 @@ def test_items_are_taken_as_they_are_needed():
     next(outcomes)
     assert len(taken) < 20
     outcomes.close()
+
+
+@pytest.mark.parametrize("item", ["cannot load", "breaks the pool"])
+def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
+    if item == "breaks the pool":
+        monkeypatch.setattr(loop, "_start_worker", steps.fail_to_start)
+    with pytest.raises(ToolkitError, match="run the same command again") as error:
+        list(run_each(step, [1, item, 2] * 20, workers=1))
+    assert "\n" not in str(error.value)

@@ -112,3 +112,14 @@ def test_a_picture_in_the_middle_that_is_damaged_is_found_when_all_are_decoded(t
     MediaFinder(tmp_path, failures={}).find(sample_of(images=("a.png",)))
     with pytest.raises(MediaError):
         MediaFinder(tmp_path, failures={}, decode_images=True).find(sample_of(images=("a.png",)))
+
+
+def test_frames_of_ours_are_decoded_too_where_every_image_is(tmp_path):
+    clip = write_clip(tmp_path / "v.mp4", frames=11, rate=10)
+    extract_frames(clip, FrameOptions(Sampling(interval_seconds=0.5)))
+    frame = tmp_path / "v/000002.jpg"
+    frame.write_bytes(b"\xff\xd8" + bytes(frame.stat().st_size - 4) + b"\xff\xd9")
+    assert MediaFinder(tmp_path, failures={}).find(sample_of(videos=("v.mp4",))).videos
+    with pytest.raises(MediaError, match="000002") as error:
+        MediaFinder(tmp_path, failures={}, decode_images=True).find(sample_of(videos=("v.mp4",)))
+    assert error.value.code == "unreadable-image"

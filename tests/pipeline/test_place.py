@@ -13,6 +13,7 @@ from pipeline.making import (
     text_entry,
     tree_bytes,
     tree_times,
+    unprivileged,
     video_entry,
     write_images,
     write_json,
@@ -246,3 +247,12 @@ def test_one_command_leaves_the_account_of_another_alone(root, monkeypatch, caps
     assert cli.main(["normalize", "--input-file", "b.json", "--output-file", "n.json"]) == 3
     assert "see " in (out := capsys.readouterr().out) and "set_aside.n.jsonl" in out
     assert (root / "set_aside.jsonl").read_bytes() == kept
+
+
+def test_a_folder_that_is_not_ours_to_write_to_is_named_and_not_our_temporary_file(open_folder, capsys):
+    write_json(open_folder / "a.json", [text_entry()])
+    open_folder.chmod(0o755)
+    with unprivileged():
+        assert run_frames(open_folder) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {open_folder.resolve()}: Permission denied; ") and error.count("\n") == 1

@@ -57,16 +57,20 @@ def run_script(name: str) -> None:
 
 
 def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
-    command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
-    parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
-    command.add_arguments(parser)
-    parsed = parser.parse_args(arguments)
-    named = _as_scripts if prog is None else str
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    named = _as_scripts if prog is None else str
     with contextlib.ExitStack() as bars, _sigterm_raises():
-        return _report(lambda: command.run(parsed, partial(_bar, bars)), named, bars)
+
+        def run() -> Result:
+            command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+            parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
+            command.add_arguments(parser)
+            result: Result = command.run(parser.parse_args(arguments), partial(_bar, bars))
+            return result
+
+        return _report(run, named, bars)
 
 
 class _Stopped(BaseException):
