@@ -91,3 +91,12 @@ def test_an_array_cut_off_anywhere_gives_the_whole_entries_before_the_cut(tmp_pa
     whole = [n for n in range(len(entries)) if len(json.dumps(entries[: n + 1])) - 1 <= cut]
     assert values(found) == entries[: len(whole)]
     assert len(faults(found)) == 1
+
+
+def test_the_text_of_a_broken_entry_is_kept_to_be_mended(tmp_path: Path) -> None:
+    lines = tmp_path / "t.jsonl"
+    lines.write_text('{"id": 1}\n{"id": NaN}\n{"id": 3\n', encoding="utf-8")
+    assert [entry.value for entry in read_entries(lines)] == [{"id": 1}, '{"id": NaN}', '{"id": 3']
+    array = tmp_path / "t.json"
+    array.write_text('[{"id": 1}, {"id": NaN}, {"id": 3}]', encoding="utf-8")
+    assert [entry.value for entry in read_entries(array)] == [{"id": 1}, '{"id": NaN}', {"id": 3}]

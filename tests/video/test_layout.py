@@ -49,6 +49,24 @@ def test_frames_of_other_tools_are_all_pictures_in_name_order(tmp_path: Path, fp
     assert found.sidecar == tmp_path / "v.json"
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.png", "10.png", "11.png", "100.png"],
+        ["frame_9.jpg", "frame_10.jpg"],
+        ["1.25.jpg", "1.5.jpg"],
+        ["a10.jpg", "b2.jpg"],
+        ["000009.jpg", "000010.jpg"],
+    ],
+)
+def test_numbers_without_leading_zeros_are_read_as_numbers(tmp_path: Path, names: list[str]) -> None:
+    paths = make_folder(tmp_path / "v", list(reversed(names)))
+    (tmp_path / "v.json").write_text('{"fps": "2.0"}')
+    found = find_frames(tmp_path / "v.mp4")
+    assert found is not None
+    assert found.paths == tuple(reversed(paths))
+
+
 def test_our_own_frames_come_before_those_of_other_tools(tmp_path: Path) -> None:
     make_folder(tmp_path / "v", ["a.jpg"])
     (tmp_path / "v.json").write_text('{"fps": "1.0"}')
@@ -60,7 +78,7 @@ def test_our_own_frames_come_before_those_of_other_tools(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[2.0]", "{}", '{"fps": null}', '{"fps": "fast"}', '{"fps": 0}', '{"fps": -1}', '{"fps": true}']
-    + ['{"fps": "nan"}', '{"fps": Infinity}', '{"fps": "1/0"}', '{"fps": [2]}'],
+    + ['{"fps": "1e999999999"}', '{"fps": "nan"}', '{"fps": Infinity}', '{"fps": "1/0"}', '{"fps": [2]}'],
 )
 def test_a_sidecar_without_a_usable_rate_is_an_error(tmp_path: Path, text: str) -> None:
     make_folder(tmp_path / "v", ["a.jpg"])

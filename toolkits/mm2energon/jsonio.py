@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 
     #: `train.json[12]` (array position from 0) or `train.jsonl:13` (line from 1).
     origin: str
+    #: Of an entry that is not valid JSON: its text, or None where that has no known end.
     value: Any
     error: SampleError | None = None
 
@@ -89,9 +90,9 @@ def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
     try:
         for index, (value, fault) in enumerate(scan(file)):
             origin = f"{name}[{index}]"
-            yield Entry(origin, value) if fault is None else _broken(origin, fault)
+            yield Entry(origin, value) if fault is None else _broken(origin, fault, text=value)
     except ValueError as error:
-        yield _broken(f"{name}[{index + 1}]", str(error), "mend it, for it and all behind it cannot be read")
+        yield _broken(f"{name}[{index + 1}]", str(error), advice="mend it, for it and all behind it cannot be read")
 
 
 def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
@@ -102,12 +103,13 @@ def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
             continue
         origin = f"{name}:{number}"
         value, fault = decoder.whole(text)
-        yield Entry(origin, value) if fault is None else _broken(origin, fault)
+        yield Entry(origin, value) if fault is None else _broken(origin, fault, text=value)
 
 
-def _broken(origin: str, fault: str, advice: str = "mend it") -> Entry:
+def _broken(origin: str, fault: str, *, text: str | None = None, advice: str = "mend it") -> Entry:
+    """An entry without a value; its text stands in the place, as far as it is known."""
     message = f"{origin}: not valid JSON ({fault}); one JSON value was expected; {advice}"
-    return Entry(origin, None, SampleError(message, "broken-json"))
+    return Entry(origin, text, SampleError(message, "broken-json"))
 
 
 def loads(text: bytes | str) -> Any:

@@ -22,7 +22,7 @@ _LONGEST_TOKEN = 16
 
 
 class Value(NamedTuple):
-    """A JSON value, or what is wrong with it."""
+    """A JSON value; or, with what is wrong with it, its text as far as it is known."""
 
     value: Any
     fault: str | None = None
@@ -53,7 +53,7 @@ class Decoder:
         elif raw.count("[") + raw.count("{") > MAX_DEPTH and _is_deep(value):
             self._faults.append(f"more than {MAX_DEPTH} levels of lists and objects")
         fault = self._faults[0] if self._faults else None
-        return Value(None if fault else value, fault), end
+        return Value(raw if fault else value, fault), end
 
     def whole(self, text: str) -> Value:
         """The one value of a text."""
@@ -61,10 +61,10 @@ class Decoder:
         try:
             value, end = self.value_at(text)
         except json.JSONDecodeError as error:
-            return Value(None, f"character {error.pos + 1}: {error.msg}")
+            return Value(text, f"character {error.pos + 1}: {error.msg}")
         except RecursionError:
-            return Value(None, f"more than {MAX_DEPTH} levels of lists and objects")
-        return value if end == len(text) else Value(None, f"character {end + 1}: something stands behind the value")
+            return Value(text, f"more than {MAX_DEPTH} levels of lists and objects")
+        return value if end == len(text) else Value(text, f"character {end + 1}: something stands behind the value")
 
     def _constant(self, name: str) -> None:
         self._faults.append(f"{name} is no JSON number")

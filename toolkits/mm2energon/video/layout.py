@@ -11,10 +11,10 @@ have not the sizes that it states.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ from mm2energon.video.places import (
 )
 
 SIDECAR_VERSION = 1
+
+
+#: A name with one number in it: `frame_12.jpg`.
+_NUMBERED = re.compile(r"(\D*)(\d{1,18})(\D*)")
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,14 @@ def _visible_files(folder: Path) -> list[Path]:
     if not _is_folder(folder):
         return []
     paths = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
+    return in_time_order(paths)
+
+
+def in_time_order(paths: list[Path]) -> list[Path]:
+    """Pictures by name; by number where the names are the same but for one that lacks leading zeros (2 before 10)."""
+    numbered = [_NUMBERED.fullmatch(path.name) for path in paths]
+    if len({(match[1], match[3]) for match in numbered if match}) == 1 and all(numbered):
+        return sorted(paths, key=lambda path: (int(_NUMBERED.fullmatch(path.name)[2]), path.name))  # type: ignore[index]
     return sorted(paths, key=lambda path: path.name)
 
 
@@ -146,7 +158,7 @@ def _read_fps(path: Path, sidecar: object) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ValueError
-        fps = float(Fraction(value)) if isinstance(value, str) else float(value)
+        fps = _number(value) if isinstance(value, str) else float(value)
         if not (isfinite(fps) and fps > 0):
             raise ValueError
     except (ValueError, ZeroDivisionError, OverflowError) as error:
@@ -156,6 +168,12 @@ def _read_fps(path: Path, sidecar: object) -> float:
             "bad-sidecar",
         ) from error
     return fps
+
+
+def _number(text: str) -> float:
+    """`2.0` or `30000/1001`."""
+    above, slash, below = text.partition("/")
+    return float(above) / float(below) if slash else float(text)
 
 
 def _no_pictures(place: Place) -> MediaError:
