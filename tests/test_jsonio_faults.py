@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mm2energon.jsonio import read_entries
 from test_jsonio import ONE, TWO, UNSHARED, faults, read, values
 
 BROKEN = {
