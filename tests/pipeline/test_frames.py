@@ -181,6 +181,12 @@ def test_a_folder_without_annotations_and_a_missing_one_are_errors(tmp_path, cap
     assert "no such folder" in capsys.readouterr().err
 
 
+def test_annotations_that_cannot_be_read_are_named_where_there_are_no_others(tmp_path, capsys):
+    (tmp_path / "a.json").write_text(json.dumps([llava("v.mp4")]), encoding="utf-16")
+    assert run_frames(tmp_path) == 1
+    assert "passed over: a.json (UTF-16" in (error := capsys.readouterr().err) and error.count("\n") == 1
+
+
 def test_broken_annotations_beside_sound_ones_are_told(tmp_path, capsys):
     write_clip(tmp_path / "v.mp4", frames=11, rate=10)
     write_json(tmp_path / "a.json", [llava("v.mp4")])

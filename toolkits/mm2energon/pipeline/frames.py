@@ -18,7 +18,7 @@ from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.ledger import made_by, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
-from mm2energon.pipeline.sources import find_annotations, rebase
+from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
 
 
@@ -70,10 +70,7 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     found = find_annotations(job.root, output=job.output)
     report.annotations, report.ignored = found.annotations, found.ignored
     if not report.annotations:
-        raise InputError(
-            f"{job.root}: no annotation file (.json or .jsonl with conversations) below it; "
-            "give the folder of the dataset as --dataset-root"
-        )
+        raise _no_annotations(job.root, report.ignored)
     keeps = keeps_what_is_there(job.output, found, job.root)
     failures = _extract(job, report, progress)
     _move_away(job, report, failures, keeps=keeps)
@@ -82,6 +79,15 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
     return report
+
+
+def _no_annotations(root: Path, ignored: dict[str, str]) -> InputError:
+    odd = [f"{name} ({why})" for name, why in ignored.items() if why != NO_ANNOTATIONS]
+    passed_over = f"; passed over: {', '.join(odd[:3])}" if odd else ""
+    return InputError(
+        f"{root}: no annotation file (.json or .jsonl with conversations) below it; "
+        f"give the folder of the dataset as --dataset-root{passed_over}"
+    )
 
 
 def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> dict[str, SampleError]:
