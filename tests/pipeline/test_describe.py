@@ -64,12 +64,17 @@ def test_every_reader_that_shares_the_bytes_can_be_made_the_first_and_back(root,
     }
 
 
-def test_a_retargeted_dataset_is_still_complete_to_shard(root):
+def test_a_retargeted_dataset_is_known_to_shard_as_what_it_is(root, capsys):
     run_shard(root)
+    written = tree_bytes(root / "wds")
     retarget(root, "bridge")
     before = tree_bytes(root / "wds")
-    assert run_shard(root) == 0
+    assert run_shard(root) == 1
+    assert "read by bridge since mm2energon retarget" in capsys.readouterr().err
     assert tree_bytes(root / "wds") == before
+    assert retarget(root, "pai-v1") == 0
+    assert tree_bytes(root / "wds") == written
+    assert run_shard(root) == 0
 
 
 @pytest.mark.parametrize(("written", "wanted"), [("pai-v1", "pai-v2"), ("pai-v1", "crude"), ("crude", "bridge")])

@@ -1,5 +1,7 @@
 """The output of shard: a cut-off run is completed, a finished one is left alone, another's is never touched."""
 
+import io
+import json
 import os
 import re
 import signal
@@ -13,6 +15,7 @@ from mm2energon import cli
 from mm2energon.pipeline import finalize as finalize_module
 from mm2energon.pipeline import run as run_module
 from mm2energon.pipeline import shard as shard_module
+from PIL import Image
 
 from pipeline.making import (
     image_dataset,
@@ -286,3 +289,34 @@ def test_an_annotation_file_that_cannot_be_read_leaves_nothing_behind(tmp_path, 
     assert "UTF-16" in capsys.readouterr().err
     assert tree_bytes(tmp_path / "wds") == {}
     assert not (tmp_path / "wds/.mm2energon").exists()
+
+
+@pytest.mark.parametrize("entries", [[], [{"x": 1}]])
+def test_restart_takes_nothing_away_before_there_is_something_to_write(tmp_path, capsys, entries):
+    root = image_dataset(tmp_path / "data", 6)
+    assert run_shard(root) == 0
+    before = {name: data for name, data in tree_bytes(root / "wds").items() if "shard-" in name or ".nv-meta" in name}
+    write_json(root / "other.json", entries)
+    assert run_shard(root, "--json", "other.json", "--restart") == 1
+    assert "nothing was written" in capsys.readouterr().err
+    after = tree_bytes(root / "wds")
+    assert {name: after.get(name) for name in before} == before
+
+
+def test_what_is_lost_behind_a_break_is_never_allowed(tmp_path):
+    text = ", ".join(json.dumps(text_entry(number)) for number in range(3))
+    (tmp_path / "dataset.json").write_text(f'[{text}, {{"id" 7}}, {text}]')
+    assert run_shard(tmp_path, "--allow-set-aside") == 3
+    assert len(stored(tmp_path / "wds")) == 3
+
+
+def test_a_picture_replaced_by_one_of_the_same_size_is_other_input(tmp_path, capsys):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "a.bmp")
+    write_json(tmp_path / "dataset.json", [image_entry("a.bmp")])
+    assert run_shard(tmp_path) == 0
+    Image.new("RGB", (64, 64), "blue").save(tmp_path / "a.bmp")
+    assert run_shard(tmp_path) == 1
+    assert "changed: the annotations or the media" in capsys.readouterr().err
+    assert run_shard(tmp_path, "--restart") == 0
+    picture = Image.open(io.BytesIO(stored(tmp_path / "wds")[0].images[0]))
+    assert picture.convert("RGB").getpixel((0, 0)) == (0, 0, 255)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -95,11 +96,11 @@ def test_a_video_without_frames_is_extracted_on_the_way_at_two_frames_a_second(t
 def test_an_interval_that_comes_too_late_for_a_video_is_noted(tmp_path, capsys):
     write_clip(tmp_path / "v.mp4", frames=41, rate=10)
     shard_of(tmp_path, [video_entry("v.mp4")], "--time-interval", 1)
-    assert "note:" not in capsys.readouterr().out
+    assert "had frames already" not in capsys.readouterr().out
     shard_of(tmp_path, [video_entry("v.mp4")], "--restart")
-    assert "note:" not in capsys.readouterr().out
+    assert "had frames already" not in capsys.readouterr().out
     _, samples = shard_of(tmp_path, [video_entry("v.mp4")], "--restart", "--time-interval", 0.5)
-    assert "note: 1 videos had frames already" in capsys.readouterr().out
+    assert "note: videos that had frames already were taken as they are" in capsys.readouterr().out
     assert [number_of(frame) for frame in samples[0].videos[0]] == [0, 10, 20, 30]
 
 
@@ -188,8 +189,9 @@ def test_every_mixture_of_good_and_bad_entries_is_accounted_for(media_root, caps
     text = "".join(json.dumps(entry) + "\n" for entry in entries) if lines else json.dumps(entries)
     source.write_text(text)
     output = media_root / "mixed"
+    shutil.rmtree(output, ignore_errors=True)
     capsys.readouterr()
-    status = run_shard(media_root, "--json", source.name, "--output", output, "--restart", "--max-samples-per-tar", 3)
+    status = run_shard(media_root, "--json", source.name, "--output", output, "--max-samples-per-tar", 3)
     refused = [one for one in picked if isinstance(one, str)]
     written = sum(len(GOOD[one]) if isinstance(GOOD[one], list) else 1 for one in picked if isinstance(one, int))
     assert status == (1 if not written else 3 if refused else 0)
@@ -207,3 +209,21 @@ def test_every_mixture_of_good_and_bad_entries_is_accounted_for(media_root, caps
         assert re.search(rf"^read +{written + len(refused)}$", out, re.M)
         assert re.search(rf"^written +{written}\b", out, re.M)
         assert re.search(rf"^set aside +{len(refused)}\b", out, re.M)
+
+
+def test_a_picture_and_a_link_to_it_stay_in_one_split(tmp_path):
+    names = write_images(tmp_path, 8)
+    for name in names:
+        (tmp_path / f"link_{name}").symlink_to(name)
+    entries = [image_entry(name) for name in names] + [image_entry(f"link_{name}") for name in names]
+    _, samples = shard_of(tmp_path, entries, "--train-split", 1, "--val-split", 1)
+    splits = {}
+    for sample in samples:
+        splits.setdefault(sample.images[0], set()).add(sample.split)
+    assert len(samples) == 16 and all(len(found) == 1 for found in splits.values())
+
+
+def test_repeating_an_odd_frame_does_not_lead_above_the_most_that_were_asked(tmp_path):
+    write_clip(tmp_path / "v.mp4", frames=90, rate=10)
+    _, samples = shard_of(tmp_path, [video_entry("v.mp4")], "--max-frames", 7, "--odd-frames", "repeat")
+    assert [len(video) for video in samples[0].videos] == [6]

@@ -137,3 +137,50 @@ def test_samples_that_split_yaml_leaves_out_are_not_missed(shards):
     found = verify(shards)
     assert [str(fault) for fault in found.faults] == []
     assert found.by_webdataset["train"] - found.by_energon["train"] == 3
+
+
+@pytest.mark.parametrize(("old", "new"), [("train", "training"), ("val", "validation"), ("test", "exam")])
+def test_a_split_under_another_name_is_found(shards, old, new):
+    split = yaml.safe_load(meta(shards, "split.yaml").read_text())
+    split["split_parts"][new] = split["split_parts"].pop(old)
+    meta(shards, "split.yaml").write_text(yaml.safe_dump(split))
+    assert found_at(shards, "split.yaml", f"{old!r} is missing") is True
+    assert found_at(shards, "split.yaml", f"{new!r} is no split") is True
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("dataset.yaml", "__class__", "ChatMLWebdatase"),
+        ("dataset.yaml", "__module__", "megatron_patch.data.energon"),
+        ("dataset.yaml", "field_map", {"img": "jpgs"}),
+        ("dataset.bridge.yaml", "__module__", "nowhere"),
+    ],
+)
+def test_a_yaml_that_is_not_its_readers_is_found(shards, name, key, value):
+    content = yaml.safe_load(meta(shards, name).read_text())
+    meta(shards, name).write_text(yaml.safe_dump({**content, key: value}))
+    assert found_at(shards, name, f"{key} is") is True
+    meta(shards, name).unlink()
+    if name != "dataset.yaml":  # without it nothing at all can be read
+        assert found_at(shards, name, "cannot be read") is True
+
+
+def test_the_yaml_of_another_reader_in_the_first_place_is_found(shards):
+    meta(shards, "dataset.yaml").write_bytes(meta(shards, "dataset.bridge.yaml").read_bytes())
+    assert found_at(shards, "dataset.yaml", "is not what its reader needs") is True
+
+
+@pytest.mark.parametrize("content", [None, "no id"])
+def test_an_index_without_its_id_is_found(shards, content):
+    meta(shards, "index.uuid").unlink()
+    if content:
+        meta(shards, "index.uuid").write_text(content)
+    assert found_at(shards, "index.uuid", "holds no id") is True
+
+
+def test_it_is_said_when_the_checksums_are_gone(shards):
+    meta(shards, "mm2energon.json").unlink()
+    assert verify(shards, energon=False).notes == [
+        "no mm2energon.json: the bytes cannot be compared with those that were written"
+    ]

@@ -10,6 +10,7 @@ import contextlib
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,10 @@ _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
 
 
+#: Bytes of either end of a file that its checksum looks at.
+_CHECKED_BYTES = 16 << 10
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What is known of an image from its header; sizes in pixels, upright."""
@@ -69,6 +74,8 @@ class ImageFacts:
     file_bytes: int
     #: False when the file must be decoded and stored anew.
     as_is: bool
+    #: CRC-32 of the file's beginning and end, by which another picture of the same size is told.
+    checksum: int = 0
 
 
 def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
@@ -89,7 +96,8 @@ def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
         if orientation in _SIDES_SWAPPED:
             width, height = height, width
         as_is = image.format in _PASSED_THROUGH and image.mode in _EIGHT_BIT_MODES and orientation == 1
-        return ImageFacts(width=width, height=height, file_bytes=file.seek(0, io.SEEK_END), as_is=as_is)
+        size = file.seek(0, io.SEEK_END)
+        return ImageFacts(width=width, height=height, file_bytes=size, as_is=as_is, checksum=_checksum(file, size))
 
 
 def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1) -> bytes:
@@ -175,6 +183,14 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         wide = numpy.asarray(image.convert("I"), dtype=numpy.float64)
         return Image.fromarray(numpy.round(wide / 257).clip(0, 255).astype(numpy.uint8)).convert("RGB")
     return image.convert("RGB")
+
+
+def _checksum(file: IO[bytes], size: int) -> int:
+    checksum = 0
+    for start in (0, max(0, size - _CHECKED_BYTES)):
+        file.seek(start)
+        checksum = zlib.crc32(file.read(_CHECKED_BYTES), checksum)
+    return checksum
 
 
 def _enlarged(image: Image.Image, min_side: int) -> Image.Image:

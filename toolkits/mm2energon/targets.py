@@ -34,6 +34,8 @@ class Target:
     also: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     #: The reader cuts an odd last frame of a video.
     cuts_odd_frame: bool = False
+    #: The reader takes every video as 2 frames a second, whatever the json says.
+    takes_2_fps: bool = False
     #: What to do next; `{path}` is the folder of the shards.
     next_steps: str = ""
 
@@ -100,6 +102,7 @@ TARGETS: dict[str, Target] = {
         dataset_yaml=_class_yaml(_BRIDGE_MODULE, "ChatMLWebdataset", _PAI_V1_FIELDS, subflavors={}),
         rules=Rules(max_images=10, max_frames=60, max_visual_tokens=16_384),
         also={"pai-v1": _PAI_V1_FIELDS},
+        takes_2_fps=True,
         next_steps=(
             "In Megatron-Bridge (0.5 or later, Energon 6.0.1 to 7.4), give this folder to a recipe with Energon data:\n"
             "    python -m torch.distributed.run --nproc_per_node=1 scripts/training/run_recipe.py \\\n"
@@ -144,11 +147,19 @@ def target_named(name: str) -> Target:
         raise InputError(f"--target {name}: no such target; one of {', '.join(TARGETS)} was expected") from None
 
 
-def dataset_yamls(target: Target) -> dict[str, dict[str, Any]]:
-    """File name -> content: `dataset.yaml`, and one `dataset.<other>.yaml` for each other reader of the same bytes."""
+def dataset_yamls(target: Target, *, read_by: Target | None = None) -> dict[str, dict[str, Any]]:
+    """File name -> content: `dataset.yaml`, and one `dataset.<other>.yaml` for each other reader of the same bytes.
+
+    Args:
+        target: the one that the bytes were written for.
+        read_by: the one that `dataset.yaml` is for, where that is another.
+    """
     files = {"dataset.yaml": dict(target.dataset_yaml)}
     for other, field_map in target.also.items():
         files[f"dataset.{other}.yaml"] = {**TARGETS[other].dataset_yaml, "field_map": dict(field_map)}
+    if read_by is not None and read_by.name != target.name:
+        files[f"dataset.{target.name}.yaml"] = files["dataset.yaml"]
+        files["dataset.yaml"] = files.pop(f"dataset.{read_by.name}.yaml")
     return files
 
 

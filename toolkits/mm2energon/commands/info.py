@@ -25,6 +25,10 @@ def summary(root: Path, found: Description) -> list[str]:
     lines = [f"{root}   for {found.target.name}: {found.target.reader}"]
     for split, (shards, samples, size) in found.splits.items():
         lines.append(f"{split:<6} {samples:>8} samples in {shards:>4} shards, {size / 1e6:10.1f} MB")
+    if found.lost:
+        lines.append(
+            f"note: {found.lost} of these samples {found.target.name} drops or cuts: they were not written for it"
+        )
     parts = ", ".join(f"{name} ({size} bytes)" for name, size in found.parts.items())
     lines.append(f"first record: {parts}")
     for other, lost in found.also_read_by.items():

@@ -16,6 +16,8 @@ from mm2energon.video.decoders import DECODERS
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.sampling import Sampling
 
+_QUALITY = 95
+_DECODER = "pyav"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
 _LEAST_VIDEO_MEMORY_BYTES = 512 << 20
@@ -42,9 +44,9 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
     which.add_argument("--num-frames", type=count, help="this many frames, evenly spread, instead of an interval")
     group.add_argument("--min-frames", type=count, help="fewer than this: as many, evenly spread")
     group.add_argument("--max-pixels", type=count, help="larger frames are made smaller, by Qwen's smart resize rule")
-    group.add_argument("--quality", type=count, default=95, help="JPEG quality, 1 to 100 (95)")
+    group.add_argument("--quality", type=count, default=_QUALITY, help="JPEG quality, 1 to 100 (95)")
     group.add_argument(
-        "--decoder", choices=sorted(DECODERS), default="pyav", help="what decodes; the frames are the same"
+        "--decoder", choices=sorted(DECODERS), default=_DECODER, help="what decodes; the frames are the same"
     )
     group.add_argument(
         "--video-timeout", type=seconds, default=3600.0, help="seconds that one video may take; 0: no limit (3600)"
@@ -91,6 +93,12 @@ def seconds(text: str) -> float:
     return number
 
 
+def extraction_asked(arguments: argparse.Namespace) -> bool:
+    """Whether one of the options that `add_frames` parsed says how frames shall be."""
+    asked = (arguments.time_interval, arguments.fps, arguments.num_frames, arguments.min_frames, arguments.max_pixels)
+    return any(value is not None for value in asked) or (arguments.quality, arguments.decoder) != (_QUALITY, _DECODER)
+
+
 def count(text: str) -> int:
     """A whole number from 1 up; `1e4` is one."""
     try:
@@ -133,7 +141,8 @@ def accounted(head: list[str], account: Mapping[str, Any], *, allowed: bool) -> 
     if refused:
         lines.append(f"           see {account['set_aside_file']}")
     lines += [f"broken: {_lost(origin)}" for origin in account["lost_behind"]]
-    return Result(lines, 3 if refused and not allowed else 0)
+    # What is lost behind a break was never looked at: nobody can have allowed that.
+    return Result(lines, 3 if account["lost_behind"] or (refused and not allowed) else 0)
 
 
 def _lost(origin: str) -> str:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, size
+from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, extraction_asked, size
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
@@ -141,16 +141,20 @@ def _lines(report: ShardReport, job: ShardJob) -> list[str]:
 def _notes(report: ShardReport, job: ShardJob, arguments: argparse.Namespace) -> list[str]:
     """What the user may have meant otherwise."""
     lines = []
-    if report.videos_ready and (arguments.time_interval or arguments.fps or arguments.num_frames):
+    if report.videos_ready and extraction_asked(arguments):
         lines.append(
-            f"  note: {report.videos_ready} videos had frames already, which were taken as they are; "
-            "mm2energon frames extracts them anew"
+            "  note: videos that had frames already were taken as they are; mm2energon frames extracts them anew"
         )
-    if report.other_rates and job.target.name == "bridge":
+    if report.other_rates and job.target.takes_2_fps:
         lines.append(
-            f"  note: {report.other_rates} samples hold videos at another rate than 2 fps; bridge takes 2 fps for all: "
-            "extract with mm2energon frames --time-interval 0.5"
+            f"  note: {report.other_rates} samples hold videos at another rate than 2 fps; {job.target.name} takes "
+            "2 fps for all: extract with mm2energon frames --time-interval 0.5"
         )
+    for split, share in job.arrangement.ratios.items():
+        if share and not report.account["written"].get(split):
+            lines.append(
+                f"  note: {split} has no samples: there are too few groups (--group-by {job.arrangement.group_by})"
+            )
     return lines
 
 

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         energon = "not asked" if arguments.skip_energon else str(found.by_energon.get(split, 0))
         lines.append(f"{split:<6} {samples:>8} samples by webdataset, {energon:>8} by Energon")
     lines.append(f"{found.images} images, {found.videos} videos with {found.frames} frames decoded")
+    lines += [f"note: {note}" for note in found.notes]
     lines += [f"FAULT {fault}" for fault in found.faults[:_SHOWN]]
     if found.faults:
         more = f" ({_SHOWN} shown)" if len(found.faults) > _SHOWN else ""

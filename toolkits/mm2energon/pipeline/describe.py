@@ -27,6 +27,8 @@ class Description:
     manifest: Mapping[str, Any]
     #: Other readers of the same bytes -> samples of which they would lose something; None: not known.
     also_read_by: Mapping[str, int | None]
+    #: Samples of which the target itself loses something: above 0 only where the bytes were written for another.
+    lost: int | None = 0
 
 
 def describe(root: Path) -> Description:
@@ -43,20 +45,22 @@ def describe(root: Path) -> Description:
         splits[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
     first = next(iter(index.counts), None)
     _, record = next(reader.read_shard(root / first), ("", {})) if first is not None else ("", {})
+    readers = _readers(target, index)
     return Description(
         target=target,
         splits=splits,
         parts={name: len(data) for name, data in record.items()},
         manifest=index.manifest,
-        also_read_by=_other_readers(target, index),
+        also_read_by={other: lost for other, lost in readers.items() if other != target.name},
+        lost=readers[target.name],
     )
 
 
-def _other_readers(target: Target, index: DatasetIndex) -> dict[str, int | None]:
-    """Readers of the same bytes besides `target` -> samples of which they would lose something."""
+def _readers(target: Target, index: DatasetIndex) -> dict[str, int | None]:
+    """Every reader of the bytes -> samples of which it would lose something."""
     written_for = layout_of(index, target)
     counted = {**index.manifest.get("also_read_by", {}), written_for.name: 0}
-    return {other: counted.get(other) for other in [written_for.name, *written_for.also] if other != target.name}
+    return {reader: counted.get(reader) for reader in [written_for.name, *written_for.also]}
 
 
 def retarget(root: Path, name: str) -> Description:
@@ -73,11 +77,10 @@ def retarget(root: Path, name: str) -> Description:
         raise InputError(
             f"{root}: {_why_not(written_for, TARGETS[name])}; shard the annotations anew with --target {name}"
         )
-    files = dataset_yamls(written_for)
-    if name != written_for.name:
-        files[f"dataset.{written_for.name}.yaml"] = files["dataset.yaml"]
-        files["dataset.yaml"] = files.pop(f"dataset.{name}.yaml")
     manifest = {**before.manifest, "target": name, "written_for": written_for.name}
+    if name == written_for.name:
+        del manifest["written_for"]
+    files = dataset_yamls(written_for, read_by=TARGETS[name])
     replace_dataset_yamls(root, dataset_yamls=files, manifest=manifest)
     return describe(root)
 

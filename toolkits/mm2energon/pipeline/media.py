@@ -19,6 +19,8 @@ from mm2energon.video.layout import Frames, find_frames
 _USUAL_FPS = 2.0
 #: Media remembered from earlier samples: questions about one video mostly stand together.
 _REMEMBERED = 4096
+#: By how much a JPEG may grow when it is stored anew, in finer quality.
+_JPEG_GROWS = 4
 #: Header and padding of a member of a tar, at most.
 _MEMBER_BYTES = 1024
 
@@ -32,6 +34,8 @@ class PlannedPicture:
     height: int
     file_bytes: int
     as_is: bool
+    #: As `ImageFacts.checksum`; 0 for frames of ours, whose sidecar answers for them.
+    checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,11 @@ def _most_bytes(picture: PlannedPicture, min_side: int) -> int:
         return picture.file_bytes + _MEMBER_BYTES
     scale = max(1.0, min_side / max(1, min(picture.width, picture.height)))
     pixels = (picture.width * scale + 1) * (picture.height * scale + 1)
-    return round(pixels * 3) + _MEMBER_BYTES  # stored anew, as RGB: hardly ever larger than without compression
+    # Stored anew as RGB: hardly ever larger than without compression, and a JPEG than some times what it was.
+    anew = round(pixels * 3)
+    if picture.path.lower().endswith((".jpg", ".jpeg")) and scale == 1.0:
+        anew = min(anew, picture.file_bytes * _JPEG_GROWS)
+    return anew + _MEMBER_BYTES
 
 
 class MediaFinder:
@@ -129,8 +137,12 @@ class MediaFinder:
         if path not in self._pictures:
             file = media_file(self._root, path, origin=origin)
             facts = images.read_facts(file, origin=origin, decode=self._decode)
+            # By its own name where links lead to it, so that samples of one picture are known to share it.
+            own_name = file.resolve().relative_to(self._root).as_posix()
             _forget_some(self._pictures)
-            self._pictures[path] = PlannedPicture(path, facts.width, facts.height, facts.file_bytes, facts.as_is)
+            self._pictures[path] = PlannedPicture(
+                own_name, facts.width, facts.height, facts.file_bytes, facts.as_is, facts.checksum
+            )
         return self._pictures[path]
 
     def _audio(self, path: str, *, origin: str) -> tuple[str, int]:
@@ -152,7 +164,10 @@ class MediaFinder:
 
     def _extracted(self, video: str, *, origin: str) -> PlannedVideo:
         path = self._root / video
-        found = find_frames(path, default_fps=self._default_fps)
+        try:
+            found = find_frames(path, default_fps=self._default_fps)
+        except MediaError as error:
+            raise MediaError(f"{origin}: {error}", error.code) from error
         if found is None:
             media_file(self._root, video, origin=origin)
             raise MediaError(
@@ -191,14 +206,21 @@ def take_frames(video: PlannedVideo, max_frames: int | None) -> PlannedVideo:
 OddFrames = Literal["keep", "cut", "repeat"]
 
 
-def even_frames(video: PlannedVideo, how: OddFrames, *, double_single: bool) -> PlannedVideo:
-    """The video with an even number of frames: an odd last one cut or repeated; a single frame doubled where asked."""
+def even_frames(
+    video: PlannedVideo, how: OddFrames, *, double_single: bool, max_frames: int | None = None
+) -> PlannedVideo:
+    """The video with an even number of frames: an odd last one cut or repeated; a single frame doubled where asked.
+
+    Args:
+        max_frames: where repeating would lead above it, the odd frame is cut.
+    """
     count = len(video.frames)
     if count == 1 and double_single:
         return replace(video, frames=video.frames * 2)
     if count % 2 == 0 or count == 1 or how == "keep":
         return video
-    frames = video.frames[:-1] if how == "cut" else (*video.frames, video.frames[-1])
+    cut = how == "cut" or (max_frames is not None and count >= max_frames)
+    frames = video.frames[:-1] if cut else (*video.frames, video.frames[-1])
     return replace(video, frames=frames)
 
 

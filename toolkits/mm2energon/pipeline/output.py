@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.account import remove_account
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.plan import Plan
 from mm2energon.pipeline.splits import SPLITS
@@ -85,13 +84,12 @@ def check_owner(output: Path) -> None:
 
 
 def remove_own(output: Path) -> None:
-    """Take away what an earlier run wrote, and nothing else."""
+    """Take away the dataset, and the unfinished run, that an earlier plan wrote, and nothing else."""
     shutil.rmtree(output / FOLDER, ignore_errors=True)
     for path in sorted(output.glob("*-shard-*.tar*")):
         if _OWN_SHARD.fullmatch(path.name):
             path.unlink()
-    remove_account(output)
-    remove_state(output)
+    shutil.rmtree(state_of(output) / "plan", ignore_errors=True)
 
 
 def remove_state(output: Path) -> None:
@@ -139,6 +137,12 @@ def finished_manifest(output: Path, plan: Plan, options: Mapping[str, Any]) -> M
     if manifest.get("plan") != plan.content_hash:
         remove_state(output)
         raise _other(output, "a finished dataset", manifest.get("options", {}), options)
+    if manifest.get("target") != options["target"]:
+        remove_state(output)
+        raise InputError(
+            f"{output}: holds this very dataset, read by {manifest.get('target')} since mm2energon retarget; "
+            f"mm2energon retarget --target {options['target']} turns it back"
+        )
     return manifest if all(_is_there(output / name, about) for name, about in manifest["shards"].items()) else None
 
 

@@ -81,7 +81,8 @@ def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFind
     if entry.error is not None:
         raise entry.error
     sample = formats.load(entry.value, origin=entry.origin)
-    sample = mend_system_turn(sample, mending.system_turn)
+    if target.rules.own_system_turn or sample.turns[0].text != target.rules.system_text:
+        sample = mend_system_turn(sample, mending.system_turn)
     if mending.prepend_missing_tags:
         sample = prepend_missing_tags(sample)
     rules = target.rules
@@ -121,7 +122,8 @@ def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> Planne
     odd: OddFrames = mending.odd_frames or ("cut" if target.cuts_odd_frame else "keep")
 
     def mend(video: PlannedVideo) -> PlannedVideo:
-        return even_frames(take_frames(video, mending.max_frames), odd, double_single=mending.double_single_frames)
+        taken = take_frames(video, mending.max_frames)
+        return even_frames(taken, odd, double_single=mending.double_single_frames, max_frames=mending.max_frames)
 
     return replace(media, videos=tuple(mend(video) for video in media.videos))
 

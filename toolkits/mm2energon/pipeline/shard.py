@@ -88,8 +88,6 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
     _check(job)
     with held_by_us(job.output):
         check_owner(job.output)
-        if job.restart:
-            remove_own(job.output)
         return _shard(job, progress)
 
 
@@ -100,18 +98,28 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
         plan = _plan(job, failures, account, progress)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
-        manifest = finished_manifest(job.output, plan, job.options())
-        report.already_done = manifest is not None
-        if manifest is None:
-            _run(job, plan, progress)
-            manifest = finalize(plan, job.output, target=job.target, options=job.options())
-        report.shards = len(manifest["shards"])
-        account.written.update({split: count for split, count in manifest["samples"].items() if count})
-        _set_aside_at_last(job, manifest["set_aside_at_last"], account)
-    remove_state(job.output)
+        if plan.units:
+            manifest = _complete(job, plan, report, progress)
+            account.written.update({split: count for split, count in manifest["samples"].items() if count})
+            _set_aside_at_last(job, manifest["set_aside_at_last"], account)
+    if plan.units:
+        remove_state(job.output)
+    else:
+        forget_attempt(job.output, plan.folder)
     report.account = account.as_dict()
     account.require_written(job.annotations)
     return report
+
+
+def _complete(job: ShardJob, plan: Plan, report: ShardReport, progress: ProgressMaker) -> Mapping[str, Any]:
+    """Write what is missing of the planned dataset; its manifest."""
+    manifest = finished_manifest(job.output, plan, job.options())
+    report.already_done = manifest is not None
+    if manifest is None:
+        _run(job, plan, progress)
+        manifest = finalize(plan, job.output, target=job.target, options=job.options())
+    report.shards = len(manifest["shards"])
+    return manifest
 
 
 def _check(job: ShardJob) -> None:
@@ -124,7 +132,7 @@ def _check(job: ShardJob) -> None:
     if job.output.resolve() == job.root:
         raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
     ratios = job.arrangement.ratios
-    if any(not 0 <= share < float("inf") for share in ratios.values()) or not any(ratios.values()):
+    if any(share < 0 for share in ratios.values()) or not 0 < sum(ratios.values()) < float("inf"):
         shown = ", ".join(f"--{split}-split {share:g}" for split, share in ratios.items())
         raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
     if job.default_fps is not None and not 0 < job.default_fps < float("inf"):
@@ -187,6 +195,10 @@ def _plan(job: ShardJob, failures: dict[str, SampleError], account: Account, pro
     folder = state_of(job.output) / "plan.new"
     try:
         fresh = make_plan(folder, _entries(job), planning, account=account, progress=progress)
+        if not fresh.units:
+            return fresh
+        if job.restart:  # only now: a plan that comes to nothing leaves what is there
+            remove_own(job.output)
         return keep_plan(job.output, fresh)
     except BaseException:
         forget_attempt(job.output, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,9 +20,9 @@ from mm2energon.pipeline.record_faults import RecordReader
 from mm2energon.pipeline.row_faults import row_faults
 from mm2energon.shards import reader
 from mm2energon.shards.keys import valid_key
-from mm2energon.shards.metadata import FOLDER
+from mm2energon.shards.metadata import FOLDER, SPLITS
 from mm2energon.shards.reader import DatasetIndex
-from mm2energon.targets import TARGETS, Target
+from mm2energon.targets import TARGETS, Target, dataset_yamls
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Verified:
     videos: int = 0
     frames: int = 0
     faults: list[Fault] = field(default_factory=list)
+    #: What could not be checked.
+    notes: list[str] = field(default_factory=list)
 
     def fault(self, place: str, what: str) -> None:
         """Note a fault."""
@@ -64,10 +67,15 @@ def verify(root: Path, *, energon: bool = True, workers: int = 0, progress: Prog
         InputError: there is no dataset.
         DependencyError: the extra is missing.
     """
+    if not (root / FOLDER).is_dir():
+        raise InputError(
+            f"{root}: {'holds no shards' if root.is_dir() else 'no such folder'}; the output of shard was expected"
+        )
     index = reader.read_index(root)
     target = target_of(root, index)
     result = Verified(target=target.name)
     _check_files(root, index, result)
+    _check_metadata(root, index, target, result)
     _check_digests(root, index, result)
     records = RecordReader(
         layout_of(index, target), target, odd_frames=index.manifest.get("options", {}).get("odd_frames")
@@ -126,6 +134,35 @@ def _check_files(root: Path, index: DatasetIndex, result: Verified) -> None:
         return
     if not isinstance(older, dict) or older.get("shard_counts") != index.counts:
         result.fault(".info.yaml", "does not hold the counts of .info.json; Energon before 7 reads it")
+
+
+def _check_metadata(root: Path, index: DatasetIndex, target: Target, result: Verified) -> None:
+    """The split names that training asks for, the yaml files of every reader, the index's own id."""
+    if not index.manifest:
+        result.notes.append("no mm2energon.json: the bytes cannot be compared with those that were written")
+        return
+    for split in sorted(set(index.splits) ^ set(SPLITS)):
+        what = "is no split that training asks for" if split in index.splits else "is missing: training asks for it"
+        result.fault("split.yaml", f"{split!r} {what}")
+    noted = TARGETS.get(str(index.manifest.get("target")), target)
+    for name, expected in dataset_yamls(layout_of(index, noted), read_by=noted).items():
+        try:
+            found = reader.read_dataset_yaml(root, name)
+        except InputError as error:
+            result.fault(name, str(error))
+            continue
+        if found != expected:
+            result.fault(name, f"is not what its reader needs: {_first_difference(found, expected)}")
+    try:
+        uuid.UUID((root / FOLDER / "index.uuid").read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        result.fault("index.uuid", f"holds no id of the index ({error})")
+
+
+def _first_difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    names = (name for name in {**expected, **found} if found.get(name) != expected.get(name))
+    name = next(names)
+    return f"{name} is {found.get(name)}, where {expected.get(name)} was expected"
 
 
 def _check_digests(root: Path, index: DatasetIndex, result: Verified) -> None:
