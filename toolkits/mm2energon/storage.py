@@ -80,8 +80,9 @@ def inside_root(root: Path, written: str, *, origin: str) -> str:
             "missing-media",
         ) from error
     if not real.is_relative_to(root):
+        by_link = f" by a link to {_short(str(real))}" if lexical.is_relative_to(root) else ""
         raise MediaError(
-            f"{origin}: {_short(written)!r} leaves the dataset root; a file inside of {root} was expected; "
+            f"{origin}: {_short(written)!r} leaves the dataset root{by_link}; a file inside of {root} was expected; "
             "move it there, or choose a --dataset-root above both",
             "outside-root",
         )
