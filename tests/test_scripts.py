@@ -92,3 +92,12 @@ def test_an_error_of_a_script_is_one_line_that_names_the_next_script(tmp_path):
     done = run(SHARD, folder=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "build_llava_frame_dataset.py" in done.stderr
+
+
+@pytest.mark.parametrize("command", [row.script for row in COMMANDS.values()])
+def test_a_python_without_the_dependencies_is_told_what_to_install(tmp_path, command):
+    bare = [sys.executable, "-I", "-S", str(TOOLKITS / command)]  # no site-packages at all
+    ran = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: ") and ran.stderr.count("\n") == 1
+    assert f"run: pip install {TOOLKITS.parent}" in ran.stderr

@@ -256,6 +256,7 @@ def test_an_output_that_cannot_be_made_is_an_error_before_any_work(tmp_path, cap
 
 def test_two_runs_do_not_write_to_one_folder_at_a_time(tmp_path, capsys):
     import fcntl
+
     root = image_dataset(tmp_path, 2)
     (root / "wds").mkdir()
     descriptor = os.open(root / "wds", os.O_RDONLY)

@@ -23,7 +23,7 @@ from typing import Any
 
 import mm2energon
 from mm2energon.commands import COMMANDS, Result
-from mm2energon.errors import ToolkitError
+from mm2energon.errors import DependencyError, ToolkitError
 from mm2energon.storage import TEMPORARY_SUFFIX
 
 _SECONDS_BETWEEN_LINES = 60
@@ -64,13 +64,30 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as bars, _sigterm_raises():
 
         def run() -> Result:
-            command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+            command = _command(name)
             parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
             command.add_arguments(parser)
             result: Result = command.run(parser.parse_args(arguments), partial(_bar, bars))
             return result
 
         return _report(run, named, bars)
+
+
+def _command(name: str) -> Any:
+    """The module of a command.
+
+    Raises:
+        DependencyError: a package that every installation has is missing, as it is where only the files were copied.
+    """
+    try:
+        return importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing == "mm2energon":
+            raise
+        checkout = Path(__file__).resolve().parents[2]
+        source = shlex.quote(str(checkout)) if (checkout / "setup.py").exists() else "mm2energon"
+        raise DependencyError(f"{missing} is not installed for {sys.executable}; run: pip install {source}") from error
 
 
 class _Stopped(BaseException):
