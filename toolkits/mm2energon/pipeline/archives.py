@@ -246,7 +246,7 @@ def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, re
         return None
     if target.exists():
         if not target.is_file() or target.stat().st_size != size:
-            report.refuse(f"{name}: another file of that name is there")
+            report.refuse(f"{name}: another file of that name is there; remove it to have the one in the archive")
         return None
     room.take(size)
     with write_whole(target) as file:
