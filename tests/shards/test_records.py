@@ -168,4 +168,4 @@ def test_whatever_the_files_are_called_a_shard_takes_the_record(
     record = make_record(sample(audios=tuple(paths)), media, TARGETS[target])
     with ShardWriter(folder / "a.tar") as shard:
         shard.write("00000000", record)
-    assert shard.sample_count == 1
+    assert len(shard.rows.samples) == 1

@@ -32,6 +32,8 @@ class Entry(NamedTuple):
     #: Of an entry that is not valid JSON: its text, or None where that has no known end.
     value: Any
     error: SampleError | None = None
+    #: The file is broken here: what stands behind the entry cannot be read.
+    breaks_off: bool = False
 
 
 def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
@@ -92,7 +94,8 @@ def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
             origin = f"{name}[{index}]"
             yield Entry(origin, value) if fault is None else _broken(origin, fault, text=value)
     except ValueError as error:
-        yield _broken(f"{name}[{index + 1}]", str(error), advice="mend it, for it and all behind it cannot be read")
+        advice = "mend it, for it and all behind it cannot be read"
+        yield _broken(f"{name}[{index + 1}]", str(error), advice=advice)._replace(breaks_off=True)
 
 
 def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:

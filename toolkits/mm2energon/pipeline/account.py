@@ -17,8 +17,6 @@ from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
 _SET_ASIDE = re.compile(r"set_aside(\..+)?\.jsonl")
-#: What the readers of JSON say of an array that is broken in the middle.
-_LOST_BEHIND = "all behind it cannot be read"
 
 
 class Account:
@@ -37,7 +35,7 @@ class Account:
     def set_aside(self, entry: Entry, error: SampleError) -> None:
         """Note that an entry is left out, and why."""
         self.reasons[error.code] += 1
-        if error.code == "broken-json" and str(error).endswith(_LOST_BEHIND):
+        if entry.breaks_off:
             self.lost_behind.append(entry.origin)
         line = {"origin": entry.origin, "reason": error.code, "message": str(error), "entry": entry.value}
         try:
@@ -80,11 +78,6 @@ class Account:
     def set_aside_count(self) -> int:
         """Entries set aside so far."""
         return sum(self.reasons.values())
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether every entry read was written or set aside."""
-        return self.read == sum(self.written.values()) + self.set_aside_count
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.media import read_media
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
-from mm2energon.shards.index import ShardIndex, idx_path, index_from_json, index_to_json
+from mm2energon.shards.index import ShardIndex, idx_path, index_as_json, index_from_json
 from mm2energon.shards.keys import make_key
 from mm2energon.shards.records import make_record
 from mm2energon.shards.writer import ShardWriter
@@ -60,7 +60,7 @@ def write_shard(task: ShardTask) -> int:
         return len(before.samples)
     refused: list[tuple[str, str, str]] = []
     index, digest = _write(task, unit, path, refused)
-    record = {"sha256": digest, "set_aside": refused, "index": loads(index_to_json(index))}
+    record = {"sha256": digest, "set_aside": refused, "index": index_as_json(index)}
     with write_whole(done) as file:
         file.write(dumps(record))
     return len(index.samples)
@@ -77,7 +77,7 @@ def read_done(plan: Plan, number: int) -> Done:
     """The done record of a shard."""
     value = loads(_done_path(plan, number).read_bytes())
     refused = tuple((origin, code, message) for origin, code, message in value["set_aside"])
-    return Done(plan.unit(number), index_from_json(dumps(value["index"])), value["sha256"], refused)
+    return Done(plan.unit(number), index_from_json(value["index"]), value["sha256"], refused)
 
 
 def _done_path(plan: Plan, number: int) -> Path:

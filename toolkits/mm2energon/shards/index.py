@@ -6,8 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from mm2energon.jsonio import dumps, loads
+from typing import Any
 
 #: Of one part: its name, where its content begins in the tar, and the content's size in bytes.
 PartRow = tuple[str, int, int]
@@ -69,20 +68,19 @@ def unpack_offsets(data: bytes) -> list[int]:
     return list(struct.unpack(f"<{count}Q", data))
 
 
-def index_to_json(index: ShardIndex) -> bytes:
-    """A shard's rows as one line of JSON, to be kept until all shards are written."""
+def index_as_json(index: ShardIndex) -> dict[str, Any]:
+    """A shard's rows as plain values, to be kept as JSON until all shards are written."""
     rows = [[sample.key, sample.byte_offset, sample.byte_size, sample.parts] for sample in index.samples]
-    return dumps({"samples": rows, "end_offset": index.end_offset, "file_bytes": index.file_bytes})
+    return {"samples": rows, "end_offset": index.end_offset, "file_bytes": index.file_bytes}
 
 
-def index_from_json(data: bytes) -> ShardIndex:
-    """The rows that `index_to_json` wrote.
+def index_from_json(content: Any) -> ShardIndex:
+    """Back from `index_as_json`, by way of JSON.
 
     Raises:
-        ValueError: it is not what `index_to_json` writes.
+        ValueError: it is not what `index_as_json` gives.
     """
     try:
-        content = loads(data)
         samples = [_sample_row(row) for row in content["samples"]]
         return ShardIndex(samples, int(content["end_offset"]), int(content["file_bytes"]))
     except (KeyError, TypeError) as error:

@@ -84,16 +84,6 @@ class ShardWriter:
         self._samples.append(SampleRow(key, begin, self._offset - begin, tuple(parts)))
 
     @property
-    def sample_count(self) -> int:
-        """How many samples have been written."""
-        return len(self._samples)
-
-    @property
-    def byte_count(self) -> int:
-        """How many bytes have been written."""
-        return self._offset
-
-    @property
     def rows(self) -> ShardIndex:
         """What the shard holds and where; there once the shard is complete."""
         if self._rows is None:
