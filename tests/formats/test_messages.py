@@ -111,3 +111,9 @@ def test_empty_conversations_do_not_hide_the_messages(conversations: Any) -> Non
     entry = messages("Hi", conversations=conversations)
     assert load(entry).turns[0].text == "Hi"
     assert hub(entry)["conversations"][0] == {"from": "human", "value": "Hi"}
+
+
+def test_an_image_tag_that_can_only_mean_the_video_is_read_as_its_tag() -> None:
+    entry = messages("<image>\nWhat?")
+    assert load({**entry, "videos": ["v.mp4"]}).turns[0].text == "<video>\nWhat?"
+    assert load({**entry, "images": ["i.jpg"], "videos": ["v.mp4"]}).turns[0].text == "<image>\nWhat?"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mm2energon.errors import SampleError
-from mm2energon.formats.media import PLURALS, plain_path, read_paths, read_videos
+from mm2energon.formats.media import PLURALS, media_list, plain_path, read_paths, read_videos, with_video_tags
 from mm2energon.formats.turns import read_content, read_role, read_turns, with_system
 from mm2energon.jsonio import type_name
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Video
@@ -64,9 +64,12 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     own_turns = read_turns(messages, origin=origin)
     turns = with_system(own_turns, entry)
     used = {"id", name, *_MEDIA_KEYS} | ({"system"} if turns is not own_turns else set())
+    images = _one_list(tuple(found.images), read_paths(entry, "image", origin=origin), origin=origin)
+    if not images:
+        turns = with_video_tags(turns, media_list(entry, "video", origin=origin))
     return Sample(
         turns=turns,
-        images=_one_list(tuple(found.images), read_paths(entry, "image", origin=origin), origin=origin),
+        images=images,
         videos=_one_list(tuple(found.videos), read_videos(entry, turns, origin=origin), origin=origin),
         audios=_one_list(tuple(found.audios), read_paths(entry, "audio", origin=origin), origin=origin),
         id=entry.get("id"),
