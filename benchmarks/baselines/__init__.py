@@ -1,0 +1,1 @@
+"""Baselines: the work as other tools and the usual scripts do it."""

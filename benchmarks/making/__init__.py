@@ -1,0 +1,1 @@
+"""Making: clips, pictures and annotations, by script, once for each scale."""
