@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import MediaError
-from mm2energon.storage import TEMPORARY_SUFFIX, inside_root, media_file, write_whole
+from mm2energon.storage import TEMPORARY_SUFFIX, PlainFiles, inside_root, media_file, write_whole
 
 
 @pytest.fixture
@@ -230,3 +230,61 @@ def test_whatever_is_written_stays_inside_or_is_refused(root: Path, written: str
         return
     assert not relative.startswith("/")
     assert (root / relative).resolve().is_relative_to(root)
+
+
+def test_a_file_at_a_plain_path_is_read_when_it_has_the_size_that_is_expected(root: Path) -> None:
+    files = PlainFiles(root)
+    (root / "empty").touch()
+    assert files.read("a.jpg", 7) == files.read("pictures/b.jpg", 7) == b"picture"
+    assert files.read("empty", 0) == b""
+    assert [files.read("a.jpg", size) for size in (0, 6, 8, 1 << 20)] == [None] * 4
+
+
+def test_a_large_file_is_read_whole(root: Path) -> None:
+    data = os.urandom(3 << 20)
+    (root / "large").write_bytes(data)
+    assert PlainFiles(root).read("large", len(data)) == data
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["none.jpg", "pictures", ".", "..", "", " ", "./a.jpg", "pictures/../a.jpg", "pictures//b.jpg", "pictures/b.jpg/"]
+    + ["../secret.jpg", "inner/b.jpg", "outer/secret.jpg", "to_a.jpg", "to_secret.jpg", "pipe", "a.jpg/b", "a\0.jpg"]
+    + ["\ud800.jpg", "x" * 5000, "s3://bucket/a.jpg", "data:a.jpg"],
+)
+def test_what_is_not_plain_is_left_to_those_who_look_at_every_part(root: Path, written: str) -> None:
+    for name, target in (
+        ("inner", "pictures"),
+        ("outer", ".."),
+        ("to_a.jpg", "a.jpg"),
+        ("to_secret.jpg", "../secret.jpg"),
+    ):
+        (root / name).symlink_to(target)
+    os.mkfifo(root / "pipe")
+    (root / "data:a.jpg").write_bytes(b"picture")
+    assert PlainFiles(root).read(written, 7) is None
+
+
+def test_an_absolute_path_is_not_plain(root: Path) -> None:
+    assert PlainFiles(root).read(str(root / "a.jpg"), 7) is None
+    assert PlainFiles(root).read(str(root.parent / "secret.jpg"), 7) is None
+
+
+@given(written=st.text(max_size=12) | st.from_regex(r"(\.\./|/|\./|link/|in/|a|\\|\0|~|:| ){0,8}", fullmatch=True))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_opened_as_plain_is_what_a_look_at_every_part_finds(root: Path, written: str) -> None:
+    if not (root / "link").is_symlink():
+        (root / "link").symlink_to("..")
+        (root / "in").symlink_to("pictures")
+        for name in ("a", "aa", "~", "pictures/a", "pictures/~"):
+            (root / name).write_bytes(name.encode())
+    descriptor = PlainFiles(root).open(written)
+    if descriptor is None:
+        return
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        assert os.path.samestat(found, media_file(root, written, origin="o").stat())
+        assert inside_root(root, written, origin="o") == written

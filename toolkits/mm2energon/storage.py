@@ -17,6 +17,13 @@ TEMPORARY_SUFFIX = ".mm2energon-tmp"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 
+#: Last parts of a path that name no file.
+_NO_NAMES = frozenset({"", ".", ".."})
+_HAS_LINK_FLAG = hasattr(os, "O_NOFOLLOW")  # not on Windows, where each path is looked at in full
+#: A link in the last place is refused, and nobody waits for the other end of a pipe.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FOLDERS_REMEMBERED = 4096
+
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[IO[bytes]]:
@@ -113,6 +120,64 @@ def media_file(root: Path, relative: str, *, origin: str) -> Path:
             "missing-media",
         )
     return path
+
+
+class PlainFiles:
+    """Opens files below one root whose paths are plain: relative, normal, and through no link.
+
+    These are nearly all of a dataset, and cost one system call each, where `media_file` follows every part of a path
+    (60 us). Whatever is not plain, or cannot be opened, is answered with None: `media_file` says what it is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """
+        Args:
+            root: the dataset root, resolved.
+        """
+        self._root = str(root)
+        #: Folder -> whether its path is plain; each is followed once.
+        self._plain: dict[str, bool] = {}
+
+    def open(self, relative: str) -> int | None:
+        """A descriptor of what lies at a plain path, for reading; a folder or a pipe fails, or is empty, when read."""
+        folder, _, name = relative.rpartition("/")
+        if name in _NO_NAMES or name.isspace() or ":" in relative or not self._is_plain(folder):
+            return None
+        try:
+            return os.open(f"{self._root}/{relative}", _OPEN_FLAGS)
+        except (OSError, ValueError):
+            return None
+
+    def read(self, relative: str, size: int) -> bytes | None:
+        """The bytes of the file at a plain path, when they are `size` bytes."""
+        descriptor = self.open(relative)
+        if descriptor is None:
+            return None
+        try:
+            data = os.read(descriptor, size + 1)  # one more than there should be: then a longer file is noticed
+            while 0 < len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
+                data += more
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return data if len(data) == size else None
+
+    def _is_plain(self, folder: str) -> bool:
+        known = self._plain.get(folder)
+        if known is None:
+            if len(self._plain) >= _FOLDERS_REMEMBERED:
+                self._plain.clear()
+            known = self._plain[folder] = self._follow(folder)
+        return known
+
+    def _follow(self, folder: str) -> bool:
+        """Whether a path below the root leads, part by part, to the folder that it names."""
+        path = f"{self._root}/{folder}" if folder else self._root
+        try:
+            return _HAS_LINK_FLAG and os.path.normpath(path) == path == os.path.realpath(path, strict=True)
+        except (OSError, ValueError):
+            return False
 
 
 def _short(text: str, limit: int = 200) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import dumps, loads
-from mm2energon.pipeline.media import read_media
+from mm2energon.pipeline.media import MediaReader
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.shards.index import ShardIndex, idx_path, index_as_json, index_from_json
@@ -100,17 +100,12 @@ def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str
 def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
+    reader = MediaReader(task.root, min_side=task.min_side, pai_seconds=task.pai_seconds)
     for number, value in task.plan.samples_of(unit):
         prepared = Prepared.from_json(value)
         sample = prepared.sample
         try:
-            media = read_media(
-                task.root,
-                prepared.media,
-                min_side=task.min_side,
-                pai_seconds=task.pai_seconds,
-                origin=sample.origin,
-            )
+            media = reader.read(prepared.media, origin=sample.origin)
         except SampleError as error:
             refused.append((sample.origin, error.code, str(error)))
             continue

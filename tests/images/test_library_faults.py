@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import MediaError
 from mm2energon.images import MAX_PIXELS, ImageFacts, read_bytes, read_facts
-from test_images import COLOURS, PASSED, REWRITTEN, chunk, refused, save, stored
+
+from images.test_library import COLOURS, PASSED, REWRITTEN, chunk, refused, save, stored
 
 CUT = {name: PASSED[name] for name in ("JPEG", "JPEG, progressive", "JPEG, gray", "PNG", "PNG, RGBA", "WebP")}
 CUT |= {name: REWRITTEN[name] for name in ("BMP", "GIF", "TIFF", "TIFF, packed", "PPM")}

@@ -1,8 +1,4 @@
-"""Images: what their header says, and the bytes that go into a shard.
-
-A file that every reader decodes right (JPEG, PNG or WebP of 8 bits, upright) passes byte for byte; any other is decoded
-and stored anew, as RGB: JPEG stays JPEG, everything else becomes PNG, which loses nothing.
-"""
+"""Images opened by Pillow: the general way, for every kind of file."""
 
 from __future__ import annotations
 
@@ -10,16 +6,13 @@ import contextlib
 import io
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import numpy
 from PIL import Image, UnidentifiedImageError
 
-from mm2energon.errors import MediaError
+from mm2energon.images.facts import END_BYTES, MAX_PIXELS, ImageFacts, checksum_of_ends, unreadable
 
 _PASSED_THROUGH = frozenset({"JPEG", "MPO", "PNG", "WEBP"})
 #: Formats that are opened at all: some others of Pillow's start programs, or are no pictures.
@@ -37,8 +30,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDES_SWAPPED = frozenset({5, 6, 7, 8})
-#: Pixels above which a picture is taken for a decompression bomb: where Pillow, with which readers open it, stops.
-MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
 _JPEG_QUALITY = 95
 #: What Pillow raises on damaged files, besides its own errors (which are OSErrors).
 _FAULTS = (
@@ -61,24 +52,7 @@ _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
 
 
-#: Bytes of either end of a file that its checksum looks at.
-_CHECKED_BYTES = 16 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What is known of an image from its header; sizes in pixels, upright."""
-
-    width: int
-    height: int
-    file_bytes: int
-    #: False when the file must be decoded and stored anew.
-    as_is: bool
-    #: CRC-32 of the file's beginning and end, by which another picture of the same size is told.
-    checksum: int = 0
-
-
-def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
+def open_facts(path: Path, *, origin: str, decode: bool) -> ImageFacts:
     """Size and kind of an image, from its header and its end.
 
     Args:
@@ -100,8 +74,8 @@ def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
         return ImageFacts(width=width, height=height, file_bytes=size, as_is=as_is, checksum=_checksum(file, size))
 
 
-def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1) -> bytes:
-    """The bytes to store for an image: its own, or a new encoding as RGB.
+def encode_anew(path: Path, *, origin: str, min_side: int) -> bytes:
+    """A new encoding of an image, upright and as RGB.
 
     Args:
         min_side: pixels that both sides must have; a smaller picture is enlarged, its aspect kept.
@@ -109,11 +83,6 @@ def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1)
     Raises:
         MediaError: `unreadable-image`.
     """
-    if facts.as_is and min(facts.width, facts.height) >= min_side:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise _unreadable(path, origin, error.strerror or str(error)) from error
     with _opened(path, origin=origin) as (image, file):
         _check_kind(image, path, origin)
         _load(image, path, origin)
@@ -141,26 +110,26 @@ def _opened(path: Path, *, origin: str) -> Iterator[tuple[Image.Image, IO[bytes]
             file = stack.enter_context(path.open("rb"))
             image = stack.enter_context(Image.open(path, formats=formats))
         except UnidentifiedImageError as error:
-            raise _unreadable(path, origin, "no image format that is known here") from error
+            raise unreadable(path, origin, "no image format that is known here") from error
         except _FAULTS as error:
-            raise _unreadable(path, origin, str(error)) from error
+            raise unreadable(path, origin, str(error)) from error
         yield image, file
 
 
 def _check_kind(image: Image.Image, path: Path, origin: str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise _unreadable(path, origin, f"{width}x{height} pixels, where {MAX_PIXELS} are the limit")
+        raise unreadable(path, origin, f"{width}x{height} pixels, where {MAX_PIXELS} are the limit")
     # Older Pillows open the 16 bits of a PNG as mode I, whose white is known.
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
-        raise _unreadable(path, origin, f"pixels of mode {image.mode}, whose white is not known")
+        raise unreadable(path, origin, f"pixels of mode {image.mode}, whose white is not known")
 
 
 def _load(image: Image.Image, path: Path, origin: str) -> None:
     try:
         image.load()
     except _FAULTS as error:
-        raise _unreadable(path, origin, str(error)) from error
+        raise unreadable(path, origin, str(error)) from error
 
 
 def _orientation(image: Image.Image, file: IO[bytes]) -> int:
@@ -180,17 +149,18 @@ def _orientation(image: Image.Image, file: IO[bytes]) -> int:
 def _as_rgb(image: Image.Image) -> Image.Image:
     """As RGB of 8 bits; pictures of 16 bits are scaled, which Pillow's own conversion does not do."""
     if image.mode.startswith("I"):
+        import numpy  # 0.05 s to import, and few pictures have 16 bits
+
         wide = numpy.asarray(image.convert("I"), dtype=numpy.float64)
         return Image.fromarray(numpy.round(wide / 257).clip(0, 255).astype(numpy.uint8)).convert("RGB")
     return image.convert("RGB")
 
 
 def _checksum(file: IO[bytes], size: int) -> int:
-    checksum = 0
-    for start in (0, max(0, size - _CHECKED_BYTES)):
-        file.seek(start)
-        checksum = zlib.crc32(file.read(_CHECKED_BYTES), checksum)
-    return checksum
+    file.seek(0)
+    head = file.read(END_BYTES)
+    file.seek(max(0, size - END_BYTES))
+    return checksum_of_ends(head, file.read(END_BYTES))
 
 
 def _enlarged(image: Image.Image, min_side: int) -> Image.Image:
@@ -243,10 +213,3 @@ def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
         if at > size:
             return
         yield name, length
-
-
-def _unreadable(path: Path, origin: str, why: str) -> MediaError:
-    return MediaError(
-        f"{origin}: {path.name} cannot be used ({why}); an image was expected; replace it or take the entry out",
-        "unreadable-image",
-    )
