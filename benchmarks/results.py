@@ -147,11 +147,16 @@ def save(path: Path, results: Results, *, scale: str, repeats: int, seconds: flo
         "repeats": repeats,
         "seconds": round(seconds),
         "how": "contenders in turn, medians; CPU = user + sys of the process and its children; warm page cache",
-        "figures": [asdict(figure) | {"met": figure.met} for figure in results.figures],
+        "figures": [_as_json(figure) for figure in results.figures],
         "rows": [asdict(row) for row in results.rows],
         "left_out": results.left_out,
     }
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _as_json(figure: Figure) -> dict[str, Any]:
+    value = asdict(figure) | {"met": figure.met}
+    return {name: round(item, 4) if isinstance(item, float) else item for name, item in value.items()}
 
 
 def load_figures(value: dict[str, Any]) -> list[Figure]:

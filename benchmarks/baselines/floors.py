@@ -43,7 +43,7 @@ def decode_and_encode(*, video: str, output: str, interval: float) -> Work:
     Path(output).mkdir(exist_ok=True)
 
     def take(frame: Any) -> None:
-        picture = reformatter.reformat(frame, format="rgb24").to_ndarray()
+        picture = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
         data = simplejpeg.encode_jpeg(picture, quality=QUALITY, colorspace="RGB", colorsubsampling="420", fastdct=False)
         Path(f"{output}/{frame.pts:012d}.jpg").write_bytes(data)
 

@@ -1,0 +1,89 @@
+"""`python -m benchmarks` makes the data, runs the suites, and writes results.json and the tables.
+
+python -m benchmarks [--suite frames --suite shards ...] [--quick] [--repeats 5] [--media FOLDER] [--data FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.measure import ROOT, environment
+from benchmarks.results import Results, save
+from benchmarks.scale import SCALES, Setting
+from benchmarks.suites import SUITES
+
+HERE = Path(__file__).resolve().parent
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    arguments = parse()
+    scale = SCALES["quick" if arguments.quick else arguments.scale]
+    media = () if arguments.quick else tuple(videos(arguments.media))
+    data = (arguments.data / scale.name).resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    setting = Setting(scale, data, arguments.repeats or scale.repeats, media, say)
+    results = Results()
+    begun = time.monotonic()
+    try:
+        for name in arguments.suite or SUITES:
+            parts, run = SUITES[name]
+            for part in parts:
+                make(part, setting)
+            run(setting, results)
+    finally:
+        shutil.rmtree(data / "scratch", ignore_errors=True)
+    seconds = time.monotonic() - begun
+    save(arguments.output, results, scale=scale.name, repeats=setting.repeats, seconds=seconds)
+    say(f"{arguments.output}: {len(results.figures)} figures, {seconds / 60:.0f} minutes")
+    if arguments.output == report.RESULTS:
+        report.main()
+    else:
+        sys.stdout.write(report.page(report.load(arguments.output)))
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure mm2energon beside others.")
+    parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this one; may be repeated")
+    parser.add_argument("--scale", choices=list(SCALES), default="full", help="how much data (full)")
+    parser.add_argument("--quick", action="store_true", help="the same as --scale quick, without --media")
+    parser.add_argument("--repeats", type=int, help="runs of each contender (as the scale says: 5)")
+    parser.add_argument("--media", type=Path, default=ROOT.parent / "shared/media", help="more videos to measure")
+    parser.add_argument("--data", type=Path, default=HERE / "data", help="where the data is made and kept")
+    parser.add_argument("--output", type=Path, help="the results (results.json of this folder after a full run)")
+    arguments = parser.parse_args()
+    whole = arguments.scale == "full" and not arguments.quick and not arguments.suite
+    arguments.output = arguments.output or (report.RESULTS if whole else arguments.data / "some.json")
+    return arguments
+
+
+def videos(folder: Path) -> list[Path]:
+    """The videos in a folder, which need not be there."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def make(part: str, setting: Setting) -> None:
+    """Make a part of the data, in a process of its own, so that this one stays small."""
+    if not (setting.data / f"{part}.made").is_file():
+        say(f"making {part}")
+    command = [sys.executable, "-m", "benchmarks.making", part, setting.scale.name, str(setting.data)]
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True)
+
+
+def say(text: str) -> None:
+    """Tell how far it is."""
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

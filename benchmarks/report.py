@@ -1,0 +1,135 @@
+"""Report: `python -m benchmarks.report` writes the tables of results.md, README.md and docs/performance.md.
+
+A table stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, and is written anew each time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT
+from benchmarks.results import Figure, load_figures
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
+PAGE = HERE / "results.md"
+#: Documents that hold tables of the results.
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md")
+_MARKED = re.compile(r"(<!-- bench:([\w-]+) -->\n).*?(<!-- /bench:\2 -->)", re.DOTALL)
+_HEAD = ["| work | against | CPU | wall | target | met |", "|---|---|---|---|---|---|"]
+TITLES = {
+    "frames": "Frames of a video, one worker",
+    "shards": "Shards of files that are there",
+    "fused": "Videos to shards",
+    "reading": "Annotation files",
+    "workers": "Two workers",
+    "startup": "Start",
+    "cost": "CPU seconds for a minute of video",
+    "growth": "Growth",
+}
+
+
+def main() -> None:
+    """Write all tables."""
+    results = load(RESULTS)
+    PAGE.write_text(page(results), encoding="utf-8")
+    for path in DOCUMENTS:
+        if path.is_file():
+            path.write_text(fill(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The results of a run."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def fill(text: str, results: dict[str, Any]) -> str:
+    """A document with the tables between its marks replaced by those of the results."""
+    return _MARKED.sub(lambda match: f"{match[1]}{table(match[2], results)}\n{match[3]}", text)
+
+
+def table(name: str, results: dict[str, Any]) -> str:
+    """One table, or line, by the name in its mark: a suite's, `targets`, `machine`."""
+    figures = load_figures(results)
+    if name == "machine":
+        return _machine(results)
+    if name == "cost":
+        return "\n".join(_costs([figure for figure in figures if figure.suite == "cost"]))
+    if name == "targets":
+        return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.target is not None])
+    return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.suite == name])
+
+
+def page(results: dict[str, Any]) -> str:
+    """All tables."""
+    parts = ["# Results", table("machine", results)]
+    found = {figure.suite for figure in load_figures(results)}
+    for name, title in TITLES.items():
+        if name in found:
+            parts += [f"## {title}", table(name, results)]
+    if results["left_out"]:
+        parts += ["## Left out", "\n".join(_left_out(results["left_out"]))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(results: dict[str, Any]) -> str:
+    found = results["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return (
+        f"{found['cpu']}, {found['cores']} cores, {found['memory_gb']} GB, {found['system']}, "
+        f"Python {found['python']}, ffmpeg {found['ffmpeg']}, {packages}; {found['date']}, commit {found['commit']}. "
+        f"Scale {results['scale']}, {results['repeats']} runs of each, {results['how']}."
+    )
+
+
+def _line(figure: Figure) -> str:
+    met = {None: "", True: "yes", False: "no"}[figure.met]
+    work = figure.work + (f" ({figure.note})" if figure.note else "")
+    if figure.sense == "value":
+        return f"| {work} | {figure.against} | {figure.value:g} {figure.unit} | | {_target(figure)} | {met} |"
+    times = f"{_times(figure, 'cpu')} | {_times(figure, 'wall')}"
+    return f"| {work} | {figure.against} | {times} | {_target(figure)} | {met} |"
+
+
+def _times(figure: Figure, name: str) -> str:
+    number = getattr(figure, name)
+    text = f"{number:.2f}x" if number < 10 else f"{number:.0f}x"
+    return f"{text} faster" if figure.sense == "faster" else f"{text} of it"
+
+
+def _target(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    if figure.sense == "value":
+        return f"≤ {figure.target:g} {figure.unit}"
+    sign = "≥" if figure.sense == "faster" else "≤"
+    numbers = " and ".join({"cpu": "CPU", "wall": "wall"}[name] for name in figure.target_on)
+    return f"{sign} {figure.target:g}x {numbers}"
+
+
+def _costs(figures: list[Figure]) -> Iterator[str]:
+    """A line for each video, a column for each interval."""
+    intervals = list(dict.fromkeys(figure.against for figure in figures))
+    yield f"| video | {' | '.join(f'every {interval}' for interval in intervals)} |"
+    yield "|---" * (len(intervals) + 1) + "|"
+    for work in dict.fromkeys(figure.work for figure in figures):
+        found = {figure.against: f"{figure.value:g}" for figure in figures if figure.work == work}
+        yield f"| {work} | {' | '.join(found.get(interval, '') for interval in intervals)} |"
+
+
+def _left_out(found: list[list[str]]) -> Iterator[str]:
+    """Contenders that could not take part, each reason once."""
+    works: dict[tuple[str, str], list[str]] = {}
+    for suite, work, name, why in found:
+        works.setdefault((name, f"{suite}: {why.splitlines()[0]}"), []).append(work)
+    for (name, why), listed in works.items():
+        yield f"- {name} ({len(listed)} times, such as {listed[0]}): {why}"
+
+
+if __name__ == "__main__":
+    main()
