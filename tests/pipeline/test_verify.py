@@ -1,6 +1,7 @@
 """Verify: what is sound passes, and each kind of planted fault is found at its place."""
 
 import dataclasses
+import hashlib
 import os
 import pickle
 import tarfile
@@ -26,7 +27,7 @@ def test_a_flipped_byte_of_a_key_is_found(shards):
     data = bytearray(tar.read_bytes())
     data[3] ^= 1
     tar.write_bytes(data)
-    assert found_at(shards, tar.name, "sha256") is True
+    assert found_at(shards, tar.name, "crc32") is True
     assert found_at(shards, tar.name, "0 samples") is True
 
 
@@ -35,6 +36,15 @@ def test_a_flipped_byte_inside_a_picture_is_found(shards):
     data = bytearray(tar.read_bytes())
     data[data.index(b"\xff\xda") + 40] ^= 1
     tar.write_bytes(data)
+    assert found_at(shards, tar.name, "crc32") is True
+
+
+def test_shards_of_earlier_versions_are_checked_by_the_sha256_that_they_noted(shards):
+    tar = shards / "train-shard-000000.tar"
+    digest = hashlib.sha256(tar.read_bytes()).hexdigest()
+    edit_json(meta(shards, "mm2energon.json"), lambda made: made["shards"].update({tar.name: {"sha256": digest}}))
+    assert [str(fault) for fault in verify(shards, energon=False).faults] == []
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
     assert found_at(shards, tar.name, "sha256") is True
 
 

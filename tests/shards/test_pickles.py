@@ -13,10 +13,28 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mm2energon.errors import SampleError
-from mm2energon.shards.pickles import dump_images, dump_videos, load_nested_bytes
+from mm2energon.shards import pickles
+from mm2energon.shards.pickles import load_nested_bytes
 
 images = st.lists(st.binary(max_size=300), max_size=8)
 videos = st.lists(images, max_size=5)
+
+
+def dump_images(value):
+    return b"".join(pickles.dump_images(value))
+
+
+def dump_videos(value):
+    return b"".join(pickles.dump_videos(value))
+
+
+def dumped_at_once(value):
+    """What Python's own pickler writes, told to remember nothing."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, 4)
+    pickler.fast = True
+    pickler.dump(value)
+    return buffer.getvalue()
 
 
 class _NoNames(pickle.Unpickler):
@@ -32,6 +50,15 @@ def test_an_unpickler_that_knows_no_names_reads_the_images(value):
 @given(videos)
 def test_an_unpickler_that_knows_no_names_reads_the_videos(value):
     assert _NoNames(io.BytesIO(dump_videos(value))).load() == value
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20, 999, 1000, 1001, 2500])
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 3000, 65_000, 65_535, 65_536, 65_537, 200_000])
+def test_the_pieces_are_the_pickle_that_python_writes_at_once(count, size):
+    count = min(count, 40_000_000 // max(1, size))
+    value = [bytes([place % 256]) * max(0, size - place % 3) for place in range(count)]
+    assert dump_images(value) == dumped_at_once(value)
+    assert dump_videos([value, [], value[:1]]) == dumped_at_once([value, [], value[:1]])
 
 
 @given(value=images | videos, protocol=st.sampled_from([3, 4, 5]))

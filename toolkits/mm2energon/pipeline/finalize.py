@@ -31,7 +31,7 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
             continue
         splits[done.unit.split].append(done.unit.name)
         samples[done.unit.split] += count
-        shards[done.unit.name] = {"samples": count, "bytes": done.index.file_bytes, "sha256": done.sha256}
+        shards[done.unit.name] = {"samples": count, "bytes": done.index.file_bytes, "crc32": f"{done.crc32:08x}"}
     manifest = {
         "made_by": f"mm2energon {mm2energon.__version__}",
         "target": target.name,

@@ -14,7 +14,7 @@ from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.shards.index import ShardIndex, idx_path, index_as_json, index_from_json
 from mm2energon.shards.keys import make_key
-from mm2energon.shards.records import make_record
+from mm2energon.shards.records import Record, make_record
 from mm2energon.shards.writer import ShardWriter
 from mm2energon.storage import write_whole
 from mm2energon.targets import target_named
@@ -43,7 +43,7 @@ class Done:
 
     unit: Unit
     index: ShardIndex
-    sha256: str
+    crc32: int
     #: Samples that could not be written after all: origin, reason code, message.
     set_aside: tuple[tuple[str, str, str], ...]
 
@@ -60,7 +60,7 @@ def write_shard(task: ShardTask) -> int:
         return len(before.samples)
     refused: list[tuple[str, str, str]] = []
     index, digest = _write(task, unit, path, refused)
-    record = {"sha256": digest, "set_aside": refused, "index": index_as_json(index)}
+    record = {"crc32": digest, "set_aside": refused, "index": index_as_json(index)}
     with write_whole(done) as file:
         file.write(dumps(record))
     return len(index.samples)
@@ -77,29 +77,29 @@ def read_done(plan: Plan, number: int) -> Done:
     """The done record of a shard."""
     value = loads(_done_path(plan, number).read_bytes())
     refused = tuple((origin, code, message) for origin, code, message in value["set_aside"])
-    return Done(plan.unit(number), index_from_json(value["index"]), value["sha256"], refused)
+    return Done(plan.unit(number), index_from_json(value["index"]), value["crc32"], refused)
 
 
 def _done_path(plan: Plan, number: int) -> Path:
     return plan.folder / "done" / f"{number:06d}.json"
 
 
-def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str, str]]) -> tuple[ShardIndex, str]:
+def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str, str]]) -> tuple[ShardIndex, int]:
     target = target_named(task.target)
     records = _records(task, unit, target, refused)
     first = next(records, None)
     if first is None:
-        return ShardIndex([], 0, 0), ""
+        return ShardIndex([], 0, 0), 0
     with ShardWriter(path) as shard:
         shard.write(*first)
         for key, record in records:
             shard.write(key, record)
-    return shard.rows, shard.sha256
+    return shard.rows, shard.crc32
 
 
 def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
-) -> Iterator[tuple[str, dict[str, bytes]]]:
+) -> Iterator[tuple[str, Record]]:
     reader = MediaReader(task.root, min_side=task.min_side, pai_seconds=task.pai_seconds)
     for number, value in task.plan.samples_of(unit):
         prepared = Prepared.from_json(value)

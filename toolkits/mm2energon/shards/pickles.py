@@ -8,7 +8,6 @@ neither name a function nor make room for more than it holds.
 
 from __future__ import annotations
 
-import io
 import pickle
 import pickletools
 from collections.abc import Sequence
@@ -24,13 +23,13 @@ _FETCH = frozenset({"BINGET", "LONG_BINGET"})
 _MARK = object()
 
 
-def dump_images(images: Sequence[bytes]) -> bytes:
-    """A pickle of a list of encoded pictures (or sounds); an empty list when there are none."""
+def dump_images(images: Sequence[bytes]) -> list[bytes]:
+    """A pickle of a list of encoded pictures (or sounds), in pieces; an empty list when there are none."""
     return _dump(list(images))
 
 
-def dump_videos(videos: Sequence[Sequence[bytes]]) -> bytes:
-    """A pickle of a list of videos, each a list of its encoded frames."""
+def dump_videos(videos: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """A pickle of a list of videos, each a list of its encoded frames, in pieces."""
     return _dump([list(frames) for frames in videos])
 
 
@@ -53,13 +52,19 @@ def load_nested_bytes(data: bytes, *, origin: str = "pickled part") -> list[byte
         ) from error
 
 
-def _dump(value: list[Any]) -> bytes:
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, _PROTOCOL)
+class _Pieces(list[bytes]):
+    """A file that keeps what is written to it, piece by piece: a picture of 64 KB or more is kept, not copied."""
+
+    write = list.append
+
+
+def _dump(value: list[Any]) -> list[bytes]:
+    pieces = _Pieces()
+    pickler = pickle.Pickler(pieces, _PROTOCOL)
     # Without the memo, two equal pictures are written alike whether or not they are one object in memory.
     pickler.fast = True
     pickler.dump(value)
-    return buffer.getvalue()
+    return pieces
 
 
 def _run(data: bytes) -> Any:

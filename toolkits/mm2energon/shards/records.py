@@ -16,8 +16,8 @@ from mm2energon.targets import Target, turns_json
 #: Endings that say what a sound file is. Any other is left out: some (`pyd`, `pth`) would be unpickled by loaders.
 _SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"})
 
-#: Part name -> bytes, in the order in which they are written.
-Record = dict[str, bytes]
+#: Part name -> bytes, or the pieces of them, in the order in which they are written.
+Record = dict[str, "bytes | list[bytes]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def make_record(sample: Sample, media: Media, target: Target) -> Record:
 
 
 def _pickled(sample: Sample, media: Media, target: Target) -> Record:
-    record = {
+    record: Record = {
         target.images_part: dump_images(list(media.images)),
         target.videos_part: dump_videos([list(video) for video in media.videos]),
     }
