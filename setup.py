@@ -14,6 +14,7 @@ CORE = [
     "simplejpeg>=1.7",
     "pillow>=10",
     "orjson>=3.9",
+    "msgspec>=0.19",  # keeps integers of any length, and refuses what is too deep at no cost
     "pyyaml>=6",
     "webdataset>=0.2.100",
     "opencv-python-headless>=4.8",
@@ -35,6 +36,9 @@ EXTRAS["dev"] = [
     "types-PyYAML",
     "types-tqdm",
 ]
+# What `make bench` measures beside. torchcodec is left out: what PyPI has of it needs the CUDA build of torch; where
+# another Python has it, TORCHCODEC_PYTHON names that one.
+EXTRAS["bench"] = [*EXTRAS["all"], "ijson>=3.2"]
 
 
 def version() -> str:

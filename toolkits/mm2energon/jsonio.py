@@ -15,13 +15,15 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonscan import Decoder, scan
+from mm2energon.jsonscan import scan
+from mm2energon.jsonvalue import Decoder, Faulty, quick_value
 from mm2energon.storage import write_whole
 
 _BOM = b"\xef\xbb\xbf"
 #: Bytes, and lines of them, looked at to tell lines from values that are spread over lines.
 _HEAD_BYTES = 1 << 20
 _HEAD_LINES = 64
+_BUFFER_BYTES = 1 << 18
 
 
 class Entry(NamedTuple):
@@ -50,7 +52,7 @@ def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
     """
     name = name or path.name
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
             head = file.read(_HEAD_BYTES)
             if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
                 raise InputError(
@@ -76,7 +78,7 @@ def _is_lines(head: bytes) -> bool:
         return False
     decoder = Decoder()
     texts = [line.decode("utf-8", "surrogateescape") for line in lines if line[:1] in (b"[", b"{")]
-    whole = sum(decoder.whole(text).fault is None for text in texts)
+    whole = sum(not isinstance(decoder.whole(text), Faulty) for text in texts)
     return 2 * whole >= len(lines) or (first == b"{" and not _is_spread(lines[0], lines[1]))
 
 
@@ -88,25 +90,33 @@ def _is_spread(first: bytes, second: bytes) -> bool:
 
 
 def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
-    index = -1
+    index = 0
     try:
-        for index, (value, fault) in enumerate(scan(file)):
-            origin = f"{name}[{index}]"
-            yield Entry(origin, value) if fault is None else _broken(origin, fault, text=value)
+        for values in scan(file):
+            for value in values:
+                origin = f"{name}[{index}]"
+                yield _broken(origin, value.fault, text=value.text) if type(value) is Faulty else Entry(origin, value)
+                index += 1
     except ValueError as error:
         advice = "mend it, for it and all behind it cannot be read"
-        yield _broken(f"{name}[{index + 1}]", str(error), advice=advice)._replace(breaks_off=True)
+        yield _broken(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
 
 
 def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
     decoder = Decoder()
     for number, line in enumerate(file, start=1):
-        text = line.removeprefix(_BOM).decode("utf-8", "surrogateescape")
-        if not text.strip():
-            continue
         origin = f"{name}:{number}"
-        value, fault = decoder.whole(text)
-        yield Entry(origin, value) if fault is None else _broken(origin, fault, text=value)
+        try:
+            value = quick_value(line)
+        except ValueError:
+            text = line.removeprefix(_BOM).decode("utf-8", "surrogateescape")
+            if not text.strip():
+                continue
+            value = decoder.whole(text)
+            if isinstance(value, Faulty):
+                yield _broken(origin, value.fault, text=value.text)
+                continue
+        yield Entry(origin, value)
 
 
 def _broken(origin: str, fault: str, *, text: str | None = None, advice: str = "mend it") -> Entry:
@@ -121,9 +131,13 @@ def loads(text: bytes | str) -> Any:
     Raises:
         ValueError: not valid JSON (NaN and Infinity are not).
     """
-    value, fault = Decoder().whole(text if isinstance(text, str) else text.decode("utf-8", "surrogateescape"))
-    if fault is not None:
-        raise ValueError(fault)
+    if isinstance(text, bytes):
+        with contextlib.suppress(ValueError):
+            return quick_value(text)
+        text = text.decode("utf-8", "surrogateescape")
+    value = Decoder().whole(text)
+    if isinstance(value, Faulty):
+        raise ValueError(value.fault)
     return value
 
 

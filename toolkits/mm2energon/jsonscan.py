@@ -1,198 +1,205 @@
-"""JSON values one after another from a text of any length: flat memory, and one rule for what is JSON.
+"""JSON values one after another from a file of any length, with flat memory.
 
-A value with a fault that leaves its end in sight (NaN, a byte that is not UTF-8) costs itself alone.
+In an array nearly all entries are found without being looked for: what stands between two of them (`}, {"id"`) is
+learned from the file, and a stretch up to such a place that reads without an error holds whole entries. Whatever does
+not read like that is scanned by Python's decoder.
 """
 
 from __future__ import annotations
 
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-#: Levels of lists and objects in one value; far above any annotation, and low enough to be written again anywhere.
-MAX_DEPTH = 200
-_MAX_DIGITS = 1000
+from mm2energon.jsonvalue import MAX_DEPTH, Decoder, quick_items
+
 _CHUNK_BYTES = 1 << 20
-_SPACE = re.compile(r"[ \t\n\r]*")
-#: A value cut off by the end of the window fails at most this many characters before it: inside `-Infinity`, say.
+_SPACE = re.compile(rb"[ \t\n\r]*")
+#: From behind a value up to the first text of the next, which mostly is its first key.
+_TO_FIRST_KEY = re.compile(rb'[ \t\n\r]*,[ \t\n\r]*[\[{][\[{ \t\n\r]*"[^"\\]{0,64}"')
+_MOST_CLOSING = 4
+#: A value cut off by the end of a text fails at most this many characters before it: inside `-Infinity`, say.
 _LONGEST_TOKEN = 16
+#: Bytes given to Python's decoder at the least; it fails where they hold no whole value.
+_PIECE_BYTES = 1 << 12
+#: Bytes of entries read at once: within them the cost of a call is shared, and they stay in the processor's cache.
+_MOST_AT_ONCE = 1 << 16
+_LEAST_AT_ONCE = 1 << 9
+#: Values scanned, after quick reading has failed some times in a row, before it is tried again.
+_LONGEST_PAUSE = 255
 
 
-class Value(NamedTuple):
-    """A JSON value; or, with what is wrong with it, its text as far as it is known."""
+def scan(file: IO[bytes]) -> Iterator[list[Any]]:
+    """The values of a file, or what is Faulty in their place, some at a time; of an array at the top, its items.
 
-    value: Any
-    fault: str | None = None
-
-
-class Decoder:
-    """Python's own decoder, which goes on behind what JSON does not allow or Python would not hold, and notes it."""
-
-    def __init__(self) -> None:
-        self._faults: list[str] = []
-        self._json = json.JSONDecoder(parse_constant=self._constant, parse_int=self._int, parse_float=self._float)
-
-    def value_at(self, text: str, start: int = 0) -> tuple[Value, int]:
-        """The value that begins at `start`, and where it ends.
-
-        Args:
-            text: decoded from UTF-8 with `surrogateescape`.
-
-        Raises:
-            json.JSONDecodeError: there is no value.
-            RecursionError: it is nested so deep that its end cannot be found.
-        """
-        self._faults.clear()
-        value, end = self._json.raw_decode(text, start)
-        raw = text[start:end]
-        if not _is_utf8(raw):
-            self._faults.append("a byte that is not UTF-8")
-        elif raw.count("[") + raw.count("{") > MAX_DEPTH and _is_deep(value):
-            self._faults.append(f"more than {MAX_DEPTH} levels of lists and objects")
-        fault = self._faults[0] if self._faults else None
-        return Value(raw if fault else value, fault), end
-
-    def whole(self, text: str) -> Value:
-        """The one value of a text."""
-        text = text.strip(" \t\r\n")
-        try:
-            value, end = self.value_at(text)
-        except json.JSONDecodeError as error:
-            return Value(text, f"character {error.pos + 1}: {error.msg}")
-        except RecursionError:
-            return Value(text, f"more than {MAX_DEPTH} levels of lists and objects")
-        return value if end == len(text) else Value(text, f"character {end + 1}: something stands behind the value")
-
-    def _constant(self, name: str) -> None:
-        self._faults.append(f"{name} is no JSON number")
-
-    def _int(self, text: str) -> int:
-        if len(text) <= _MAX_DIGITS:
-            return int(text)
-        self._faults.append(f"a number of {len(text)} digits")
-        return 0
-
-    def _float(self, text: str) -> float:
-        value = float(text)
-        if math.isinf(value):
-            self._faults.append(f"{text[:20]} is too large a number")
-        return value
-
-
-def scan(file: IO[bytes]) -> Iterator[Value]:
-    """The values of a file, one after another; of an array at the top, its items.
+    Args:
+        file: one that can seek, at the place where to begin.
 
     Raises:
         ValueError: there is no JSON at some place; nothing behind it can be read.
     """
     text = _Window(file)
     while mark := text.next_character():
-        if mark == "[":
+        if mark == b"[":
             yield from _items(text)
         else:
-            yield text.value()
+            yield [text.value()]
 
 
-def _items(text: _Window) -> Iterator[Value]:
+def _items(text: _Window) -> Iterator[list[Any]]:
     text.step()
-    if text.next_character() == "]":
+    if text.next_character() == b"]":
         text.step()
         return
     while True:
         text.next_character()
-        yield text.value()
+        yield text.items()
         mark = text.next_character()
-        if mark not in ("]", ","):
+        if mark not in (b"]", b","):
             raise ValueError(f"{text.place()}: {'no comma or ]' if mark else 'the file ends inside the array'}")
         text.step()
-        if mark == "]":
+        if mark == b"]":
             return
 
 
 class _Window:
-    """A stretch of a file's text that moves on as it is read, and grows where a value is longer."""
+    """A stretch of a file that moves on as it is read, and grows where a value is longer."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._to_text = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._start = file.tell()
         self._decoder = Decoder()
-        self._text = ""
+        self._data = b""
         self._at = 0
-        self._lines_before = 0
-        self._characters_before = 0
+        self._bytes_before = 0
+        self._at_end = False
+        #: From the brackets that end an item to the first key of the next; empty when nothing is known.
+        self._between = b""
+        self._closing = 0
+        self._reach = _LEAST_AT_ONCE
+        #: Bytes given to the decoder, likely to hold the next value whole.
+        self._piece = _PIECE_BYTES
+        self._pause = self._scan_next = 0
 
-    def place(self, ahead: int = 0) -> str:
-        """Where the window stands in the file, for a message."""
-        at = self._at + ahead
-        line = self._lines_before + self._text.count("\n", 0, at) + 1
-        return f"line {line}, character {self._characters_before + at + 1} of the file"
+    def place(self, ahead: str = "") -> str:
+        """Where the window stands in the file, for a message that ends the reading.
+
+        Args:
+            ahead: text behind that place to be counted too.
+        """
+        line, character = 1 + ahead.count("\n"), 1 + len(ahead)
+        left = self._bytes_before + self._at
+        to_text = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._file.seek(self._start)
+        while left:
+            data = self._file.read(min(left, _CHUNK_BYTES))
+            left = left - len(data) if data else 0
+            character += len(to_text.decode(data, final=not left))
+            line += data.count(b"\n")
+        return f"line {line}, character {character} of the file"
 
     def step(self) -> None:
         """Pass over one character."""
         self._at += 1
 
-    def next_character(self) -> str:
-        """The next character that is not white space, which stays; empty at the end of the file."""
+    def next_character(self) -> bytes:
+        """The next byte that is not white space, which stays; empty at the end of the file."""
         while True:
-            space = _SPACE.match(self._text, self._at)
+            space = _SPACE.match(self._data, self._at)
             self._at = space.end() if space else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
+            if self._at < len(self._data):
+                return self._data[self._at : self._at + 1]
             if not self._grow():
-                return ""
+                return b""
 
-    def value(self) -> Value:
-        """The value that begins here; the window moves behind it."""
+    def items(self) -> list[Any]:
+        """The item that begins here, or some of them; the window moves behind them."""
+        if self._scan_next:
+            self._scan_next -= 1
+        elif self._between and (items := self._quick_items()):
+            return items
+        value = self.value()
+        self._learn()
+        return [value]
+
+    def value(self) -> Any:
+        """The value that begins here; the window moves behind it.
+
+        Raises:
+            ValueError: there is none.
+        """
         while True:
+            text, is_rest = self._text(self._piece)
+            self._piece *= 2
             try:
-                value, end = self._decoder.value_at(self._text, self._at)
+                value, end = self._decoder.value_at(text)
             except json.JSONDecodeError as error:
-                if self._was_cut(error) and self._grow():
+                if not is_rest and _was_cut(error, text):
                     continue
-                raise ValueError(f"{self.place(error.pos - self._at)}: {error.msg}") from error
+                raise ValueError(f"{self.place(text[: error.pos])}: {error.msg}") from error
             except RecursionError as error:
                 raise ValueError(f"{self.place()}: more than {MAX_DEPTH} levels of lists and objects") from error
-            if end > len(self._text) - _LONGEST_TOKEN and self._grow():
-                continue  # a number may go on behind the window, of which `1e-` is not a part yet
-            self._at = end
+            if end > len(text) - _LONGEST_TOKEN and not is_rest:
+                continue  # a number may go on behind the text, of which `1e-` is not a part yet
+            length = len(text[:end].encode("utf-8", "surrogateescape"))
+            self._at += length
+            self._piece = max(_PIECE_BYTES, 2 * length)
+            self._reach = max(self._reach, 2 * length)
             return value
 
-    def _was_cut(self, error: json.JSONDecodeError) -> bool:
-        """Whether the fault may be none but the end of the window."""
-        return error.pos >= len(self._text) - _LONGEST_TOKEN or error.msg.startswith("Unterminated string")
+    def _learn(self) -> None:
+        """What stands between the item that ends here and the next; brackets before it tell it from what is inside."""
+        if found := _TO_FIRST_KEY.match(self._data, self._at):
+            last = self._data[max(0, self._at - _MOST_CLOSING) : self._at]
+            self._closing = max(1, len(last) - len(last.rstrip(b"]}")))
+            self._between = self._data[self._at - self._closing : found.end()]
+
+    def _quick_items(self) -> list[Any]:
+        """The items up to the farthest place within reach that looks like one between two; none when they do not read.
+
+        The reach adapts: to long items, and to those that only the decoder can read.
+        """
+        while len(self._data) - self._at < self._reach and self._grow():
+            pass
+        place = self._data.rfind(self._between, self._at, self._at + self._reach)
+        if place < 0:
+            self._reach = min(2 * self._reach, max(_MOST_AT_ONCE, len(self._data)))
+        else:
+            end = place + self._closing
+            try:
+                items = quick_items(self._data[self._at : end])
+            except ValueError:
+                self._reach = max(self._reach // 4, _LEAST_AT_ONCE)
+            else:
+                self._at = end
+                self._reach = max(self._reach, min(2 * self._reach, _MOST_AT_ONCE))
+                self._pause = 0
+                return items
+        self._scan_next = self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
+        return []
+
+    def _text(self, size: int) -> tuple[str, bool]:
+        """The text of that many bytes from here, and whether it is all that is left of the file."""
+        while len(self._data) - self._at < size and self._grow():
+            pass
+        is_rest = self._at_end and len(self._data) - self._at <= size
+        to_text = codecs.getincrementaldecoder("utf-8")("surrogateescape")  # leaves a character that is cut off
+        return to_text.decode(self._data[self._at : self._at + size], final=is_rest), is_rest
 
     def _grow(self) -> bool:
         """Read on, at least as much as is held, so that a long value is not looked at many times; False at the end."""
-        data = self._file.read(max(_CHUNK_BYTES, len(self._text) - self._at))
-        more = self._to_text.decode(data, final=not data)
-        if not data and not more:
+        data = b"" if self._at_end else self._file.read(max(_CHUNK_BYTES, len(self._data) - self._at))
+        if not data:
+            self._at_end = True
             return False
-        self._lines_before += self._text.count("\n", 0, self._at)
-        self._characters_before += self._at
-        self._text = self._text[self._at :] + more
+        self._data = self._data[self._at :] + data
+        self._bytes_before += self._at
         self._at = 0
         return True
 
 
-def _is_utf8(text: str) -> bool:
-    """Whether a text decoded with `surrogateescape` came from good UTF-8."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        children = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [child for some in children for child in some if isinstance(child, dict | list)]
-        if not level:
-            return False
-    return True
+def _was_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether the fault may be none but the end of the text."""
+    return error.pos >= len(text) - _LONGEST_TOKEN or error.msg.startswith("Unterminated string")
