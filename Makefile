@@ -6,13 +6,17 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= auto
 
-.PHONY: quickstart test check format clean tools
+.PHONY: quickstart test bench check format clean tools
 
 quickstart: $(VENV)/energon.stamp
 	$(BIN)/python examples/quickstart.py
 
 test: tools $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+# QUICK=1: less data, each contender once, a few minutes instead of hours; the tables are printed, and not kept.
+bench: tools $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -44,6 +48,10 @@ $(VENV)/energon.stamp: $(VENV)/torch.stamp setup.py
 $(VENV)/dev.stamp: $(VENV)/torch.stamp setup.py
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/energon.stamp
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp setup.py
+	@$(PIP) -e '.[dev,bench]'
+	@touch $@
 
 # The tests measure against ffmpeg and ffprobe; the product itself needs neither.
 tools:

@@ -21,6 +21,8 @@ PAGE = HERE / "results.md"
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md")
 _MARKED = re.compile(r"(<!-- bench:([\w-]+) -->\n).*?(<!-- /bench:\2 -->)", re.DOTALL)
 _HEAD = ["| work | against | CPU | wall | target | met |", "|---|---|---|---|---|---|"]
+#: Core-hours for 100,000 hours of video at one CPU second a minute.
+CORE_HOURS = 100_000 * 60 / 3600
 TITLES = {
     "frames": "Frames of a video, one worker",
     "shards": "Shards of files that are there",
@@ -54,12 +56,13 @@ def fill(text: str, results: dict[str, Any]) -> str:
 
 
 def table(name: str, results: dict[str, Any]) -> str:
-    """One table, or line, by the name in its mark: a suite's, `targets`, `machine`."""
+    """One table, or line, by the name in its mark: a suite's, `cluster`, `targets`, `machine`."""
     figures = load_figures(results)
     if name == "machine":
         return _machine(results)
-    if name == "cost":
-        return "\n".join(_costs([figure for figure in figures if figure.suite == "cost"]))
+    if name in ("cost", "cluster"):
+        factor = CORE_HOURS if name == "cluster" else 1.0
+        return "\n".join(_costs([figure for figure in figures if figure.suite == "cost"], factor))
     if name == "targets":
         return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.target is not None])
     return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.suite == name])
@@ -112,14 +115,16 @@ def _target(figure: Figure) -> str:
     return f"{sign} {figure.target:g}x {numbers}"
 
 
-def _costs(figures: list[Figure]) -> Iterator[str]:
-    """A line for each video, a column for each interval."""
+def _costs(figures: list[Figure], factor: float) -> Iterator[str]:
+    """A line for each video, a column for each interval, then how large a frame is."""
     intervals = list(dict.fromkeys(figure.against for figure in figures))
-    yield f"| video | {' | '.join(f'every {interval}' for interval in intervals)} |"
-    yield "|---" * (len(intervals) + 1) + "|"
+    yield f"| video | {' | '.join(f'every {interval}' for interval in intervals)} | a frame |"
+    yield "|---" * (len(intervals) + 2) + "|"
     for work in dict.fromkeys(figure.work for figure in figures):
-        found = {figure.against: f"{figure.value:g}" for figure in figures if figure.work == work}
-        yield f"| {work} | {' | '.join(found.get(interval, '') for interval in intervals)} |"
+        mine = [figure for figure in figures if figure.work == work]
+        found = {figure.against: f"{(figure.value or 0) * factor:.3g}" for figure in mine}
+        found = {interval: f"{float(text):,g}" for interval, text in found.items()}
+        yield f"| {work} | {' | '.join(found.get(interval, '') for interval in intervals)} | {mine[0].note} |"
 
 
 def _left_out(found: list[list[str]]) -> Iterator[str]:

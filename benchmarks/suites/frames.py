@@ -110,7 +110,7 @@ def _figures(interval: float, rows: list[Row]) -> Iterator[Figure]:
 def _cost(work: Work, rows: list[Row]) -> Iterator[Figure]:
     """CPU seconds of ours for a minute of video: what the model of the cost is made of."""
     if work.seconds is not None and rows:
-        minutes = work.seconds / 60
+        minutes, facts = work.seconds / 60, rows[0].ours_facts
         yield Figure(
             "cost",
             work.video.stem,
@@ -119,6 +119,7 @@ def _cost(work: Work, rows: list[Row]) -> Iterator[Figure]:
             value=round(median(rows[0].ours_cpu_seconds) / minutes, 3),
             wall=round(median(rows[0].ours_wall_seconds) / minutes, 3),
             unit="CPU s a minute",
+            note=f"{facts['bytes'] / max(facts['frames'], 1) / 1e3:.0f} KB",
         )
 
 
