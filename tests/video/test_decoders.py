@@ -28,7 +28,7 @@ WANTED = (0, 7, 8, 31, 59)
 
 def decoded(decoder: str, video: Path) -> list[int | None]:
     index = index_video(video, decode=True)
-    return [read_number(pixels) for pixels in DECODERS[decoder](video, index, WANTED)]
+    return [read_number(picture.pixels()) for picture in DECODERS[decoder](video, index, WANTED)]
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -97,7 +97,9 @@ def test_a_frame_is_rgb_bytes_height_by_width_by_three(tmp_path: Path, decoder: 
     video = write_clip(
         tmp_path / "v.mp4", frames=3, draw=lambda number, size: np.full((size[1], size[0], 3), [200, 40, 80], np.uint8)
     )
-    (pixels,) = DECODERS[decoder](video, index_video(video, decode=True), [1])
+    (picture,) = DECODERS[decoder](video, index_video(video, decode=True), [1])
+    pixels = picture.pixels()
+    assert picture.size == (160, 96)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (96, 160, 3)
     assert np.abs(pixels.mean(axis=(0, 1)) - [200, 40, 80]).max() < 8

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 from hypothesis import given
 from hypothesis import strategies as st
 from media import draw_colours, write_clip
 from mm2energon.video.extract import FrameOptions, extract_frames
-from mm2energon.video.picture import SIZE_FACTOR, fit_pixels
+from mm2energon.video.jpeg import encode_jpeg, encode_picture
+from mm2energon.video.picture import SIZE_FACTOR, UPRIGHT, CodedPicture, fit_pixels
 from mm2energon.video.sampling import Sampling
 from PIL import Image
 
@@ -120,3 +124,57 @@ def test_no_size_exceeds_the_limit(width: int, height: int, max_pixels: int) -> 
     assert fitted[0] * fitted[1] <= max_pixels
     if fitted != (width, height):
         assert fitted[0] % SIZE_FACTOR == fitted[1] % SIZE_FACTOR == 0
+
+
+def planes_of_jpeg(path: Path) -> list[Any]:
+    """Y, Cb and Cr of a JPEG, as they are stored; chroma at the size of luma, each sample twice both ways."""
+    image = Image.open(path)
+    image.draft("YCbCr", image.size)
+    return list(np.moveaxis(np.asarray(image).astype(float), 2, 0))
+
+
+@pytest.mark.parametrize("size", [(160, 96), (162, 98), (161, 97)])
+@pytest.mark.parametrize("colours", [None, (BT601, LIMITED), (BT601, FULL)])
+def test_the_planes_of_bt601_video_are_stored_at_full_range(
+    tmp_path: Path, size: tuple[int, int], colours: tuple[int, int] | None
+) -> None:
+    video = write_clip(tmp_path / "v.mkv", frames=1, codec="ffv1", size=size, colours=colours, draw=draw_colours)
+    with av.open(str(video)) as container:
+        frame = next(container.decode(video=0))
+        luma, cb, cr = (
+            np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width].astype(float)
+            for plane in frame.planes
+        )
+    (path,) = extract_frames(video, FrameOptions(Sampling(fps=30), quality=100)).paths
+    stored = planes_of_jpeg(path)
+    full = colours is not None and colours[1] == FULL
+    wanted = luma if full else (luma - 16) * 255 / 219
+    assert np.abs(stored[0] - np.clip(wanted, 0, 255)).max() <= 2
+    for got, plane in ((stored[1], cb), (stored[2], cr)):
+        wanted = plane if full else (plane - 128) * 255 / 224 + 128
+        blocks = np.kron(np.clip(wanted, 0, 255), np.ones((2, 2)))[: size[1], : size[0]]
+        assert np.abs(got - blocks).mean() <= 2.5  # libjpeg smooths chroma when it stretches it
+
+
+def test_the_way_by_planes_is_nearer_to_the_source_than_the_way_by_rgb(tmp_path: Path) -> None:
+    video = write_clip(tmp_path / "v.mkv", frames=1, codec="ffv1", size=(320, 192), draw=draw_colours)
+    with av.open(str(video)) as container:
+        frame = next(container.decode(video=0))
+        picture = CodedPicture(frame, UPRIGHT, VideoReformatter())
+        by_planes = encode_picture(picture, picture.size, quality=95)
+        by_rgb = encode_jpeg(picture.pixels(), quality=95)
+    drawn = draw_colours(0, (320, 192))
+    assert psnr(Image.open(io.BytesIO(by_planes)), drawn) > psnr(Image.open(io.BytesIO(by_rgb)), drawn)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "colours"),
+    [("yuv420p", (BT709, LIMITED)), ("yuv420p", (BT2020, LIMITED)), ("yuv422p", None), ("yuv420p10le", None)],
+)
+def test_planes_that_mean_other_colours_in_a_jpeg_are_not_stored(
+    tmp_path: Path, pix_fmt: str, colours: tuple[int, int] | None
+) -> None:
+    video = write_clip(tmp_path / "v.mkv", frames=1, codec="ffv1", pix_fmt=pix_fmt, colours=colours)
+    with av.open(str(video)) as container:
+        frame = next(container.decode(video=0))
+        assert CodedPicture(frame, UPRIGHT, None).planes() is None

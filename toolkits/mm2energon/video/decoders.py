@@ -1,4 +1,4 @@
-"""Decoders: the wanted frames of a video, as RGB pixels, from one of several libraries.
+"""Decoders: the wanted frames of a video, from one of several libraries.
 
 PyAV is the truth about which frames there are. The others hand over frames by their ordinal, and only when they count
 as many as the index does: a decoder that drops or invents a frame would hand over the wrong ones.
@@ -9,28 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mm2energon.errors import DependencyError, MediaError, missing_extra
-from mm2energon.video.index import Index, IndexMismatch, decode_frames
-from mm2energon.video.picture import Orientation, read_orientation, to_rgb, turn
+from mm2energon.video.index import Index, decode_frames
+from mm2energon.video.picture import (
+    CodedPicture,
+    Orientation,
+    Picture,
+    Pixels,
+    RgbPicture,
+    read_orientation,
+    to_rgb,
+    turn,
+)
+from mm2energon.video.runs import decode_needed
 from mm2energon.video.streams import lacks_memory, no_frames, open_video, unreadable
 
-#: One frame: uint8, height x width x 3, RGB, upright.
-Pixels = NDArray[np.uint8]
+if TYPE_CHECKING:
+    import av
 
 #: (video, index, wanted ordinals, rising) -> the wanted frames, in that order, made as they are asked for.
-Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Pixels]]
+Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Picture]]
 
 #: Mean difference (0 to 255) below which two decoders show the same picture: a matrix mixed up stays below it.
 SAME_PICTURE = 24.0
 
 
-def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
-    """Decode with PyAV (FFmpeg), up to the last wanted frame; only wanted frames are converted.
+def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:
+    """Decode with PyAV (FFmpeg): no more than the wanted frames need, where the packets tell; only they are converted.
 
     Raises:
         MediaError: `unreadable-video`, also when a wanted frame is damaged.
@@ -40,31 +49,43 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
 
     reformatter = VideoReformatter()
     orientations: dict[int, Orientation] = {}
+    frames = (
+        _decode_all(video, wanted)
+        if index.packets is None
+        else decode_needed(video, index.packets, _pts(index, wanted))
+    )
+    for frame in frames:
+        # One matrix per angle is read: reading ties the frame into a cycle, which keeps its memory for long.
+        if frame.rotation not in orientations:
+            orientations[frame.rotation] = read_orientation(frame)
+        yield CodedPicture(frame, orientations[frame.rotation], reformatter)
+
+
+def _pts(index: Index, ordinals: Sequence[int]) -> list[int]:
+    ticks: list[int] = index.pts[list(ordinals)].tolist()
+    return ticks
+
+
+def _decode_all(video: Path, wanted: Sequence[int]) -> Iterator[av.VideoFrame]:
+    """The wanted frames by their ordinals, from decoding front to back up to the last of them."""
     left = set(wanted)
     damaged = False
     with open_video(video) as (container, stream):
         for ordinal, frame in enumerate(decode_frames(video, container, stream)):
-            if not index.decoded and (ordinal >= len(index) or frame.pts != int(index.pts[ordinal])):
-                raise IndexMismatch
             # What a decoder has patched up spoils the frames that build on it, up to the next key frame.
             damaged = frame.is_corrupt or (damaged and not frame.key_frame)
             if ordinal not in left:
                 continue
             if damaged:
                 raise unreadable(video, f"frame {ordinal} is damaged")
-            # One matrix per angle is read: reading ties the frame into a cycle, which keeps its memory for long.
-            if frame.rotation not in orientations:
-                orientations[frame.rotation] = read_orientation(frame)
-            yield turn(to_rgb(frame, reformatter), orientations[frame.rotation])
+            yield frame
             left.remove(ordinal)
             if not left:
                 return
-    if not index.decoded:
-        raise IndexMismatch
     raise unreadable(video, f"a second pass over it ends before frame {min(left)}")
 
 
-def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
+def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:
     """Decode with OpenCV, front to back; colours are as OpenCV makes them (BT.601, whatever the file says).
 
     Raises:
@@ -92,7 +113,7 @@ def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
                 if count == 0:
                     _require_same(video, "opencv", pixels, first)
                 if count in left:
-                    yield pixels
+                    yield RgbPicture(pixels)
             count += 1
         if count != len(index):
             raise _unfit(video, f"opencv finds {count} frames, {len(index)} are shown")
@@ -107,7 +128,7 @@ def _retrieve(video: Path, capture: Any) -> Pixels:
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
-def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pixels]:
+def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:
     """Decode with decord, front to back; colours are as decord makes them.
 
     Raises:
@@ -138,7 +159,7 @@ def decode_decord(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[
             if ordinal == 0:
                 _require_same(video, "decord", pixels, first)
             if ordinal in left:
-                yield pixels
+                yield RgbPicture(pixels)
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _unfit(video, f"decord cannot decode it ({text})") from error

@@ -9,9 +9,9 @@ from typing import Any
 from mm2energon.errors import InputError
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.index import Index, IndexMismatch, index_video
-from mm2energon.video.jpeg import encode_jpeg
+from mm2energon.video.jpeg import encode_picture
 from mm2energon.video.layout import SIDECAR_VERSION, Frames, find_frames
-from mm2energon.video.picture import SIZE_FACTOR, fit_pixels, resize
+from mm2energon.video.picture import SIZE_FACTOR, fit_pixels
 from mm2energon.video.places import Place, choose_place, frame_name, frame_places, read_own_sidecar
 from mm2energon.video.sampling import Choice, Sampling, choose
 from mm2energon.video.streams import file_facts, no_frames
@@ -125,10 +125,10 @@ def _write_frames(video: Path, options: FrameOptions, folder: Path, index: Index
     frame_bytes = []
     size: tuple[int, int] | None = None
     decode = DECODERS[options.decoder]
-    for number, pixels in enumerate(decode(video, index, choice.indices), start=1):
+    for number, picture in enumerate(decode(video, index, choice.indices), start=1):
         if size is None:  # later frames of another size are brought to that of the first
-            size = fit_pixels(pixels.shape[1], pixels.shape[0], options.max_pixels)
-        data = encode_jpeg(resize(pixels, size), quality=options.quality)
+            size = fit_pixels(*picture.size, options.max_pixels)
+        data = encode_picture(picture, size, quality=options.quality)
         (folder / frame_name(number, count)).write_bytes(data)
         frame_bytes.append(len(data))
     if size is None:

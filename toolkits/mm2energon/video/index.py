@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.video.packets import SPLICE_SECONDS, PacketScan, scan_packets
+from mm2energon.video.reach import PacketOrder
 from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
 
 if TYPE_CHECKING:
@@ -35,11 +36,16 @@ class Index:
     time_base: Fraction
     #: When the last frame leaves the screen, in ticks.
     end: int
-    #: True when every frame was decoded to make the index; False when it was read off the packets alone.
-    decoded: bool
+    #: Where the index was read off the packets alone: these. None when every frame was decoded to make it.
+    packets: PacketOrder | None = None
 
     def __len__(self) -> int:
         return int(self.pts.size)
+
+    @property
+    def decoded(self) -> bool:
+        """Whether every frame was decoded to make the index."""
+        return self.packets is None
 
     @property
     def start_seconds(self) -> float:
@@ -87,8 +93,8 @@ def index_video(video: Path, *, decode: bool = False) -> Index:
     """
     scan = scan_packets(video)
     if not decode and scan.trustworthy:
-        ticks = np.sort(np.asarray(scan.shown, dtype=np.int64))
-        return _index(ticks, scan, last_duration=scan.last_duration, decoded=False)
+        index = _index(np.sort(scan.shown), scan, last_duration=scan.last_duration)
+        return replace(index, packets=scan.order())
     return _decode_index(video, scan)
 
 
@@ -163,11 +169,11 @@ def _last_packet_alone_fails(video: Path) -> bool:
 
 def _unstamped(count: int, scan: PacketScan) -> Index:
     """An index for a file without pts: the n-th frame is shown at the n-th decoding time, else at n / source fps."""
-    if len(scan.dts) == count and all(low < high for low, high in zip(scan.dts, scan.dts[1:], strict=False)):
-        return _index(np.asarray(scan.dts, dtype=np.int64), scan, last_duration=0)
+    if scan.shown_dts.size == count and (np.diff(scan.shown_dts) > 0).all():
+        return _index(scan.shown_dts, scan, last_duration=0)
     tick = 1 / scan.rate
     ordinals = np.arange(count, dtype=np.int64)
-    return Index(pts=ordinals, time_base=tick, end=count, decoded=True)
+    return Index(pts=ordinals, time_base=tick, end=count)
 
 
 def _risen(pts: NDArray[np.int64], scan: PacketScan) -> NDArray[np.int64]:
@@ -180,11 +186,11 @@ def _risen(pts: NDArray[np.int64], scan: PacketScan) -> NDArray[np.int64]:
     return np.concatenate([pts[:1], pts[0] + np.cumsum(np.where(broken, usual, gaps))])
 
 
-def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int, decoded: bool = True) -> Index:
+def _index(ticks: NDArray[np.int64], scan: PacketScan, *, last_duration: int) -> Index:
     duration = last_duration if last_duration > 0 else _usual_gap(ticks)
     if duration <= 0:  # a single frame of unknown length
         duration = max(round(1 / (scan.rate * scan.time_base)), 1)
-    return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration, decoded=decoded)
+    return Index(pts=ticks, time_base=scan.time_base, end=int(ticks[-1]) + duration)
 
 
 def _usual_gap(ticks: NDArray[np.int64]) -> int:

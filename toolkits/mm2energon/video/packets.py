@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from mm2energon.video.streams import no_frames, open_video, read_packets, unreadable
+import numpy as np
+from numpy.typing import NDArray
+
+from mm2energon.video.reach import PacketOrder
+from mm2energon.video.references import read_references
+from mm2energon.video.streams import drop_others, no_frames, open_video, read_packets, unreadable
 from mm2energon.video.wholeness import ends_inside, promised_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +39,9 @@ UNSTAMPED = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
 #: Bare streams, whose end nothing but the decoder can judge.
 BARE = UNSTAMPED - {"avi"}
 
+#: Stands for a time stamp that a packet does not have.
+UNKNOWN = -(2**63)
+
 #: Rate of a stream that states none and shows too little to tell.
 FALLBACK_RATE = Fraction(25)
 
@@ -49,30 +59,64 @@ class PacketScan:
     holds_pts: bool
     #: True for a stream without a container.
     is_bare: bool
-    #: pts of the packets that are to be shown, in decoding order, in ticks; packets without a pts are absent.
-    shown: list[int] = field(default_factory=list)
-    #: dts of the packets that are to be shown; packets without one are absent.
-    dts: list[int] = field(default_factory=list)
-    packets: int = 0
-    discarded: int = 0
-    #: Ticks that the packet shown last stays on the screen; 0 when unknown.
+    #: Which time finds a packet on the spot in this container; None: no time does.
+    seeks_by: Literal["pts", "dts"] | None
+    #: pts and dts of every packet in file order, in ticks; `UNKNOWN` where it has none.
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    dts: array[int] = field(default_factory=lambda: array("q"))
+    #: 1 for a packet that is decoded and its frame never shown, as an edit list may say.
+    hidden: bytearray = field(default_factory=bytearray)
+    #: The packets that a decoder can begin with.
+    entries: array[int] = field(default_factory=lambda: array("q"))
+    #: Where the packet shown last begins and how long it stays, in ticks; 0 when unknown.
+    last_pts: int | None = None
     last_duration: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """pts of the packets that are to be shown, in decoding order."""
+        return self._of_shown(self.pts)
+
+    @cached_property
+    def shown_dts(self) -> NDArray[np.int64]:
+        """dts of the packets that are to be shown and have one."""
+        dts = self._of_shown(self.dts)
+        known: NDArray[np.int64] = dts[dts != UNKNOWN]
+        return known
 
     @property
     def stamped(self) -> bool:
         """Every packet says when it is to be shown."""
-        return self.holds_pts and len(self.shown) == self.packets - self.discarded and len(self.shown) > 0
+        return self.holds_pts and self.shown.size > 0 and not (self.shown == UNKNOWN).any()
 
     @property
     def trustworthy(self) -> bool:
         """The pts can stand for the frames: all there, no two alike, on one clock."""
-        return self.stamped and len(set(self.shown)) == len(self.shown) and (self.is_steady or not self.may_splice)
+        return (
+            self.stamped and np.unique(self.shown).size == self.shown.size and (self.is_steady or not self.may_splice)
+        )
 
     @property
     def is_steady(self) -> bool:
         """The clock neither goes back nor leaps."""
-        longest = SPLICE_SECONDS / self.time_base
-        return all(0 <= after - before <= longest for before, after in zip(self.dts, self.dts[1:], strict=False))
+        steps = np.diff(self.shown_dts)
+        return bool(((steps >= 0) & (steps <= float(SPLICE_SECONDS / self.time_base))).all())
+
+    def order(self) -> PacketOrder:
+        """What finds the packets that wanted frames need."""
+        seek_ticks = {"pts": self.pts, "dts": self.dts, None: array("q")}[self.seeks_by]
+        return PacketOrder(
+            pts=np.asarray(self.pts, dtype=np.int64),
+            discarded=np.frombuffer(self.hidden, dtype=np.bool_),
+            entries=np.asarray(self.entries, dtype=np.int64),
+            seek_ticks=None if UNKNOWN in seek_ticks or not seek_ticks else np.asarray(seek_ticks, dtype=np.int64),
+        )
+
+    def _of_shown(self, ticks: array[int]) -> NDArray[np.int64]:
+        return np.asarray(ticks, dtype=np.int64)[~np.frombuffer(self.hidden, dtype=np.bool_)]
 
 
 def scan_packets(video: Path) -> PacketScan:
@@ -83,53 +127,43 @@ def scan_packets(video: Path) -> PacketScan:
     """
     with open_video(video) as (container, stream):
         _check_end(video, container)
+        kinds = set(container.format.name.split(","))
         scan = PacketScan(
             time_base=Fraction(stream.time_base or 1),
             rate=_stated_rate(stream),
-            may_splice="mpegts" in container.format.name,
-            holds_pts=container.format.name not in UNSTAMPED,
-            is_bare=container.format.name in BARE,
+            may_splice="mpegts" in kinds,
+            holds_pts=not kinds & UNSTAMPED,
+            is_bare=bool(kinds & BARE),
+            seeks_by="pts" if "matroska" in kinds else "dts" if "mov" in kinds else None,
         )
-        last_pts = None
-        end_seconds = 0.0
-        for packet in read_packets(container, list(container.streams)):
-            if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
-                continue
-            end_seconds = max(end_seconds, _end_seconds(packet))
-            if packet.stream_index != stream.index:
-                continue
-            if packet.is_corrupt and (_promises(container) or container.format.name in SIZED):
-                raise unreadable(video, "it ends in the middle of a frame")
-            _count(scan, packet)
-            if packet.pts is not None and not packet.is_discard and (last_pts is None or packet.pts > last_pts):
-                last_pts = packet.pts
-                scan.last_duration = int(packet.duration or 0)
-        _check_whole(video, container, stream, packets=scan.packets, end_seconds=end_seconds)
-    if scan.packets == scan.discarded:
+        drop_others(container, stream)
+        _read(video, scan, container, stream)
+        listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0
+        if len(scan) < listed:
+            raise unreadable(video, f"it holds {len(scan)} of the {listed} frames that its header lists")
+        promised = _promised_seconds(container)
+    _check_whole(video, scan, promised)
+    if scan.shown.size == 0:
         raise no_frames(video, "its video stream is empty")
     return scan
 
 
-def _count(scan: PacketScan, packet: Any) -> None:
-    scan.packets += 1
-    if packet.is_discard:
-        scan.discarded += 1
-        return
-    if packet.pts is not None:
-        scan.shown.append(packet.pts)
-    if packet.dts is not None:
-        scan.dts.append(packet.dts)
-
-
-def _end_seconds(packet: Any) -> float:
-    stamp = packet.pts if packet.pts is not None else packet.dts
-    if stamp is None or packet.time_base is None:
-        return 0.0
-    return float((stamp + (packet.duration or 0)) * packet.time_base)
-
-
-def _promises(container: InputContainer) -> bool:
-    return any(name in PROMISING for name in container.format.name.split(","))
+def _read(video: Path, scan: PacketScan, container: InputContainer, stream: VideoStream) -> None:
+    references = read_references(stream.codec_context)
+    refuses_corrupt = bool(set(container.format.name.split(",")) & (PROMISING | SIZED))
+    for packet in read_packets(container, [stream]):
+        if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
+            continue
+        if refuses_corrupt and packet.is_corrupt:
+            raise unreadable(video, "it ends in the middle of a frame")
+        pts, dts = packet.pts, packet.dts
+        if references is not None and packet.is_keyframe and references.is_entry(packet):
+            scan.entries.append(len(scan))
+        scan.pts.append(UNKNOWN if pts is None else pts)
+        scan.dts.append(UNKNOWN if dts is None else dts)
+        scan.hidden.append(packet.is_discard)
+        if pts is not None and (scan.last_pts is None or pts > scan.last_pts) and not packet.is_discard:
+            scan.last_pts, scan.last_duration = pts, int(packet.duration or 0)
 
 
 def _check_end(video: Path, container: InputContainer) -> None:
@@ -140,22 +174,38 @@ def _check_end(video: Path, container: InputContainer) -> None:
         raise unreadable(video, "it ends in the middle of a frame or a packet")
 
 
-def _check_whole(
-    video: Path, container: InputContainer, stream: VideoStream, *, packets: int, end_seconds: float
-) -> None:
-    """A file that was cut off must not become a shorter video: compare with the times and the frames in its header."""
-    if not _promises(container):
-        return
-    listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0
-    if packets < listed:
-        raise unreadable(video, f"it holds {packets} of the {listed} frames that its header lists")
-    if container.duration is None:
-        return
+def _promised_seconds(container: InputContainer) -> float | None:
+    """When the last stream ends, by the header; None where it does not say."""
+    kinds = set(container.format.name.split(","))
+    if not kinds & PROMISING or container.duration is None:
+        return None
     # Microseconds. Matroska may count its duration from 0 or from a late start: the lower is what it promises.
-    counted_from = 0 if "matroska" in container.format.name else container.start_time or 0
-    promised = (container.duration + counted_from) / 1_000_000
+    counted_from = 0 if "matroska" in kinds else container.start_time or 0
+    return float(container.duration + counted_from) / 1_000_000
+
+
+def _check_whole(video: Path, scan: PacketScan, promised: float | None) -> None:
+    """A file that was cut off must not become a shorter video: compare with the time in its header."""
+    if promised is None:
+        return
+    stamps = max(scan.pts, default=UNKNOWN), max(scan.dts, default=UNKNOWN)
+    end_seconds = float((max(stamps) + scan.last_duration) * scan.time_base)
+    if end_seconds < promised - SLACK_SECONDS:  # it may be another stream that is so long
+        end_seconds = max(end_seconds, _end_of_all(video))
     if end_seconds < promised - SLACK_SECONDS:
         raise unreadable(video, f"it ends at {end_seconds:.2f} s, its header says {promised:.2f} s")
+
+
+def _end_of_all(video: Path) -> float:
+    """When the last packet of any stream ends, in seconds."""
+    ends: dict[Fraction, int] = {}
+    with open_video(video) as (container, _):
+        for packet in read_packets(container, list(container.streams)):
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.size and stamp is not None and packet.time_base is not None:
+                end = stamp + (packet.duration or 0)
+                ends[packet.time_base] = max(end, ends.get(packet.time_base, end))
+    return max((float(end * time_base) for time_base, end in ends.items()), default=0.0)
 
 
 def _stated_rate(stream: VideoStream) -> Fraction:

@@ -75,6 +75,15 @@ def read_packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]
             return
 
 
+def drop_others(container: InputContainer, stream: VideoStream) -> None:
+    """Have the container pass over what belongs to other streams: not read at all where it knows where they lie."""
+    from av.stream import Discard
+
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+
+
 def file_facts(video: Path) -> os.stat_result:
     """Size and times of a video file.
 

@@ -1,0 +1,96 @@
+"""References: what the head of a coded picture tells about the pictures that it needs, and that need it.
+
+Containers do not say which pictures no other one is built on (their flag for it was never set in any file that we met),
+and call a picture a key frame that a decoder cannot begin with exactly. The first bytes of its slices say both.
+H.264: ITU-T H.264, 7.3.1 and 7.4.1. HEVC: ITU-T H.265, 7.3.1.2 and 7.4.2.2. The records in front of streams in MP4 and
+Matroska: ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Codecs whose key frames are a fresh start, whatever stood before, and whose packets are one shown frame each.
+_FRESH_AT_KEYS = frozenset({"vp9", "av1", "mjpeg", "prores"})
+
+_H264_SLICES = range(1, 6)
+_H264_IDR = 5
+_HEVC_SLICES = range(32)
+#: IDR with and without leading pictures, and CRA; of BLA the leading pictures are lost wherever decoding begins.
+_HEVC_ENTRIES = frozenset({19, 20, 21})
+#: TRAIL_N, TSA_N, STSA_N, RADL_N, RASL_N: no picture of the same temporal layer refers to them.
+_HEVC_UNREFERENCED = frozenset({0, 2, 4, 6, 8})
+_START_CODE = b"\0\0\1"
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Reads the packets of one stream."""
+
+    codec: str
+    #: Bytes of the length before each unit; 0 where start codes part them.
+    length_bytes: int = 0
+    #: The highest layer in time, which no other refers to; None: not known.
+    top_layer: int | None = None
+
+    def is_entry(self, packet: Any) -> bool:
+        """Whether a decoder that begins here shows this frame, and all later ones, as if it had begun before."""
+        if not packet.is_keyframe:
+            return False
+        if self.codec == "h264":
+            return self._slice_header(packet) & 31 == _H264_IDR
+        if self.codec == "hevc":
+            return self._slice_header(packet) >> 9 in _HEVC_ENTRIES
+        return True
+
+    def is_unreferenced(self, packet: Any) -> bool:
+        """Whether all other frames decode the same without this packet; False where that is not certain."""
+        if self.codec == "h264":
+            header = self._slice_header(packet)
+            return header & 31 in _H264_SLICES and header & 0x60 == 0
+        if self.codec == "hevc" and self.top_layer is not None:
+            header = self._slice_header(packet)
+            return header >> 9 in _HEVC_UNREFERENCED and (header & 7) - 1 == self.top_layer
+        return False
+
+    def _slice_header(self, packet: Any) -> int:
+        """Header of the first slice in a packet: one byte of H.264, two of HEVC; 0 when there is none."""
+        data = memoryview(packet)
+        return self._behind_length(data) if self.length_bytes else self._behind_start_code(bytes(data))
+
+    def _behind_length(self, data: memoryview) -> int:
+        at, size = 0, len(data) - self.length_bytes - 1
+        while at < size:
+            begin = at + self.length_bytes
+            if header := self._slice(data[begin], data[begin + 1]):
+                return header
+            at = begin + int.from_bytes(data[at:begin], "big")
+        return 0
+
+    def _behind_start_code(self, data: bytes) -> int:
+        at = data.find(_START_CODE)
+        while 0 <= at < len(data) - 4:
+            if header := self._slice(data[at + 3], data[at + 4]):
+                return header
+            at = data.find(_START_CODE, at + 3)
+        return 0
+
+    def _slice(self, first: int, second: int) -> int:
+        if self.codec == "h264":
+            return first if first & 31 in _H264_SLICES else 0
+        return first << 8 | second if first >> 1 in _HEVC_SLICES else 0
+
+
+def read_references(codec_context: Any) -> References | None:
+    """How to read the packets of a stream; None for a codec whose frames are to be decoded one after another."""
+    codec, record = codec_context.name, bytes(codec_context.extradata or b"")
+    name = {"libdav1d": "av1", "libvpx-vp9": "vp9"}.get(codec, codec)
+    if name in _FRESH_AT_KEYS:
+        return References(name)
+    if name == "h264":
+        return References(name, length_bytes=(record[4] & 3) + 1 if len(record) > 6 and record[0] == 1 else 0)
+    if name == "hevc" and len(record) > 22 and record[0] == 1:
+        layers = record[21] >> 3 & 7
+        return References(name, length_bytes=(record[21] & 3) + 1, top_layer=layers - 1 if layers else None)
+    return References(name) if name == "hevc" else None
