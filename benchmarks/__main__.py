@@ -32,21 +32,31 @@ def main() -> None:
     setting = Setting(scale, data, arguments.repeats or scale.repeats, media, say)
     results = Results()
     begun = time.monotonic()
-    try:
-        for name in arguments.suite or SUITES:
-            parts, run = SUITES[name]
-            for part in parts:
-                make(part, setting)
-            run(setting, results)
-    finally:
-        shutil.rmtree(data / "scratch", ignore_errors=True)
+    failed = [name for name in arguments.suite or SUITES if not run_suite(name, setting, results)]
+    shutil.rmtree(data / "scratch", ignore_errors=True)
+    output = data / "incomplete.json" if failed else arguments.output
     seconds = time.monotonic() - begun
-    save(arguments.output, results, scale=scale.name, repeats=setting.repeats, seconds=seconds)
-    say(f"{arguments.output}: {len(results.figures)} figures, {seconds / 60:.0f} minutes")
-    if arguments.output == report.RESULTS:
+    save(output, results, scale=scale.name, repeats=setting.repeats, seconds=seconds)
+    say(f"{output}: {len(results.figures)} figures, {seconds / 60:.0f} minutes")
+    if output == report.RESULTS:
         report.main()
     else:
-        sys.stdout.write(report.page(report.load(arguments.output)))
+        sys.stdout.write(report.page(report.load(output)))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def run_suite(name: str, setting: Setting, results: Results) -> bool:
+    """Run one suite; whether it came to its end. What it found before it failed is kept, and the others go on."""
+    parts, run = SUITES[name]
+    for part in parts:
+        make(part, setting)
+    try:
+        run(setting, results)
+    except RuntimeError as error:
+        say(f"{name}: {error}")
+        return False
+    return True
 
 
 def parse() -> argparse.Namespace:

@@ -38,7 +38,7 @@ def _make_images(folder: Path, count: int) -> list[str]:
     base = np.clip(127 + 55 * waves + grain, 0, 255).astype(np.uint8)
     names = []
     for number in range(count):
-        width, height = 400 + 8 * int(random.integers(0, 18)), 300 + 8 * int(random.integers(0, 14))
+        width, height = 520 + 8 * int(random.integers(0, 18)), 400 + 8 * int(random.integers(0, 14))
         left, top = int(random.integers(0, 2000 - width)), int(random.integers(0, 1600 - height))
         crop = np.ascontiguousarray(base[top : top + height, left : left + width])
         quality = 88 + number % 8
