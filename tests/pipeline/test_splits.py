@@ -1,21 +1,27 @@
 """Splits: groups stay together, and the ratio is met as nearly as they allow."""
 
 import itertools
+import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mm2energon.pipeline.splits import Groups, assign
+from mm2energon.pipeline import splits
+from mm2energon.pipeline.splits import SPLITS, Groups
 
 RATIOS = [(9, 1, 0), (8, 1, 1), (1, 1, 0), (7, 2, 1), (0, 0, 1), (0.5, 0.5, 0), (98, 1, 1)]
 
 
 def groups_of(sizes, seed=42):
-    groups = Groups()
+    groups = Groups(seed=seed)
     for name, size in enumerate(sizes):
         for _ in range(size):
-            groups.add([f"medium {name}"], seed=seed)
+            groups.add([f"medium {name}"])
     return groups
+
+
+def assign(groups, ratios):
+    return [SPLITS[place] for place in splits.assign(groups, ratios)]
 
 
 def shares(ratios):
@@ -30,10 +36,10 @@ def miss(counts, ratios):
 
 def best_miss(sizes, ratios):
     """The least possible, by trying everything that leaves no split empty without need."""
-    splits = [split for split, share in ratios.items() if share > 0]
+    names = [split for split, share in ratios.items() if share > 0]
     found = []
-    for dealt in itertools.product(splits, repeat=len(sizes)):
-        if len(set(dealt)) == min(len(splits), len(sizes)):
+    for dealt in itertools.product(names, repeat=len(sizes)):
+        if len(set(dealt)) == min(len(names), len(sizes)):
             counts = dict.fromkeys(ratios, 0)
             for size, split in zip(sizes, dealt, strict=True):
                 counts[split] += size
@@ -86,9 +92,9 @@ def test_no_split_with_a_share_is_empty_when_there_are_groups_enough_and_none_wi
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=3), min_size=1, max_size=25))
 def test_samples_that_share_a_medium_stand_in_one_split_however_long_the_chain(media):
-    groups = Groups()
+    groups = Groups(seed=1)
     for names in media:
-        groups.add([str(name) for name in names], own=["text"], seed=1)
+        groups.add([str(name) for name in names], own=["text"])
     found = assign(groups, shares((2, 1, 1)))
     for (one, here), (other, there) in itertools.combinations(zip(media, found, strict=True), 2):
         assert here == there or not set(one) & set(other)
@@ -108,3 +114,36 @@ def test_one_group_that_is_nearly_all_leaves_the_rest_to_the_other_split():
 def test_the_seed_and_the_names_decide_who_goes_where():
     dealt = [tuple(assign(groups_of([1] * 20, seed), shares((1, 1, 0)))) for seed in (1, 1, 2)]
     assert dealt[0] == dealt[1] != dealt[2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ratios", "expected"),
+    [
+        ([1] * 24, (8, 1, 1), "errraearrrarrrrrrrrrrrrr"),
+        ([4, 1, 3, 1, 1, 2, 1, 1, 5, 2], (7, 2, 1), "aaaarrrrrrrrrrrrrrree"),
+        ([3, 3, 1], (1, 1, 0), "rrraaar"),
+    ],
+)
+def test_samples_stay_in_the_splits_that_earlier_versions_gave_them(sizes, ratios, expected):
+    """As version 0.1.0 dealt them; another split would bring what was trained on into the validation."""
+    assert "".join(split[1] for split in assign(groups_of(sizes), shares(ratios))) == expected
+
+
+@given(st.lists(st.lists(st.integers(0, 20), max_size=3), max_size=40))
+def test_a_group_is_what_can_be_reached_and_bears_the_number_of_its_first_sample(media):
+    groups = Groups(seed=1)
+    expected = list(range(len(media)))
+    for names in media:
+        groups.add([str(name) for name in names])
+    for _ in media:
+        for one, other in itertools.permutations(range(len(media)), 2):
+            if set(media[one]) & set(media[other]):
+                expected[one] = min(expected[one], expected[other])
+    assert groups.members().tolist() == expected
+
+
+def test_a_long_chain_of_samples_is_one_group():
+    groups = Groups(seed=1)
+    for number in random.Random(3).sample(range(5000), 5000):
+        groups.add([f"{number}", f"{number + 1}"])
+    assert set(groups.members().tolist()) == {0}

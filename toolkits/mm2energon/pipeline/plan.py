@@ -12,9 +12,9 @@ import shutil
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps, loads
@@ -33,6 +33,10 @@ from mm2energon.pipeline.prepare import (
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
 from mm2energon.storage import write_whole
 from mm2energon.targets import Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SAMPLES = "samples.jsonl"
 _PLAN = "plan.json"
@@ -67,6 +71,10 @@ class Unit:
     offsets: tuple[int, ...]
     #: Their numbers in the dataset, which their keys begin with.
     numbers: tuple[int, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, for the plan."""
+        return {name: getattr(self, name) for name in ("number", "name", "split", "offsets", "numbers")}
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ class _Collected:
     """What is kept in memory of each planned sample: numbers only."""
 
     def __init__(self, planning: Planning) -> None:
-        self.groups = Groups()
+        self.groups = Groups(seed=planning.arrangement.seed)
         self.offsets = array("Q")
         self.sizes = array("Q")
         self.refused_by: Counter[str] = Counter()
@@ -176,15 +184,15 @@ class _Collected:
         self.refused_by.update(prepared.refused_by)
         self.other_rates += differs_from_2_fps(prepared)
         shared = group_names(prepared, self._arrangement.group_by)
-        self.groups.add(shared, own=[] if shared else [content_name(prepared)], seed=self._arrangement.seed)
+        self.groups.add(shared, own=[] if shared else [content_name(prepared)])
 
 
 def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
-    splits = assign(collected.groups, planning.arrangement.ratios)
-    samples = {split: splits.count(split) for split in SPLITS}
+    split_of = assign(collected.groups, planning.arrangement.ratios)
+    samples = {split: int((split_of == place).sum()) for place, split in enumerate(SPLITS)}
     count = 0
-    for unit in _units(splits, collected, planning.arrangement):
-        text = dumps(asdict(unit))
+    for unit in _units(split_of, collected, planning.arrangement):
+        text = dumps(unit.as_json())
         collected.hash.update(text)
         (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
         count += 1
@@ -194,29 +202,31 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
     return plan
 
 
-def _units(splits: list[str], collected: _Collected, arrangement: Arrangement) -> Iterator[Unit]:
+def _units(split_of: NDArray[np.uint8], collected: _Collected, arrangement: Arrangement) -> Iterator[Unit]:
+    import numpy as np
+
+    sizes, offsets = np.asarray(collected.sizes).astype(np.int64), np.asarray(collected.offsets)
     unit = 0
-    for split in SPLITS:
-        numbers = [number for number, name in enumerate(splits) if name == split]
+    for number_of_split, split in enumerate(SPLITS):
+        numbers = np.flatnonzero(split_of == number_of_split)
         if arrangement.shuffle:
-            random.Random(arrangement.seed).shuffle(numbers)
-        for place, chunk in enumerate(_cut(numbers, collected.sizes, arrangement)):
-            offsets = tuple(collected.offsets[number] for number in chunk)
-            yield Unit(unit, f"{split}-shard-{place:06d}.tar", split, offsets, tuple(chunk))
+            random.Random(arrangement.seed).shuffle(numbers)  # type: ignore[call-overload]
+        for place, (start, end) in enumerate(_cut(sizes[numbers], arrangement)):
+            held = numbers[start:end]
+            name = f"{split}-shard-{place:06d}.tar"
+            yield Unit(unit, name, split, tuple(offsets[held].tolist()), tuple(held.tolist()))
             unit += 1
 
 
-def _cut(numbers: list[int], sizes: array[int], arrangement: Arrangement) -> Iterator[list[int]]:
+def _cut(sizes: NDArray[np.int64], arrangement: Arrangement) -> Iterator[tuple[int, int]]:
     """Consecutive samples, as many as a shard may hold; one that is larger than that by itself has its own."""
-    chunk: list[int] = []
-    held = _END_BYTES
-    for number in numbers:
-        full = len(chunk) >= arrangement.max_samples
-        too_big = arrangement.max_bytes is not None and held + sizes[number] > arrangement.max_bytes
-        if chunk and (full or too_big):
-            yield chunk
-            chunk, held = [], _END_BYTES
-        chunk.append(number)
-        held += sizes[number]
-    if chunk:
-        yield chunk
+    ends = sizes.cumsum()
+    start = 0
+    while start < len(sizes):
+        end = min(start + arrangement.max_samples, len(sizes))
+        if arrangement.max_bytes is not None:
+            before = int(ends[start - 1]) if start else 0
+            fitting = int(ends.searchsorted(before + arrangement.max_bytes - _END_BYTES, side="right"))
+            end = max(start + 1, min(end, fitting))
+        yield start, end
+        start = end

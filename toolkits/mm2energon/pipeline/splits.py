@@ -11,6 +11,11 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations, product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # numpy is imported where it is needed: a tenth of a second
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPLITS = ("train", "val", "test")
 
@@ -23,66 +28,81 @@ _POLISHED_SIZES = 64
 
 
 class Groups:
-    """Samples joined by what they share (union-find); flat arrays, so that millions fit."""
+    """Samples joined by what they share; flat arrays of hashes, so that millions fit."""
 
-    def __init__(self) -> None:
-        self._parent = array("q")
+    def __init__(self, *, seed: int) -> None:
+        self._seed = f"{seed}\0".encode()
         self._rank = array("Q")
-        self._first_with: dict[int, int] = {}
+        self._shared = array("Q")
+        self._shared_by = array("q")
 
-    def add(self, shared: Iterable[str], *, own: Iterable[str] = (), seed: int) -> None:
-        """Add the next sample, joined to every earlier one with which it shares a string.
+    def add(self, shared: Iterable[str], *, own: Iterable[str | bytes] = ()) -> None:
+        """Add the next sample, joined to every other one with which it shares a string.
 
         Args:
             own: strings that join it to nothing, and only give it its place in the hashed order.
         """
-        number = len(self._parent)
-        self._parent.append(number)
-        lowest = (1 << 64) - 1
-        for name in shared:
-            digest = _hash64(f"{seed}\0{name}")
-            lowest = min(lowest, digest)
-            first = self._first_with.setdefault(digest, number)
-            if first != number:
-                self._join(first, number)
-        self._rank.append(min([lowest, *(_hash64(f"{seed}\0{name}") for name in own)]))
+        digests = [self._hash64(name) for name in shared]
+        self._shared.extend(digests)
+        self._shared_by.extend([len(self._rank)] * len(digests))
+        digests += [self._hash64(name) for name in own]
+        self._rank.append(min(digests, default=(1 << 64) - 1))
 
-    def members(self) -> list[int]:
-        """For each sample, the number of the sample that stands for its group."""
-        return [self._root(number) for number in range(len(self._parent))]
+    def members(self) -> NDArray[np.int64]:
+        """For each sample, the number of the first sample of its group."""
+        import numpy as np
 
-    def rank(self, number: int) -> int:
-        """Where a sample stands in the hashed order."""
-        return self._rank[number]
+        digests, samples = np.asarray(self._shared), np.asarray(self._shared_by)
+        order = np.argsort(digests, kind="stable")
+        digests, samples = digests[order], samples[order]
+        joins = digests[1:] == digests[:-1]
+        return _components(len(self._rank), samples[:-1][joins], samples[1:][joins])
 
-    def _join(self, one: int, other: int) -> None:
-        low, high = sorted((self._root(one), self._root(other)))
-        self._parent[high] = low
+    def ranks(self) -> NDArray[np.uint64]:
+        """Where each sample stands in the hashed order."""
+        import numpy as np
 
-    def _root(self, number: int) -> int:
-        root = number
-        while self._parent[root] != root:
-            root = self._parent[root]
-        while self._parent[number] != root:
-            self._parent[number], number = root, self._parent[number]
-        return root
+        return np.asarray(self._rank)
+
+    def _hash64(self, name: str | bytes) -> int:
+        name = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name
+        return int.from_bytes(hashlib.blake2b(self._seed + name, digest_size=8).digest(), "big")
 
 
-def assign(groups: Groups, ratios: Mapping[str, float]) -> list[str]:
-    """The split of each sample.
+def _components(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lowest number that can be reached from each number below `count` by the links `one[i]` - `other[i]`."""
+    import numpy as np
+
+    lowest = np.arange(count)
+    while True:
+        one, other = lowest[one], lowest[other]
+        apart = one != other
+        one, other = one[apart], other[apart]
+        if not len(one):
+            return lowest
+        np.minimum.at(lowest, np.maximum(one, other), np.minimum(one, other))
+        while not np.array_equal(further := lowest[lowest], lowest):
+            lowest = further
+
+
+def assign(groups: Groups, ratios: Mapping[str, float]) -> NDArray[np.uint8]:
+    """The split of each sample, as its place in SPLITS.
 
     Args:
         ratios: split name -> share, of any sum; at least one is positive.
     """
-    members = groups.members()
-    sizes: dict[int, int] = {}
-    ranks: dict[int, int] = {}
-    for number, root in enumerate(members):
-        sizes[root] = sizes.get(root, 0) + 1
-        ranks[root] = min(ranks.get(root, groups.rank(number)), groups.rank(number))
-    order = sorted(sizes, key=lambda root: (-sizes[root], ranks[root], root))
-    split_of = _deal(order, sizes, _targets(ratios, len(members)))
-    return [split_of[root] for root in members]
+    import numpy as np
+
+    members, ranks = groups.members(), groups.ranks()
+    sizes = np.bincount(members, minlength=len(members))
+    lowest = ranks.copy()
+    np.minimum.at(lowest, members, ranks)
+    roots = np.flatnonzero(sizes)
+    order = roots[np.lexsort((roots, lowest[roots], -sizes[roots]))]
+    dealt = _deal(array("q", sizes[order].tobytes()), _targets(ratios, len(members)))
+    split_of = np.zeros(len(members), np.uint8)
+    split_of[order] = np.frombuffer(dealt, np.uint8)
+    return split_of[members]
 
 
 def _targets(ratios: Mapping[str, float], total: int) -> dict[str, float]:
@@ -90,83 +110,96 @@ def _targets(ratios: Mapping[str, float], total: int) -> dict[str, float]:
     return {split: total * share / whole for split, share in ratios.items() if share > 0}
 
 
-def _deal(order: Sequence[int], sizes: Mapping[int, int], targets: Mapping[str, float]) -> dict[int, str]:
-    left = dict(targets)
-    split_of: dict[int, str] = {}
-    for root in order:
-        size = sizes[root]
-        fitting = [split for split in targets if left[split] >= size]
-        if fitting:
-            split = max(fitting, key=lambda name: (left[name] / targets[name], targets[name]))
-        else:
-            split = max(targets, key=lambda name: (left[name], targets[name]))
-        split_of[root] = split
+def _deal(sizes: Sequence[int], targets: Mapping[str, float]) -> bytearray:
+    """The split of each group, the largest of which stands first."""
+    names = list(targets)
+    shares = [targets[name] for name in names]
+    left = list(shares)
+    lack = [1.0] * len(shares)
+    every = range(len(shares))
+    choices = bytearray()
+
+    def by_lack(split: int) -> tuple[float, float]:
+        return lack[split], shares[split]
+
+    def by_left(split: int) -> tuple[float, float]:
+        return left[split], shares[split]
+
+    for size in sizes:
+        fitting = [split for split in every if left[split] >= size]
+        split = max(fitting, key=by_lack) if fitting else max(every, key=by_left)
+        choices.append(split)
         left[split] -= size
-    if len(order) <= _ALL_TRIED:
-        return _nearest(order, sizes, split_of, targets)
-    _fill_empty(order, split_of, targets)
-    _polish(order, sizes, split_of, targets)
-    return split_of
+        lack[split] = left[split] / shares[split]
+    if len(sizes) <= _ALL_TRIED:
+        choices = _nearest(sizes, choices, shares)
+    else:
+        _fill_empty(choices, shares)
+        _polish(sizes, choices, targets)
+    return choices.translate(bytes(SPLITS.index(name) for name in names).ljust(256, b"\0"))
 
 
-def _nearest(
-    order: Sequence[int], sizes: Mapping[int, int], dealt: Mapping[int, str], targets: Mapping[str, float]
-) -> dict[int, str]:
+def _nearest(sizes: Sequence[int], dealt: bytearray, shares: Sequence[float]) -> bytearray:
     """Of all ways to deal a few groups, the nearest to the shares that leaves no split empty without need.
 
     Among equals it is the one that changes least of what was dealt.
     """
 
-    def badness(choice: tuple[str, ...]) -> tuple[float, int]:
-        held = dict.fromkeys(targets, 0)
-        for root, split in zip(order, choice, strict=True):
-            held[split] += sizes[root]
-        miss = sum(abs(held[split] - targets[split]) for split in targets)
-        return round(miss, 6), sum(dealt[root] != split for root, split in zip(order, choice, strict=True))
+    def badness(choice: tuple[int, ...]) -> tuple[float, int]:
+        held = [0] * len(shares)
+        for size, split in zip(sizes, choice, strict=True):
+            held[split] += size
+        miss = sum(abs(count - share) for count, share in zip(held, shares, strict=True))
+        return round(miss, 6), sum(before != split for before, split in zip(dealt, choice, strict=True))
 
-    filled = min(len(targets), len(order))
-    choices: Iterator[tuple[str, ...]] = product(targets, repeat=len(order))
-    best = min((choice for choice in choices if len(set(choice)) == filled), key=badness)
-    return dict(zip(order, best, strict=True))
+    filled = min(len(shares), len(sizes))
+    choices: Iterator[tuple[int, ...]] = product(range(len(shares)), repeat=len(sizes))
+    return bytearray(min((choice for choice in choices if len(set(choice)) == filled), key=badness))
 
 
-def _fill_empty(order: Sequence[int], split_of: dict[int, str], targets: Mapping[str, float]) -> None:
+def _fill_empty(dealt: bytearray, shares: Sequence[float]) -> None:
     """Give each split that got nothing the smallest group of a split that has several."""
-    counts = dict.fromkeys(targets, 0)
-    for split in split_of.values():
-        counts[split] += 1
-    for empty in sorted((split for split in targets if not counts[split]), key=lambda name: -targets[name]):
-        for root in reversed(order):
-            if counts[split_of[root]] > 1:
-                counts[split_of[root]] -= 1
-                split_of[root] = empty
+    counts = [dealt.count(split) for split in range(len(shares))]
+    for empty in sorted((split for split, count in enumerate(counts) if not count), key=lambda one: -shares[one]):
+        for group in reversed(range(len(dealt))):
+            if counts[dealt[group]] > 1:
+                counts[dealt[group]] -= 1
+                dealt[group] = empty
                 counts[empty] += 1
                 break
 
 
-def _polish(
-    order: Sequence[int], sizes: Mapping[int, int], split_of: dict[int, str], targets: Mapping[str, float]
-) -> None:
+def _polish(sizes: Sequence[int], dealt: bytearray, targets: Mapping[str, float]) -> None:
     """Move groups, and exchange groups of two splits, as long as that brings the splits nearer to their shares."""
-    held: dict[str, dict[int, list[int]]] = {split: {} for split in targets}  # split -> size -> groups, by rank
-    for root in order:
-        held[split_of[root]].setdefault(sizes[root], []).append(root)
-    over = {split: sum(size * len(g) for size, g in held[split].items()) - targets[split] for split in targets}
-    while len(set(sizes.values())) <= _POLISHED_SIZES and sum(map(abs, over.values())) > _NEAR_ENOUGH:
+    if len(runs := _runs(sizes)) > _POLISHED_SIZES:
+        return
+    # split -> size -> groups, by rank
+    held = {
+        name: {size: array("q", (n for n in range(*run) if dealt[n] == split)) for size, run in runs.items()}
+        for split, name in enumerate(targets)
+    }
+    over = {name: sum(size * len(g) for size, g in held[name].items()) - targets[name] for name in targets}
+    while sum(map(abs, over.values())) > _NEAR_ENOUGH:
         gain, giver, taker, given, taken = max(_exchanges(held, over))
         if gain < _NEAR_ENOUGH:
             return
         moves = [(giver, taker, given)] + ([(taker, giver, taken)] if taken else [])
-        roots = [held[here][size].pop() for here, _, size in moves]
-        for root, (here, there, size) in zip(roots, moves, strict=True):
-            split_of[root] = there
-            held[there].setdefault(size, []).append(root)
+        groups = [held[here][size].pop() for here, _, size in moves]
+        for group, (here, there, size) in zip(groups, moves, strict=True):
+            dealt[group] = list(targets).index(there)
+            held[there][size].append(group)
             over[here] -= size
             over[there] += size
 
 
+def _runs(sizes: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Each size, and where its groups begin and end, when these are ordered by size."""
+    starts = [place for place, size in enumerate(sizes) if not place or size != sizes[place - 1]]
+    return {sizes[start]: (start, end) for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True)}
+
+
 def _exchanges(
-    held: Mapping[str, Mapping[int, list[int]]], over: Mapping[str, float]
+    held: Mapping[str, Mapping[int, Sequence[int]]], over: Mapping[str, float]
 ) -> Iterator[tuple[float, str, str, int, int]]:
     """(how much nearer, giver, taker, size given, size taken in return: 0 for none) of each exchange there is."""
     yield 0.0, "", "", 0, 0
@@ -178,7 +211,3 @@ def _exchanges(
             net = given - taken
             before = abs(over[giver]) + abs(over[taker])
             yield before - abs(over[giver] - net) - abs(over[taker] + net), giver, taker, given, taken
-
-
-def _hash64(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
