@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,6 +22,8 @@ _USUAL_FPS = 2.0
 _REMEMBERED = 4096
 #: By how much a JPEG may grow when it is stored anew, in finer quality.
 _JPEG_GROWS = 4
+#: Bytes copied in the time in which one byte is decoded and encoded anew.
+_ANEW_COSTS = 50
 #: Header and padding of a member of a tar, at most.
 _MEMBER_BYTES = 1024
 
@@ -62,10 +64,20 @@ class PlannedMedia:
         Args:
             min_side: pixels to which the smaller side of a picture is brought.
         """
-        pictures = [*self.images, *(frame for video in self.videos for frame in video.frames)]
-        return sum(_most_bytes(picture, min_side) for picture in pictures) + sum(
-            size + _MEMBER_BYTES for _, size in self.audios
+        pictures = sum(_most_bytes(picture, min_side) for picture in self._pictures())
+        return pictures + sum(size + _MEMBER_BYTES for _, size in self.audios)
+
+    def work_bytes(self, min_side: int) -> int:
+        """How many bytes could be copied while the media are read and stored, some of them anew."""
+        return sum(
+            picture.file_bytes if _passes(picture, min_side) else _ANEW_COSTS * _most_bytes(picture, min_side)
+            for picture in self._pictures()
         )
+
+    def _pictures(self) -> Iterator[PlannedPicture]:
+        yield from self.images
+        for video in self.videos:
+            yield from video.frames
 
     def as_json(self) -> list[Any]:
         """As plain values, for the plan."""
@@ -104,8 +116,13 @@ def _pictures_from_json(value: list[Any]) -> tuple[PlannedPicture, ...]:
     )
 
 
+def _passes(picture: PlannedPicture, min_side: int) -> bool:
+    """Whether a picture goes into a shard byte for byte."""
+    return picture.as_is and min(picture.width, picture.height) >= min_side
+
+
 def _most_bytes(picture: PlannedPicture, min_side: int) -> int:
-    if picture.as_is and min(picture.width, picture.height) >= min_side:
+    if _passes(picture, min_side):
         return picture.file_bytes + _MEMBER_BYTES
     scale = max(1.0, min_side / max(1, min(picture.width, picture.height)))
     pixels = (picture.width * scale + 1) * (picture.height * scale + 1)
@@ -294,7 +311,7 @@ class MediaReader:
         )
 
     def _picture(self, picture: PlannedPicture, origin: str) -> bytes:
-        as_is = picture.as_is and min(picture.width, picture.height) >= self._min_side
+        as_is = _passes(picture, self._min_side)
         data = self._files.read(picture.path, picture.file_bytes) if as_is else None
         if data is None:
             data = self._any_picture(picture, origin, as_is=as_is)

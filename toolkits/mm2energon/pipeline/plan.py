@@ -90,6 +90,8 @@ class Plan:
     refused_by: Mapping[str, int]
     #: Samples that hold a video at another rate than 2 fps.
     other_rates: int = 0
+    #: Bytes to be copied; a picture that is stored anew counts as many as could be copied meanwhile.
+    work_bytes: int = 0
 
     def moved(self, folder: Path) -> Plan:
         """The same plan in another folder."""
@@ -167,6 +169,7 @@ class _Collected:
         self.sizes = array("Q")
         self.refused_by: Counter[str] = Counter()
         self.other_rates = 0
+        self.work_bytes = 0
         self.hash = hashlib.sha256(dumps([_LAYOUT_VERSION, planning.options]))
         self._arrangement = planning.arrangement
         self._min_side = planning.target.rules.min_side if planning.mending.enlarge_small_images else 1
@@ -182,6 +185,7 @@ class _Collected:
         self.sizes.append(prepared.media.most_bytes(self._min_side) + 2 * len(line) + _OVERHEAD_BYTES)
         self._end += len(line)
         self.refused_by.update(prepared.refused_by)
+        self.work_bytes += prepared.media.work_bytes(self._min_side)
         self.other_rates += differs_from_2_fps(prepared)
         shared = group_names(prepared, self._arrangement.group_by)
         self.groups.add(shared, own=[] if shared else [content_name(prepared)])
@@ -196,7 +200,15 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
         collected.hash.update(text)
         (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
         count += 1
-    plan = Plan(folder, collected.hash.hexdigest(), count, samples, dict(collected.refused_by), collected.other_rates)
+    plan = Plan(
+        folder,
+        collected.hash.hexdigest(),
+        count,
+        samples,
+        dict(collected.refused_by),
+        collected.other_rates,
+        collected.work_bytes,
+    )
     with write_whole(folder / _PLAN) as file:
         file.write(dumps({"hash": plan.content_hash, "options": planning.options}))
     return plan

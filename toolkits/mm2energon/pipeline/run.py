@@ -19,6 +19,9 @@ from mm2energon.shards.writer import ShardWriter
 from mm2energon.storage import write_whole
 from mm2energon.targets import target_named
 
+#: Bytes below which a worker more is not worth its start, which takes as long as copying a quarter of them.
+BYTES_OF_A_WORKER = 2 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:

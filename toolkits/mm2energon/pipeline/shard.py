@@ -27,7 +27,7 @@ from mm2energon.pipeline.output import (
 )
 from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
-from mm2energon.pipeline.run import ShardTask, write_shard
+from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
 from mm2energon.storage import inside_root
 from mm2energon.targets import Target
 from mm2energon.video.layout import find_frames
@@ -219,7 +219,7 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
         for number in range(plan.units)
     )
     bar = progress("samples", sum(plan.samples.values()))
-    workers = min(job.workers, plan.units)
+    workers = min(job.workers, plan.units, 1 + plan.work_bytes // BYTES_OF_A_WORKER)
     for outcome in run_each(write_shard, tasks, workers=workers if workers > 1 else 0):
         if outcome.error is not None:
             raise ToolkitError(f"{outcome.error}; run the same command again to go on")
