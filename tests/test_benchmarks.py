@@ -118,6 +118,9 @@ def test_each_suite_gives_rows_and_figures(name: str, data: Path, monkeypatch: p
         assert len(row.ours_cpu_seconds) == len(row.baseline_wall_seconds) >= 1
         assert row.cpu_ratio > 0
         assert row.wall_ratio > 0
+        if row.suite in ("frames", "reading"):
+            same = {fact for fact in row.ours_facts if fact != "bytes"} & set(row.baseline_facts)
+            assert all(row.ours_facts[fact] == row.baseline_facts[fact] for fact in same)
 
 
 def test_contenders_run_in_turn_and_one_that_cannot_is_left_out() -> None:

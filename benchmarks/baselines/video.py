@@ -94,7 +94,7 @@ def decord(*, video: str, output: str, interval: float) -> Work:
             pictures = (picture for batch in _batches(wanted) for picture in reader.get_batch(batch).asnumpy())
             _write_rgb(output, pictures)
         except (DECORDError, RuntimeError, IndexError) as error:
-            raise Unfit(f"decord cannot decode it ({str(error).splitlines()[0][:100]})") from error
+            raise Unfit("decord cannot decode it") from error
         return written(output)
 
     return work

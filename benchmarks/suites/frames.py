@@ -59,6 +59,7 @@ def run(setting: Setting, results: Results) -> None:
         setting.say(f"frames: {work}")
         rows = results.add_race("frames", str(work), race(_contenders(work, setting), setting.repeats))
         by_interval.setdefault(work.interval, []).extend(rows)
+        results.left_out += _other_counts(work, rows)
         results.figures += _cost(work, rows)
     for interval, rows in sorted(by_interval.items()):
         results.figures += _figures(interval, rows)
@@ -105,6 +106,19 @@ def _figures(interval: float, rows: list[Row]) -> Iterator[Figure]:
             yield Figure("frames", work, name, "cost", 1 / cpu, 1 / wall, target=target, note=note)
         else:
             yield Figure("frames", work, name, "faster", cpu, wall, target=FASTER[name].get(interval), note=note)
+
+
+def _other_counts(work: Work, rows: list[Row]) -> Iterator[tuple[str, str, str, str]]:
+    """Baselines that took another number of frames than ours; they are measured all the same."""
+    for row in rows:
+        counts = row.ours_facts["frames"], row.baseline_facts.get("frames")
+        if counts[1] is not None and counts[0] != counts[1]:
+            yield (
+                "frames",
+                str(work),
+                row.baseline,
+                "took another number of frames than mm2energon; measured all the same",
+            )
 
 
 def _cost(work: Work, rows: list[Row]) -> Iterator[Figure]:
