@@ -19,6 +19,7 @@ _CONTROL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+_CONTROL_MARK = "<|"
 _MAX_ASPECT_RATIO = 200
 
 
@@ -78,8 +79,12 @@ def check(sample: Sample, facts: Facts, rules: Rules) -> None:
     Raises:
         SampleError: with the reason.
     """
-    for rule in (_check_tags, _check_turns, _check_system_turns, _check_answer, _check_text):
-        rule(sample, rules)
+    text = "\n".join([turn.text for turn in sample.turns])
+    _check_tags(sample, text, rules)
+    _check_turns(sample, rules)
+    _check_system_turns(sample, rules)
+    _check_answer(sample, rules)
+    _check_text(sample, text, rules)
     _check_counts(sample, facts, rules)
     for width, height in facts.images:
         _check_size(sample, "an image", width, height, rules)
@@ -87,9 +92,10 @@ def check(sample: Sample, facts: Facts, rules: Rules) -> None:
         _check_video(sample, video, rules)
 
 
-def _check_tags(sample: Sample, rules: Rules) -> None:
+def _check_tags(sample: Sample, text: str, rules: Rules) -> None:
+    may_hold_tags = "<" in text
     for tag, media, key in _tags_and_media(sample):
-        found = sample.count_tags(tag)
+        found = text.count(tag) if may_hold_tags else 0
         if found != len(media):
             raise SampleError(
                 f'{sample.origin}: {found} {tag} tags, {len(media)} paths in "{key}"; as many of each were expected; '
@@ -100,7 +106,8 @@ def _check_tags(sample: Sample, rules: Rules) -> None:
                 ),
                 "tag-count",
             )
-        if rules.tags_in_user_turns_only and any(tag in turn.text for turn in sample.turns if turn.role != "user"):
+        in_users = sum(turn.text.count(tag) for turn in sample.turns if turn.role == "user") if found else 0
+        if rules.tags_in_user_turns_only and found > in_users:
             raise SampleError(
                 f"{sample.origin}: a {tag} tag in a turn that is not the user's, where the reader does not expand it; "
                 "tags in user turns were expected; move the tag",
@@ -132,8 +139,11 @@ def _check_turns(sample: Sample, rules: Rules) -> None:
 
 
 def _check_system_turns(sample: Sample, rules: Rules) -> None:
-    first, rest = sample.turns[:1], sample.turns[1:]
-    if rules.system_turn_first and any(turn.role == "system" for turn in rest):
+    roles = [turn.role for turn in sample.turns]
+    if "system" not in roles:
+        return
+    first = sample.turns[:1]
+    if rules.system_turn_first and "system" in roles[1:]:
         raise SampleError(
             f"{sample.origin}: a system turn behind other turns, which chat templates pass over; "
             "one at the beginning was expected; move it, or make it a part of a user turn",
@@ -149,29 +159,42 @@ def _check_system_turns(sample: Sample, rules: Rules) -> None:
 
 
 def _check_answer(sample: Sample, rules: Rules) -> None:
-    if rules.wants_answer and not any(turn.role == "assistant" and turn.text.strip() for turn in sample.turns):
+    if rules.wants_answer and not any(
+        turn.role == "assistant" and turn.text and not turn.text.isspace() for turn in sample.turns
+    ):
         raise SampleError(
             f"{sample.origin}: no assistant turn says anything; an answer to train on was expected; take the entry out",
             "no-answer",
         )
 
 
-def _check_text(sample: Sample, rules: Rules) -> None:
-    text = "\n".join(turn.text for turn in sample.turns)
-    half = next((char for char in text if "\ud800" <= char <= "\udfff"), None) if not text.isascii() else None
+def _check_text(sample: Sample, text: str, rules: Rules) -> None:
+    half = _half_of_a_pair(text)
     if half is not None:
         raise SampleError(
             f"{sample.origin}: the text holds {ascii(half)}, half of a surrogate pair; Unicode text was expected; "
             "mend or take out that character",
             "not-unicode",
         )
-    token = next((token for token in _CONTROL_TOKENS if token in text), None) if rules.no_control_tokens else None
+    if not rules.no_control_tokens or _CONTROL_MARK not in text:
+        return
+    token = next((token for token in _CONTROL_TOKENS if token in text), None)
     if token is not None:
         raise SampleError(
             f"{sample.origin}: the text holds {token}; text without control tokens of the chat template was expected; "
             "take it out",
             "reserved-text",
         )
+
+
+def _half_of_a_pair(text: str) -> str | None:
+    """The first half of a surrogate pair in a text, which UTF-8 cannot hold."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return text[error.start]
+    return None
 
 
 def _check_counts(sample: Sample, facts: Facts, rules: Rules) -> None:

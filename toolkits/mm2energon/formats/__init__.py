@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from mm2energon.errors import SampleError
@@ -30,11 +30,15 @@ class Format(Protocol):
 FORMATS: dict[str, Format] = {"messages": messages, "llava": llava, "sharegpt": sharegpt}
 
 
-def unwrap(entry: Entry) -> Iterator[Entry]:
+def unwrap(entry: Entry) -> Iterable[Entry]:
     """The entry itself, or each of those that it packs in a list, with errors for what is no object."""
     if entry.error is not None or isinstance(entry.value, Mapping):
-        yield entry
-    elif not isinstance(entry.value, list) or not entry.value:
+        return (entry,)
+    return _unpack(entry)
+
+
+def _unpack(entry: Entry) -> Iterator[Entry]:
+    if not isinstance(entry.value, list) or not entry.value:
         code = "empty-entry" if entry.value == [] else "not-an-object"
         found = "an empty list" if entry.value == [] else type_name(entry.value)
         what = f"{entry.origin}: {found}; an object was expected; take it out"

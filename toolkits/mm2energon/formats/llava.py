@@ -16,7 +16,7 @@ from mm2energon.sample import Sample
 
 def matches(entry: Mapping[str, Any]) -> bool:
     """Whether the entry is of this format: a conversation, and a singular media key."""
-    return "conversations" in entry and any(singular in entry for singular in PLURALS)
+    return "conversations" in entry and not PLURALS.keys().isdisjoint(entry)
 
 
 load = sharegpt.load

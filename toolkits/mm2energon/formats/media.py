@@ -29,6 +29,8 @@ def media_list(entry: Mapping[str, Any], singular: str, *, origin: str) -> list[
         SampleError: `bad-media-list` when a field is neither path nor list of paths, or the two keys disagree.
     """
     plural = PLURALS[singular]
+    if singular not in entry and plural not in entry:
+        return []
     one, many = (_as_list(entry.get(key), origin=f'{origin}: "{key}"') for key in (singular, plural))
     if one and many and any(path not in many for path in one):
         raise SampleError(
@@ -51,6 +53,8 @@ def read_paths(entry: Mapping[str, Any], singular: str, *, origin: str) -> tuple
 def read_videos(entry: Mapping[str, Any], turns: tuple[Turn, ...], *, origin: str) -> tuple[Video, ...]:
     """The videos of an entry; a list of pictures inside the list, or in its place with a single tag, is one video."""
     videos = media_list(entry, "video", origin=origin)
+    if not videos:
+        return ()
     tags = sum(turn.text.count(VIDEO_TAG) for turn in turns)
     if tags == 1 and _are_frames(videos):
         return (tuple(videos),)
@@ -59,7 +63,7 @@ def read_videos(entry: Mapping[str, Any], turns: tuple[Turn, ...], *, origin: st
 
 def with_video_tags(turns: tuple[Turn, ...], videos: list[Any]) -> tuple[Turn, ...]:
     """The turns of an entry without images, with `<video>` where the users' `<image>` can only mean its videos."""
-    if any(VIDEO_TAG in turn.text for turn in turns):
+    if not videos or any(VIDEO_TAG in turn.text for turn in turns):
         return turns
     tags = sum(turn.text.count(IMAGE_TAG) for turn in turns if turn.role == "user")
     if tags == 0 or (tags != len(videos) and not (tags == 1 and _are_frames(videos))):

@@ -184,7 +184,8 @@ class _Collected:
         # A target may write each text under two keys.
         self.sizes.append(prepared.media.most_bytes(self._min_side) + 2 * len(line) + _OVERHEAD_BYTES)
         self._end += len(line)
-        self.refused_by.update(prepared.refused_by)
+        if prepared.refused_by:
+            self.refused_by.update(prepared.refused_by)
         self.work_bytes += prepared.media.work_bytes(self._min_side)
         self.other_rates += differs_from_2_fps(prepared)
         shared = group_names(prepared, self._arrangement.group_by)
