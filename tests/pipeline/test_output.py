@@ -41,8 +41,9 @@ def undisturbed(tmp_path):
     return root, tree_bytes(tmp_path / "whole")
 
 
-def test_two_workers_write_the_same_bytes_as_one(undisturbed, tmp_path):
+def test_two_workers_write_the_same_bytes_as_one(undisturbed, tmp_path, monkeypatch):
     root, expected = undisturbed
+    monkeypatch.setattr(shard_module, "BYTES_OF_A_WORKER", 1)
     assert run_shard(root, "--max-samples-per-tar", 2, "--output", tmp_path / "two", "--workers", 2) == 0
     assert tree_bytes(tmp_path / "two") == expected
 
@@ -58,7 +59,12 @@ def test_a_killed_run_is_completed_to_the_same_bytes(undisturbed, tmp_path):
     root, expected = undisturbed
     output = tmp_path / "killed"
     options = ["--dataset-root", root, "--max-samples-per-tar", 2, "--output", output, "--workers", 2]
-    command = [sys.executable, "-m", "mm2energon", "shard", *map(str, options)]
+    with_workers = (
+        "import sys; from mm2energon import cli; from mm2energon.pipeline import shard\n"
+        "shard.BYTES_OF_A_WORKER = 1\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", with_workers, "shard", *map(str, options)]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(TOOLKITS)}, start_new_session=True)
     done = output / ".mm2energon/shard/plan/done"
     while not list(done.glob("*.json")) and process.poll() is None:

@@ -12,7 +12,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.media import MediaReader
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
-from mm2energon.shards.index import ShardIndex, idx_path, index_as_json, index_from_json
+from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_index
 from mm2energon.shards.keys import make_key
 from mm2energon.shards.records import Record, make_record
 from mm2energon.shards.writer import ShardWriter
@@ -44,8 +44,10 @@ class ShardTask:
 class Done:
     """What was written of one shard."""
 
-    unit: Unit
-    index: ShardIndex
+    name: str
+    split: str
+    samples: int
+    file_bytes: int
     crc32: int
     #: Samples that could not be written after all: origin, reason code, message.
     set_aside: tuple[tuple[str, str, str], ...]
@@ -56,31 +58,42 @@ def write_shard(task: ShardTask) -> int:
 
     A sample whose media cannot be read any more is left out and noted; a shard that loses all of them is not written.
     """
-    done = _done_path(task.plan, task.number)
     unit = task.plan.unit(task.number)
     path = task.output / unit.name
-    if done.exists() and is_whole(path, before := read_done(task.plan, task.number).index):
-        return len(before.samples)
+    before = read_done(task.plan, task.number)
+    if before is not None and is_whole(path, before):
+        return before.samples
     refused: list[tuple[str, str, str]] = []
-    index, digest = _write(task, unit, path, refused)
-    record = {"crc32": digest, "set_aside": refused, "index": index_as_json(index)}
-    with write_whole(done) as file:
-        file.write(dumps(record))
+    index, crc32 = _write(task, unit, path, refused)
+    done = [unit.name, unit.split, len(index.samples), index.file_bytes, crc32, refused]
+    with write_whole(_done_path(task.plan, task.number)) as file:
+        file.write(dumps(done) + b"\n" + pack_index(index))
     return len(index.samples)
 
 
-def is_whole(path: Path, index: ShardIndex) -> bool:
+def is_whole(path: Path, done: Done) -> bool:
     """Whether a shard and its offsets are there as they were written; a shard that lost all its samples has no file."""
-    if not index.samples:
+    if not done.samples:
         return True
-    return path.is_file() and path.stat().st_size == index.file_bytes and idx_path(path).is_file()
+    return path.is_file() and path.stat().st_size == done.file_bytes and idx_path(path).is_file()
 
 
-def read_done(plan: Plan, number: int) -> Done:
-    """The done record of a shard."""
-    value = loads(_done_path(plan, number).read_bytes())
-    refused = tuple((origin, code, message) for origin, code, message in value["set_aside"])
-    return Done(plan.unit(number), index_from_json(value["index"]), value["crc32"], refused)
+def read_done(plan: Plan, number: int) -> Done | None:
+    """The done record of a shard; None when there is none yet."""
+    try:
+        with _done_path(plan, number).open("rb") as file:
+            name, split, samples, file_bytes, crc32, refused = loads(file.readline())
+    except FileNotFoundError:
+        return None
+    set_aside = tuple((origin, code, message) for origin, code, message in refused)
+    return Done(name, split, samples, file_bytes, crc32, set_aside)
+
+
+def read_index_of(plan: Plan, number: int) -> ShardIndex:
+    """The rows of a shard, which stand in its done record behind the first line."""
+    with _done_path(plan, number).open("rb") as file:
+        file.readline()
+        return unpack_index(file.read())
 
 
 def _done_path(plan: Plan, number: int) -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+import orjson
 
 #: Of one part: its name, where its content begins in the tar, and the content's size in bytes.
 PartRow = tuple[str, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow:
+class SampleRow(NamedTuple):
     """One sample of a shard."""
 
     key: str
@@ -68,29 +68,21 @@ def unpack_offsets(data: bytes) -> list[int]:
     return list(struct.unpack(f"<{count}Q", data))
 
 
-def index_as_json(index: ShardIndex) -> dict[str, Any]:
-    """A shard's rows as plain values, to be kept as JSON until all shards are written."""
-    rows = [[sample.key, sample.byte_offset, sample.byte_size, sample.parts] for sample in index.samples]
-    return {"samples": rows, "end_offset": index.end_offset, "file_bytes": index.file_bytes}
+def pack_index(index: ShardIndex) -> bytes:
+    """A shard's rows as JSON on one line, to be kept until all shards are written."""
+    rows = [[*sample] for sample in index.samples]
+    return orjson.dumps([index.end_offset, index.file_bytes, rows])
 
 
-def index_from_json(content: Any) -> ShardIndex:
-    """Back from `index_as_json`, by way of JSON.
+def unpack_index(data: bytes) -> ShardIndex:
+    """Back from `pack_index`.
 
     Raises:
-        ValueError: it is not what `index_as_json` gives.
+        ValueError: it is not what `pack_index` gives.
     """
     try:
-        samples = [_sample_row(row) for row in content["samples"]]
-        return ShardIndex(samples, int(content["end_offset"]), int(content["file_bytes"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not the rows of a shard ({type(error).__name__}: {error})") from error
-
-
-def _sample_row(row: Sequence[object]) -> SampleRow:
-    key, byte_offset, byte_size, parts = row
-    if not (isinstance(key, str) and isinstance(byte_offset, int) and isinstance(byte_size, int)):
-        raise TypeError(f"unexpected row {row!r}")
-    if not isinstance(parts, list):
-        raise TypeError(f"unexpected parts {parts!r}")
-    return SampleRow(key, byte_offset, byte_size, tuple((str(name), int(at), int(size)) for name, at, size in parts))
+        end_offset, file_bytes, rows = orjson.loads(data)
+        samples = [SampleRow(key, begin, size, tuple(map(tuple, parts))) for key, begin, size, parts in rows]
+    except TypeError as error:
+        raise ValueError(f"not the rows of a shard ({error})") from error
+    return ShardIndex(samples, end_offset, file_bytes)

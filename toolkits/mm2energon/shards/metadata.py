@@ -139,9 +139,10 @@ def _write_rows(path: Path, shards: Iterable[ShardSummary], split_of: Mapping[st
             database.execute(statement)
         for number, shard in enumerate(shards):
             _check_shard(shard, counts, split_of)
-            _insert(database, number, shard)
-            counts[shard.name] = len(shard.index.samples)
-            digest.update(dumps([shard.name, _sample_rows(number, shard.index), _part_rows(number, shard.index)]))
+            samples, parts = _sample_rows(number, shard.index), _part_rows(number, shard.index)
+            _insert(database, shard.name, samples, parts)
+            counts[shard.name] = len(samples)
+            digest.update(dumps([shard.name, samples, parts]))
         for statement in (*_INDEXES, "COMMIT"):
             database.execute(statement)
     with path.open("rb") as file:
@@ -156,15 +157,15 @@ def _check_shard(shard: ShardSummary, counts: Mapping[str, int], split_of: Mappi
         raise ValueError(f"{shard.name}: must be given once, and be listed in its split {shard.split!r} alone")
 
 
-def _insert(database: sqlite3.Connection, number: int, shard: ShardSummary) -> None:
+def _insert(database: sqlite3.Connection, name: str, samples: list[Any], parts: list[Any]) -> None:
     try:
-        database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _sample_rows(number, shard.index))
+        database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", samples)
     except sqlite3.IntegrityError as error:
         raise InputError(
-            f"{shard.name}: a key that was in this or in an earlier shard; keys are unique in the whole dataset "
+            f"{name}: a key that was in this or in an earlier shard; keys are unique in the whole dataset "
             "(Energon 7.3 and later refuse others); write the shards again from one plan"
         ) from error
-    database.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _part_rows(number, shard.index))
+    database.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", parts)
 
 
 def _sample_rows(number: int, index: ShardIndex) -> list[tuple[int, str, int, int, int]]:
