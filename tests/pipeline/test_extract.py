@@ -1,12 +1,13 @@
-"""Extract: frames of many videos, in order, each fault costing one video."""
+"""Extract: frames of many videos, the largest first, each fault costing one video."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 from media import read_number, write_clip
 from mm2energon.pipeline import extract as extract_module
 from mm2energon.pipeline.extract import Extraction, extract_all
-from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.loop import Limits, Outcome
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.sampling import Sampling
 
@@ -18,17 +19,17 @@ def extraction(workers=1, **limits):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_outcomes_come_in_order_with_frames_or_a_reason(tmp_path, workers):
+def test_each_video_comes_with_its_frames_or_a_reason_the_largest_first(tmp_path, workers):
     for number in range(3):
         write_clip(tmp_path / f"v{number}.mp4", frames=10 * number + 11, rate=10, first=100 * number)
     (tmp_path / "bad.mp4").write_bytes(b"x")
     found = list(extract_all(tmp_path, ["v2.mp4", "bad.mp4", "gone.mp4", "v0.mp4", "v1.mp4"], extraction(workers)))
     assert [(one.video, one.frames, one.error and one.error.code) for one in found] == [
         ("v2.mp4", 4, None),
+        ("v1.mp4", 3, None),
+        ("v0.mp4", 2, None),
         ("bad.mp4", 0, "unreadable-video"),
         ("gone.mp4", 0, "missing-media"),
-        ("v0.mp4", 2, None),
-        ("v1.mp4", 3, None),
     ]
     assert [read_number(path) for path in sorted((tmp_path / "v2").iterdir())] == [200, 210, 220, 230]
 
@@ -37,10 +38,10 @@ def test_outcomes_come_in_order_with_frames_or_a_reason(tmp_path, workers):
 def test_an_error_of_a_decoder_that_nobody_foresaw_costs_one_video(tmp_path, monkeypatch, kind):
     arguments = ("utf-8", b"x", 0, 1, "bad") if kind is UnicodeDecodeError else ("strange",)
 
-    def fail(path, _options):
+    def fail(path, options, **threads):
         if path.name == "a.mp4":
             raise kind(*arguments)
-        return real(path, _options)
+        return real(path, options, **threads)
 
     real = extract_module.extract_frames
     for name in ("a.mp4", "b.mp4"):
@@ -61,7 +62,7 @@ def test_a_folder_that_is_not_ours_to_write_to_costs_its_videos_alone(open_folde
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM])
 def test_a_file_system_that_only_reads_costs_the_video(tmp_path, monkeypatch, number):
-    def fail(_path, _options):
+    def fail(_path, _options, **_threads):
         raise OSError(number, "not here")
 
     write_clip(tmp_path / "a.mp4", frames=11, rate=10)
@@ -71,10 +72,36 @@ def test_a_file_system_that_only_reads_costs_the_video(tmp_path, monkeypatch, nu
 
 
 def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
-    def fail(_path, _options):
+    def fail(_path, _options, **_threads):
         raise OSError(28, "No space left on device")
 
     write_clip(tmp_path / "a.mp4", frames=11, rate=10)
     monkeypatch.setattr(extract_module, "extract_frames", fail)
     with pytest.raises(OSError, match="No space"):
         list(extract_all(tmp_path, ["a.mp4"], extraction(0)))
+
+
+def threads_of(monkeypatch, tmp_path, names, workers):
+    """How many stretches of each video are asked for at a time."""
+    asked = {}
+
+    def note(path, _options, *, threads):
+        asked[path.name] = threads
+        return SimpleNamespace(paths=())
+
+    def run_here(step, units, **_how):
+        return (Outcome(unit, result=step(unit)) for unit in units)
+
+    monkeypatch.setattr(extract_module, "extract_frames", note)
+    monkeypatch.setattr(extract_module, "run_each", run_here)
+    list(extract_all(tmp_path, names, extraction(workers)))
+    return asked
+
+
+def test_a_video_that_is_a_large_part_of_the_work_is_shared_out(tmp_path, monkeypatch):
+    for name, size in (("long.mp4", 9000), ("a.mp4", 500), ("b.mp4", 500)):
+        (tmp_path / name).write_bytes(bytes(size))
+    names = ["a.mp4", "long.mp4", "b.mp4"]
+    assert threads_of(monkeypatch, tmp_path, names, 4) == {"long.mp4": 4, "a.mp4": 1, "b.mp4": 1}
+    assert threads_of(monkeypatch, tmp_path, names, 1) == {"long.mp4": 1, "a.mp4": 1, "b.mp4": 1}
+    assert threads_of(monkeypatch, tmp_path, ["a.mp4"], 2) == {"a.mp4": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -319,3 +320,19 @@ def test_a_video_that_breaks_in_the_middle_is_an_error(tmp_path: Path) -> None:
 def test_an_option_out_of_range_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         FrameOptions(Sampling(fps=2), **values)
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.ts"])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_a_video_that_is_decoded_in_stretches_gives_the_same_bytes(tmp_path: Path, name: str, threads: int) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "many").mkdir()
+    one = write_clip(tmp_path / "one" / name, frames=200, gop=20, b_frames=2)
+    many = Path(shutil.copy2(one, tmp_path / "many"))
+    options = FrameOptions(Sampling(interval_seconds=0.2))
+    expected = extract_frames(one, options)
+    found = extract_frames(many, options, threads=threads)
+    assert read_numbers(found.paths) == list(range(0, 200, 6))
+    assert [path.read_bytes() for path in found.paths] == [path.read_bytes() for path in expected.paths]
+    assert found.sidecar is not None and expected.sidecar is not None
+    assert found.sidecar.read_bytes() == expected.sidecar.read_bytes()

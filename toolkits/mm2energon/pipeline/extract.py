@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from mm2energon.errors import MediaError, SampleError
@@ -27,6 +28,8 @@ class VideoUnit:
     #: Path relative to the root.
     video: str
     options: FrameOptions
+    #: Stretches of it that are decoded at the same time.
+    threads: int = 1
 
     def __str__(self) -> str:
         return self.video
@@ -53,17 +56,31 @@ class Extracted:
 def extract_all(
     root: Path, videos: Iterable[str], extraction: Extraction, *, progress: ProgressMaker = silent
 ) -> Iterator[Extracted]:
-    """Extract the frames of `videos` (paths relative to `root`), in order.
+    """Extract the frames of `videos` (paths relative to `root`), the largest first.
 
-    Videos of one folder that share a stem are placed by their names alone: the order of the work is of no account.
+    A long video that came last would keep one worker busy while the others have nothing left to do. One that is a large
+    part of all the work is shared out inside its worker. The order of the work decides nothing else: videos of one
+    folder that share a stem are placed by their names alone.
     """
-    listed = list(videos)
+    listed = sorted(((_file_bytes(root / video), video) for video in videos), key=lambda one: (-one[0], one[1]))
+    fair_bytes = max(1.0, sum(size for size, _ in listed) / max(1, extraction.workers))
+    units = (
+        VideoUnit(root, video, extraction.options, max(1, min(extraction.workers, ceil(2 * size / fair_bytes))))
+        for size, video in listed
+    )
     bar = progress("videos", len(listed))
-    units = (VideoUnit(root, video, extraction.options) for video in listed)
-    for outcome in run_each(_extract, units, workers=extraction.workers, limits=extraction.limits):
+    workers = min(extraction.workers, max(1, len(listed)))
+    for outcome in run_each(_extract, units, workers=workers, limits=extraction.limits):
         bar.update(1)
         yield Extracted(outcome.item.video, frames=outcome.result or 0, error=outcome.error)
     bar.close()
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # the extraction says what is wrong with it
+        return 0
 
 
 def _extract(unit: VideoUnit) -> int:
@@ -79,7 +96,7 @@ def _extract(unit: VideoUnit) -> int:
             made_elsewhere = find_frames(path)  # frames that came without their video are as good
             if made_elsewhere is not None:
                 return len(made_elsewhere.paths)
-        return len(extract_frames(path, unit.options).paths)
+        return len(extract_frames(path, unit.options, threads=unit.threads).paths)
     except OSError as error:
         if error.errno not in _NOT_ALLOWED:
             raise

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from mm2energon.video.jpeg import encode_picture
 from mm2energon.video.layout import SIDECAR_VERSION, Frames, find_frames
 from mm2energon.video.picture import SIZE_FACTOR, fit_pixels
 from mm2energon.video.places import Place, choose_place, frame_name, frame_places, read_own_sidecar
+from mm2energon.video.reach import plan_runs, share_out
 from mm2energon.video.sampling import Choice, Sampling, choose
 from mm2energon.video.streams import file_facts, no_frames
 from mm2energon.video.workplace import move_in, sweep_leftovers, work_folder
@@ -56,8 +60,12 @@ class _Extracted:
     frame_bytes: tuple[int, ...]
 
 
-def extract_frames(video: Path, options: FrameOptions) -> Frames:
+def extract_frames(video: Path, options: FrameOptions, *, threads: int = 1) -> Frames:
     """The frames of a video as JPEG files; nothing is done when they are there, made by the same options.
+
+    Args:
+        threads: stretches of the video that are decoded at the same time, where its packets allow; the bytes are the
+            same with any number.
 
     Raises:
         MediaError: `missing-media`, `unreadable-video`, `no-frames`; `bad-sidecar` no free place beside the video.
@@ -72,7 +80,7 @@ def extract_frames(video: Path, options: FrameOptions) -> Frames:
         place = choose_place(video)
         # The size is taken before the first read: a file that grows meanwhile is found changed at the next run.
         source_bytes = file_facts(video).st_size
-        extracted = _extract(video, options, folder)
+        extracted = _extract(video, options, folder, threads)
         sidecar = _sidecar(video, options, extracted) | {"source_bytes": source_bytes}
         move_in(folder, video, place, sidecar)
     count = len(sidecar["times"])
@@ -107,33 +115,53 @@ def _is_older(place: Place, video: Path) -> bool:
         return True
 
 
-def _extract(video: Path, options: FrameOptions, folder: Path) -> _Extracted:
+def _extract(video: Path, options: FrameOptions, folder: Path, threads: int) -> _Extracted:
     """Index, choose, decode the wanted frames, encode them into `folder`."""
     index = index_video(video, decode=options.decoder != "pyav")
     try:
-        return _write_frames(video, options, folder, index)
+        return _write_frames(video, options, folder, index, threads)
     except IndexMismatch:
         # The packets promised other frames than the decoder shows (leading pictures, hidden ones): ask the decoder.
         for path in list(folder.iterdir()):
             path.unlink()
-        return _write_frames(video, options, folder, index_video(video, decode=True))
+        return _write_frames(video, options, folder, index_video(video, decode=True), 1)
 
 
-def _write_frames(video: Path, options: FrameOptions, folder: Path, index: Index) -> _Extracted:
+def _write_frames(video: Path, options: FrameOptions, folder: Path, index: Index, threads: int) -> _Extracted:
     choice = choose(index.times, index.duration_seconds, options.sampling, tolerance_seconds=index.tolerance_seconds)
-    count = len(choice.indices)
-    frame_bytes = []
     size: tuple[int, int] | None = None
-    decode = DECODERS[options.decoder]
-    for number, picture in enumerate(decode(video, index, choice.indices), start=1):
-        if size is None:  # later frames of another size are brought to that of the first
-            size = fit_pixels(*picture.size, options.max_pixels)
-        data = encode_picture(picture, size, quality=options.quality)
-        (folder / frame_name(number, count)).write_bytes(data)
-        frame_bytes.append(len(data))
+
+    def write(begin: int, ordinals: Sequence[int]) -> list[int]:
+        nonlocal size
+        written = []
+        for number, picture in enumerate(DECODERS[options.decoder](video, index, ordinals), start=begin + 1):
+            # Later frames of another size are brought to that of the first.
+            size = size or fit_pixels(*picture.size, options.max_pixels)
+            data = encode_picture(picture, size, quality=options.quality)
+            (folder / frame_name(number, len(choice.indices))).write_bytes(data)
+            written.append(len(data))
+        return written
+
+    parts = _parts(index, choice.indices, threads)
+    if len(parts) == 1:
+        frame_bytes = write(0, choice.indices)
+    else:
+        write(0, choice.indices[:1])  # so that all parts know the size
+        begins = [0, *accumulate(map(len, parts))]
+        with ThreadPoolExecutor(len(parts)) as pool:
+            frame_bytes = list(chain.from_iterable(pool.map(write, begins, parts)))
     if size is None:
         raise no_frames(video, "its decoder hands over nothing")
     return _Extracted(index, choice, size, tuple(frame_bytes))
+
+
+def _parts(index: Index, ordinals: Sequence[int], threads: int) -> list[Sequence[int]]:
+    """The wanted frames in stretches that can be decoded at the same time, about as long each."""
+    if threads == 1 or index.packets is None:
+        return [ordinals]
+    runs = plan_runs(index.packets, index.pts[list(ordinals)].tolist())
+    ends = list(accumulate(sum(len(run.wanted) for run in row) for row in share_out(runs, threads)))
+    return [ordinals[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def _sidecar(video: Path, options: FrameOptions, extracted: _Extracted) -> dict[str, Any]:
