@@ -204,6 +204,9 @@ class MediaFinder:
         if isinstance(video, tuple):
             frames = tuple(self._picture(path, origin=origin) for path in video)
             return PlannedVideo(frames, self._default_fps or _USUAL_FPS)
+        known = self._videos.get(video)
+        if known is not None:
+            return known
         video = inside_root(self._root, video, origin=origin)
         if video in self._failures:
             error = self._failures[video]
