@@ -19,6 +19,8 @@ from benchmarks.scale import SCALES, Setting
 from benchmarks.suites import SUITES
 
 HERE = Path(__file__).resolve().parent
+#: Videos of the reader's own are measured from this length on.
+SHORTEST_SECONDS = 5.0
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 
@@ -76,10 +78,18 @@ def parse() -> argparse.Namespace:
 
 
 def videos(folder: Path) -> list[Path]:
-    """The videos in a folder, which need not be there."""
+    """The videos in a folder, which need not be there; those of a moment would measure the opening of files."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    return [path for path in found if seconds_of(path) >= SHORTEST_SECONDS]
+
+
+def seconds_of(video: Path) -> float:
+    """How long ffprobe says that a video is."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(video)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return float(said)
 
 
 def make(part: str, setting: Setting) -> None:

@@ -107,9 +107,13 @@ def _row(suite: str, work: str, race: Race, ours: str, name: str) -> Row:
         baseline_peak_mb=round(median(sample.peak_mb for sample in theirs), 1),
         cpu_ratio=round(_ratio(race.cpu(name), race.cpu(ours)), 4),
         wall_ratio=round(_ratio(race.wall(name), race.wall(ours)), 4),
-        ours_facts=mine[-1].facts,
-        baseline_facts=theirs[-1].facts,
+        ours_facts=_plain(mine[-1].facts),
+        baseline_facts=_plain(theirs[-1].facts),
     )
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: fact for name, fact in facts.items() if not isinstance(fact, list)}
 
 
 def _ratio(above: float, below: float) -> float:

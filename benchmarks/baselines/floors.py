@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.baselines.video import QUALITY, Work, written
-from benchmarks.baselines.wanted import Packet, Wanted, wanted_frames
+from benchmarks.baselines.wanted import Packet, Wanted, main_stream, wanted_frames
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _floor(
     def work() -> dict[str, Any]:
         found = []
         with av.open(video) as container:
-            stream = container.streams.video[0]
+            stream = main_stream(container)
             stream.thread_count = 1
             for span in spans:
                 for frame in _decode_span(container, stream, span):

@@ -59,6 +59,8 @@ def opencv(*, video: str, output: str, interval: float) -> Work:
         capture.release()
         if count == 0:
             raise Unfit("OpenCV cannot decode it")
+        if kept != len(wanted):
+            raise Unfit("OpenCV takes another video stream, or loses frames")
         return written(output)
 
     return work
@@ -69,7 +71,7 @@ def ffmpeg(*, video: str, output: str, interval: float) -> Work:
     Path(output).mkdir(exist_ok=True)
     rate = ["-vf", f"fps=fps=1/{interval}:round=up:eof_action=pass", "-fps_mode", "passthrough"]
     reading = ["ffmpeg", "-nostdin", "-v", "error", "-threads", "1", "-filter_threads", "1", "-i", video]
-    writing = ["-map", "0:v:0", *rate, "-qmin", "1", "-q:v", "1", "-threads", "1", f"{output}/%06d.jpg"]
+    writing = ["-an", "-sn", "-dn", *rate, "-qmin", "1", "-q:v", "1", "-threads", "1", f"{output}/%06d.jpg"]
 
     def work() -> dict[str, Any]:
         done = subprocess.run([*reading, *writing], check=False, capture_output=True, text=True)

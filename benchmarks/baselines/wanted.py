@@ -34,7 +34,7 @@ def wanted_frames(video: str, interval_seconds: float) -> Wanted:
     packets = []
     end = 0
     with av.open(video) as container:
-        stream = container.streams.video[0]
+        stream = main_stream(container)
         is_spare = spare_test(stream.codec_context.name, stream.codec_context.extradata or b"")
         for packet in container.demux(stream):
             if packet.size and packet.pts is not None and not packet.is_discard:
@@ -49,6 +49,11 @@ def wanted_frames(video: str, interval_seconds: float) -> Wanted:
         instant = shown[0] + ticks * len(ordinals)
     distinct = sorted(set(ordinals))
     return Wanted(tuple(packets), tuple(distinct), tuple(shown[ordinal] for ordinal in distinct))
+
+
+def main_stream(container: Any) -> Any:
+    """The video stream that FFmpeg takes for the main one."""
+    return container.streams.best("video")
 
 
 def spare_test(codec: str, extradata: bytes) -> Any:
