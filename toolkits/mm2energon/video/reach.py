@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,17 @@ class PacketOrder:
     #: int64, the time by which the container finds each packet, in ticks; None: it does not.
     seek_ticks: NDArray[np.int64] | None
 
-    def place_of(self, ticks: Sequence[int]) -> NDArray[np.int64]:
-        """The packets that are shown at `ticks`."""
+    @cached_property
+    def _by_time(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The shown packets as they are shown, and their pts."""
         shown = np.flatnonzero(~self.discarded)
         by_time = shown[np.argsort(self.pts[shown])]
-        places = np.searchsorted(self.pts[by_time], np.asarray(ticks, dtype=np.int64))
+        return by_time, self.pts[by_time]
+
+    def place_of(self, ticks: Sequence[int]) -> NDArray[np.int64]:
+        """The packets that are shown at `ticks`."""
+        by_time, pts = self._by_time
+        places = np.searchsorted(pts, np.asarray(ticks, dtype=np.int64))
         found: NDArray[np.int64] = by_time[np.minimum(places, by_time.size - 1)]
         return found
 
