@@ -16,7 +16,7 @@ import orjson
 
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonscan import scan
-from mm2energon.jsonvalue import Decoder, Faulty, quick_value
+from mm2energon.jsonvalue import UNSURE, Decoder, Faulty, quick_value
 from mm2energon.storage import write_whole
 
 _BOM = b"\xef\xbb\xbf"
@@ -108,7 +108,7 @@ def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
         origin = f"{name}:{number}"
         try:
             value = quick_value(line)
-        except ValueError:
+        except UNSURE:
             text = line.removeprefix(_BOM).decode("utf-8", "surrogateescape")
             if not text.strip():
                 continue
@@ -132,7 +132,7 @@ def loads(text: bytes | str) -> Any:
         ValueError: not valid JSON (NaN and Infinity are not).
     """
     if isinstance(text, bytes):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*UNSURE):
             return quick_value(text)
         text = text.decode("utf-8", "surrogateescape")
     value = Decoder().whole(text)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from mm2energon.jsonvalue import MAX_DEPTH, Decoder, quick_items
+from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, quick_items
 
 _CHUNK_BYTES = 1 << 20
 _SPACE = re.compile(rb"[ \t\n\r]*")
@@ -170,7 +170,7 @@ class _Window:
             end = place + self._closing
             try:
                 items = quick_items(self._data[self._at : end])
-            except ValueError:
+            except UNSURE:
                 self._reach = max(self._reach // 4, _LEAST_AT_ONCE)
             else:
                 self._at = end

@@ -87,6 +87,8 @@ def _nested(levels: int) -> Any:
 
 _decode_value = msgspec.json.Decoder(_nested(_QUICK_DEPTH)).decode
 _decode_items = msgspec.json.Decoder(list[_nested(_QUICK_DEPTH)]).decode  # type: ignore[misc]
+#: What the quick way raises; msgspec's own errors are ValueErrors since 0.21 alone.
+UNSURE: tuple[type[Exception], ...] = (ValueError, msgspec.MsgspecError)
 #: Digits become 0, all else 1.
 _DIGITS = bytes(48 if chr(byte).isdecimal() else 49 for byte in range(128)) + b"1" * 128
 _TOO_LONG = b"0" * (_MAX_DIGITS + 1)
@@ -99,7 +101,7 @@ def quick_value(text: bytes) -> Any:
     msgspec keeps integers whole, and refuses what the Decoder finds faulty, but for long numbers.
 
     Raises:
-        ValueError: it is none, or one of which only the Decoder can say what it is.
+        UNSURE: it is none, or one of which only the Decoder can say what it is.
     """
     if len(text) > _MAX_DIGITS and _has_long_number(text):
         raise ValueError("a number may be too long")
