@@ -1,12 +1,15 @@
-"""The short way to know a JPEG gives what Pillow gives, or nothing at all."""
+"""The short way to know a JPEG or a PNG gives what Pillow gives, or nothing at all."""
 
 from __future__ import annotations
 
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import simplejpeg
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +44,31 @@ def with_segment(marker: int, content: bytes, data: bytes = jpeg()) -> bytes:
     return data[:2] + segment(marker, content) + data[2:]
 
 
+def png(image: Image.Image = COLOURS, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def with_chunk(name: bytes, content: bytes, *, at: int = 33) -> bytes:
+    """A PNG with a chunk more: behind its header, or counted from its end."""
+    data = png()
+    return data[:at] + chunk(name, content) + data[at:]
+
+
+def in_small_chunks(data: bytes) -> bytes:
+    """A PNG whose data lie in many chunks, as other writers leave it."""
+    start = data.index(b"IDAT") - 4
+    content = data[start + 8 : -16]
+    return (
+        data[:start] + b"".join(chunk(b"IDAT", content[n : n + 100]) for n in range(0, len(content), 100)) + data[-12:]
+    )
+
+
 #: What most datasets hold, and must take the short way.
 PLAIN = {
     "baseline": jpeg(),
@@ -56,6 +84,16 @@ PLAIN = {
     "adobe": with_segment(0xEE, b"Adobe\0\x64\0\0\0\0\1"),
     "bytes behind the end": jpeg() + bytes(5000),
     "large": jpeg(COLOURS.resize((1400, 900)), quality=95),
+    "PNG": png(),
+    "PNG, RGBA": png(COLOURS.convert("RGBA")),
+    "PNG, gray": png(COLOURS.convert("L")),
+    "PNG, gray and alpha": png(COLOURS.convert("LA")),
+    "PNG, palette": png(COLOURS.convert("P")),
+    "PNG, density": png(dpi=(300, 300)),
+    "PNG, gamma": with_chunk(b"gAMA", bytes(4)),
+    "PNG, large": png(COLOURS.resize((900, 700))),
+    "PNG, small chunks": in_small_chunks(png()),
+    "PNG, interlaced by its header": png()[:8] + chunk(b"IHDR", png()[16:28] + b"\1") + png()[33:],
 }
 #: What needs care.
 OTHER = {
@@ -78,7 +116,24 @@ OTHER = {
     "no height": jpeg().replace(b"\x08" + SIZE[1].to_bytes(2, "big"), b"\x08\0\0"),
     "arithmetic": jpeg().replace(b"\xff\xc0", b"\xff\xc9"),
     "empty": b"",
-    "PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "no PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "PNG, turned": png(exif=exif(6)),
+    "PNG, black and white": png(COLOURS.convert("1")),
+    "PNG, 16 bits": png(Image.fromarray(np.full((40, 40), 40_000, np.uint16))),
+    "PNG, transparent colour": png(COLOURS.convert("P"), transparency=5),
+    "PNG, short gamma": with_chunk(b"gAMA", bytes(3)),
+    "PNG, text": with_chunk(b"tEXt", b"Software\0this"),
+    "PNG, text behind": with_chunk(b"tEXt", b"Software\0this", at=-12),
+    "PNG, turned behind": with_chunk(b"eXIf", exif(6).tobytes().removeprefix(b"Exif\0\0"), at=-12),
+    "PNG, animated": png(save_all=True, append_images=[COLOURS.rotate(180)]),
+    "PNG, bytes behind": png() + bytes(5000),
+    "PNG, damaged header": png()[:20] + b"\1" + png()[21:],
+    "PNG, filter": png()[:8] + chunk(b"IHDR", png()[16:27] + b"\1\0") + png()[33:],
+    "PNG, no width": png()[:8] + chunk(b"IHDR", bytes(4) + png()[20:29]) + png()[33:],
+    "PNG, huge": png()[:8] + chunk(b"IHDR", b"\0\1\0\0" * 2 + png()[24:29]) + png()[33:],
+    "PNG, no data": png()[:33] + chunk(b"IEND", b""),
+    "PNG, two headers": with_chunk(b"IHDR", png()[16:29]),
+    "PNG, later header": png()[:8] + chunk(b"gAMA", bytes(4)) + png()[8:],
     "only a head": b"\xff\xd8\xff",
     "huge": jpeg().replace(SIZE[1].to_bytes(2, "big") + SIZE[0].to_bytes(2, "big"), b"\xff\xff\xff\xff"),
 }
@@ -116,7 +171,20 @@ def test_what_needs_care_is_left_to_pillow_or_known_as_it_knows_it(tmp_path: Pat
     assert by_the_short_way(path) in (None, by_pillow(path))
 
 
-@pytest.mark.parametrize("name", ["turned", "CMYK", "two frames", "twelve bits", "no height", "huge", "thumbnail"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "turned",
+        "CMYK",
+        "two frames",
+        "twelve bits",
+        "no height",
+        "huge",
+        "thumbnail",
+        "PNG, turned behind",
+        "PNG, 16 bits",
+    ],
+)
 def test_the_short_way_does_not_guess(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(OTHER[name])
@@ -131,7 +199,9 @@ def test_a_folder_and_a_pipe_are_no_plain_pictures(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("name", ["baseline", "progressive", "gray", "profile", "two frames", "adobe"])
+@pytest.mark.parametrize(
+    "name", ["baseline", "progressive", "gray", "profile", "two frames", "adobe", "PNG", "PNG, small chunks"]
+)
 def test_a_file_cut_off_at_any_byte_is_known_as_pillow_knows_it(tmp_path: Path, name: str) -> None:
     data = {**PLAIN, **OTHER}[name]
     path = tmp_path / "a.jpg"
@@ -141,6 +211,13 @@ def test_a_file_cut_off_at_any_byte_is_known_as_pillow_knows_it(tmp_path: Path, 
 
 
 SEEDS = [data for data in [*PLAIN.values(), *OTHER.values()] if 100 < len(data) < 9000]
+CHUNKS = st.builds(
+    chunk,
+    st.sampled_from(
+        [b"IHDR", b"IDAT", b"IEND", b"PLTE", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"eXIf", b"tRNS"]
+    ),
+    st.binary(max_size=40),
+)
 SEGMENTS = st.builds(
     segment,
     st.integers(0xC0, 0xFF),
@@ -158,7 +235,12 @@ def test_whatever_stands_in_a_file_the_short_way_says_what_pillow_says_or_nothin
     tmp_path: Path, data: st.DataObject
 ) -> None:
     content = bytearray(data.draw(st.sampled_from(SEEDS)))
-    for place, more in data.draw(st.lists(st.tuples(st.sampled_from([2, 20]), SEGMENTS), max_size=2)):
+    more_in_it = (
+        st.tuples(st.sampled_from([33, -12, -16]), CHUNKS)
+        if content[:1] == b"\x89"
+        else (st.tuples(st.sampled_from([2, 20]), SEGMENTS))
+    )
+    for place, more in data.draw(st.lists(more_in_it, max_size=2)):
         content[place:place] = more
     for place, byte in data.draw(st.lists(st.tuples(st.integers(0, 800), st.integers(0, 255)), max_size=3)):
         if place < len(content):

@@ -4,7 +4,9 @@ A file that every reader decodes right (JPEG, PNG or WebP of 8 bits, upright) pa
 and stored anew, as RGB: JPEG stays JPEG, everything else becomes PNG, which loses nothing.
 
 facts    what is known of an image
-plain    plain JPEGs, which are most of all images, known by two short reads
+plain    plain pictures, which most images are, known by two short reads
+jpeg     what their headers say: of a JPEG
+png      and of a PNG
 library  all other images, opened by Pillow
 """
 

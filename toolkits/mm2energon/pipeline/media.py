@@ -179,7 +179,7 @@ class MediaFinder:
         return known
 
     def _plain_picture(self, path: str) -> PlannedPicture | None:
-        """A plain JPEG at a plain path, for a tenth of what `_any_picture` costs; None for everything else."""
+        """A plain picture at a plain path, for a tenth of what `_any_picture` costs; None for everything else."""
         descriptor = None if self._decode else self._files.open(path)
         if descriptor is None:
             return None
