@@ -2,7 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mm2energon.pipeline import plan
 from mm2energon.targets import TARGETS
 from PIL import Image
 
@@ -125,3 +129,22 @@ def test_another_seed_splits_otherwise(tmp_path):
         run_shard(tmp_path, "--seed", seed, "--restart")
         chosen.add(next(sample.text["id"] for sample in stored(tmp_path / "wds") if sample.split == "val"))
     assert len(chosen) > 1
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5000), max_size=40),
+    most=st.none() | st.integers(1, 30_000),
+    max_samples=st.integers(1, 9),
+)
+def test_a_shard_takes_the_next_sample_as_long_as_it_has_room(sizes, most, max_samples):
+    arrangement = plan.Arrangement({"train": 1.0}, max_samples, most)
+    expected, held = [], 0
+    for number, size in enumerate(sizes):
+        if expected and len(expected[-1]) < max_samples and (most is None or held + size <= most):
+            expected[-1].append(number)
+            held += size
+        else:
+            expected.append([number])
+            held = 10_240 + size  # with the end of the tar
+    cut = plan._cut(np.array(sizes, np.int64), arrangement)
+    assert [list(range(*ends)) for ends in cut] == expected

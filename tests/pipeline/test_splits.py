@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -147,3 +148,16 @@ def test_a_long_chain_of_samples_is_one_group():
     for number in random.Random(3).sample(range(5000), 5000):
         groups.add([f"{number}", f"{number + 1}"])
     assert set(groups.members().tolist()) == {0}
+
+
+def test_a_million_samples_take_less_memory_than_their_names():
+    groups, count = Groups(seed=1), 50_000
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            groups.add([f"pictures/{number // 2}.jpg"] if number % 3 else [], own=[b"text %d" % number])
+        assert len(splits.assign(groups, shares((9, 1, 0)))) == count
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 150 * count

@@ -31,7 +31,7 @@ class Groups:
     """Samples joined by what they share; flat arrays of hashes, so that millions fit."""
 
     def __init__(self, *, seed: int) -> None:
-        self._seed = f"{seed}\0".encode()
+        self._seeded = hashlib.blake2b(f"{seed}\0".encode(), digest_size=8)
         self._rank = array("Q")
         self._shared = array("Q")
         self._shared_by = array("q")
@@ -65,8 +65,9 @@ class Groups:
         return np.asarray(self._rank)
 
     def _hash64(self, name: str | bytes) -> int:
-        name = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name
-        return int.from_bytes(hashlib.blake2b(self._seed + name, digest_size=8).digest(), "big")
+        digest = self._seeded.copy()
+        digest.update(name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name)
+        return int.from_bytes(digest.digest(), "big")
 
 
 def _components(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
