@@ -31,14 +31,14 @@ def _make_images(folder: Path, count: int) -> list[str]:
 
     folder.mkdir()
     random = np.random.default_rng(1)
-    grain = random.integers(-16, 17, (1600, 2000, 3), dtype=np.int16)
+    grain = random.integers(-14, 15, (1600, 2000, 3), dtype=np.int16)
     waves = np.sin(np.arange(2000)[None, :, None] / (40, 70, 110)) + np.cos(
         np.arange(1600)[:, None, None] / (60, 90, 30)
     )
     base = np.clip(127 + 55 * waves + grain, 0, 255).astype(np.uint8)
     names = []
     for number in range(count):
-        width, height = 520 + 8 * int(random.integers(0, 18)), 400 + 8 * int(random.integers(0, 14))
+        width, height = 560 + 8 * int(random.integers(0, 18)), 420 + 8 * int(random.integers(0, 12))
         left, top = int(random.integers(0, 2000 - width)), int(random.integers(0, 1600 - height))
         crop = np.ascontiguousarray(base[top : top + height, left : left + width])
         quality = 88 + number % 8
@@ -56,8 +56,8 @@ def _make_videos(folder: Path, count: int) -> list[str]:
     folder.mkdir()
     for number in range(min(DECODED, count)):
         video = folder / f"{number:04d}.mp4"
-        encode(Clip(video.stem, "h264", 448, 252, 5, FRAMES, 400), video, seed=number)
-        extract_frames(video, FrameOptions(Sampling(interval_seconds=1.0)))
+        encode(Clip(video.stem, "h264", 640, 360, 5, FRAMES, 160), video, seed=number)
+        extract_frames(video, FrameOptions(Sampling(interval_seconds=1.0), quality=90))
     for number in range(DECODED, count):
         source, video = folder / f"{number % DECODED:04d}.mp4", folder / f"{number:04d}.mp4"
         os.link(source, video)
