@@ -83,15 +83,6 @@ def test_many_large_pieces_are_written_in_order(tmp_path):
     assert shard.crc32 == zlib.crc32(tar_of(whole)) and shard.rows.file_bytes == len(tar_of(whole))
 
 
-def test_what_the_system_took_only_in_part_is_written_on(tmp_path, monkeypatch):
-    system = os.writev
-    monkeypatch.setattr(os, "writev", lambda file, pieces: system(file, [bytes(b"".join(pieces)[:333])]))
-    write_some = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: write_some(file, bytes(data)[:100]))
-    write(tmp_path / "a.tar")
-    assert (tmp_path / "a.tar").read_bytes() == tar_of(SAMPLES)
-
-
 @given(
     st.from_regex(r"[a-z0-9_-]{1,60}\.[a-z0-9]{1,39}", fullmatch=True),
     st.integers(0, 2**33 - 1) | st.integers(0, 10**5),

@@ -3,6 +3,7 @@
 keys      names of samples in a shard
 index     what a shard holds and where, as rows
 pickles   the lists of pictures that some readers want in one part
+blocks    a file written in large blocks
 writer    one tar and its `.tar.idx`, in one pass
 metadata  the folder `.nv-meta` of a dataset
 reader    shards and metadata read back, without Energon

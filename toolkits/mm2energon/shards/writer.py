@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
+from mm2energon.shards.blocks import BlockWriter
 from mm2energon.shards.index import PartRow, SampleRow, ShardIndex, idx_path, pack_offsets
 from mm2energon.shards.keys import valid_key
 from mm2energon.storage import write_whole
@@ -29,10 +27,6 @@ _HEADER = b"".join(
 )
 #: The sum of all bytes, of which the sum's own are taken for spaces, but for those of name and size.
 _SUM_OF_THE_REST = sum(_HEADER % (b"", 0, 0)) - 11 * ord("0") - sum(b"000000\0 ") + 8 * ord(" ")
-#: Bytes that are written at once. Writes of 1 MB made the kernel take its cache in pieces so large that, on virtual
-#: machines, it had to get most of them from the host first: up to four times the time of writes of 64 KB.
-_BATCH_BYTES = 64 << 10
-_MOST_PIECES = 1000  # the system takes 1024 at once
 #: Lower case, because WebDataset lowers part names and Energon does not; `__` in front means something else to both.
 _PART = re.compile(r"(?!__)[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -53,14 +47,11 @@ class ShardWriter:
         self._samples: list[SampleRow] = []
         self._keys: set[str] = set()
         self._offset = 0
-        self._crc32 = 0
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self._file: IO[bytes] | None = None
+        self._blocks: BlockWriter | None = None
         self._rows: ShardIndex | None = None
 
     def __enter__(self) -> ShardWriter:
-        self._file = self._whole.__enter__()
+        self._blocks = BlockWriter(self._whole.__enter__())
         return self
 
     def __exit__(
@@ -100,7 +91,8 @@ class ShardWriter:
             pieces += (_header(f"{key}.{_checked(part)}", size), *content, _ZEROS[: -size % _BLOCK_BYTES])
             parts.append((part, at + _BLOCK_BYTES, size))
             at += _BLOCK_BYTES + size + -size % _BLOCK_BYTES
-        self._put(pieces, at - begin)
+        self._open_blocks().write(pieces)
+        self._offset = at
         self._keys.add(key)
         self._samples.append(SampleRow(key, begin, at - begin, tuple(parts)))
 
@@ -113,51 +105,26 @@ class ShardWriter:
 
     @property
     def crc32(self) -> int:
-        """CRC-32 of the bytes written so far: of the file, once the shard is complete."""
-        return self._crc32
+        """CRC-32 of the file, once the shard is complete."""
+        return self._blocks.crc32 if self._blocks is not None else 0
 
     def _finish(self) -> None:
         """End the archive and write the idx; the tar is renamed after it, so that a tar is never there without one."""
         end = self._offset
         size = 2 * _BLOCK_BYTES
         size += -(end + size) % _RECORD_BYTES
-        self._put([bytes(size)], size)
-        self._flush()
-        index = ShardIndex(self._samples, end, self._offset)
+        blocks = self._open_blocks()
+        blocks.write([bytes(size)])
+        blocks.finish()
+        index = ShardIndex(self._samples, end, end + size)
         with write_whole(idx_path(self._path)) as file:
             file.write(pack_offsets(index))
         self._rows = index
 
-    def _put(self, pieces: list[bytes], size: int) -> None:
-        for piece in pieces:
-            self._pieces.append(piece)
-            self._waiting += len(piece)
-            if self._waiting >= _BATCH_BYTES or len(self._pieces) == _MOST_PIECES:
-                self._flush()
-        self._offset += size
-
-    def _flush(self) -> None:
-        """Write what waits."""
-        if self._file is None:
+    def _open_blocks(self) -> BlockWriter:
+        if self._blocks is None:
             raise ValueError(f"{self._path.name}: not open; write inside a with block")
-        crc32 = self._crc32
-        for piece in self._pieces:
-            crc32 = zlib.crc32(piece, crc32)
-        self._crc32 = crc32
-        _write_all(self._file, self._pieces)
-        self._pieces, self._waiting = [], 0
-
-
-def _write_all(file: IO[bytes], pieces: list[bytes]) -> None:
-    """Write pieces one behind another, with one system call where that takes them all."""
-    if not hasattr(os, "writev"):  # Windows
-        file.write(b"".join(pieces))
-        return
-    written = os.writev(file.fileno(), pieces)
-    if written < sum(map(len, pieces)):  # such as a signal leaves it, or a disk that is full
-        rest = memoryview(b"".join(pieces))[written:]
-        while rest:
-            rest = rest[os.write(file.fileno(), rest) :]
+        return self._blocks
 
 
 def _checked(part: str) -> str:
