@@ -24,8 +24,11 @@ def pieces_of(sizes):
 def write(path, pieces):
     with path.open("wb") as file:
         writer = BlockWriter(file)
-        writer.write(pieces)
-        writer.finish()
+        try:
+            writer.write(pieces)
+            writer.finish()
+        finally:
+            writer.close()
     return writer
 
 

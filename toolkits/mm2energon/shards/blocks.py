@@ -13,6 +13,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO
 
 BLOCK_BYTES = 1 << 20
@@ -28,9 +29,12 @@ class BlockWriter:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._descriptor = file.fileno()
-        #: What waits to be written; memory that begins with a page, as direct writing asks for.
-        self._block = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+        #: The block that is filled, and the one that is written meanwhile; each begins with a page, as direct writing
+        #: asks for.
+        self._block, self._other = (memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(2))
         self._filled = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._direct = False
         self._untried = True
         #: CRC-32 of what has been written so far.
@@ -48,8 +52,14 @@ class BlockWriter:
 
     def finish(self) -> None:
         """Write what waits."""
+        self._wait()
         self._set_direct(False)  # the last block is no whole one
-        self._flush()
+        self._store(self._block[: self._filled])
+        self._filled = 0
+
+    def close(self) -> None:
+        """Let go of the file; a block that is being written comes to its end."""
+        self._thread.shutdown()
 
     def _write_through(self, piece: memoryview) -> None:
         """Append a piece that fills the block."""
@@ -62,16 +72,31 @@ class BlockWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        data = self._block[: self._filled]
-        self.crc32 = zlib.crc32(data, self.crc32)
-        if self._untried and self._filled == BLOCK_BYTES:
+        """Have the full block written, and go on with the other."""
+        self._wait()
+        if self._untried:
             self._untried = False
             self._set_direct(True)
+        self._writing = self._thread.submit(self._store, self._block)
+        self._block, self._other = self._other, self._block
+        self._filled = 0
+
+    def _wait(self) -> None:
+        """Wait for the block that is being written.
+
+        Raises:
+            OSError: it could not be.
+        """
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _store(self, data: memoryview) -> None:
+        self.crc32 = zlib.crc32(data, self.crc32)
         if self._direct:
             data = data[self._write_direct(data) :]
         while data:
             data = data[os.write(self._descriptor, data[:_CACHED_BYTES]) :]
-        self._filled = 0
 
     def _write_direct(self, block: memoryview) -> int:
         """How much of a block has been written past the cache; the ordinary way is taken for the rest and from then."""

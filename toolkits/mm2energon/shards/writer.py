@@ -57,12 +57,15 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        blocks = self._open_blocks()
         if kind is None:
             try:
-                self._finish()
+                self._finish(blocks)
             except BaseException:
+                blocks.close()
                 self._whole.__exit__(*sys.exc_info())
                 raise
+        blocks.close()
         self._whole.__exit__(kind, error, trace)
 
     def write(self, key: str, record: Mapping[str, bytes | Sequence[bytes]]) -> None:
@@ -108,12 +111,11 @@ class ShardWriter:
         """CRC-32 of the file, once the shard is complete."""
         return self._blocks.crc32 if self._blocks is not None else 0
 
-    def _finish(self) -> None:
+    def _finish(self, blocks: BlockWriter) -> None:
         """End the archive and write the idx; the tar is renamed after it, so that a tar is never there without one."""
         end = self._offset
         size = 2 * _BLOCK_BYTES
         size += -(end + size) % _RECORD_BYTES
-        blocks = self._open_blocks()
         blocks.write([bytes(size)])
         blocks.finish()
         index = ShardIndex(self._samples, end, end + size)
