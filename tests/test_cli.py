@@ -1,6 +1,5 @@
 """The command line: what is wrong is said in one line, and nothing heavy is imported to say it."""
 
-import contextlib
 import os
 import re
 import signal
@@ -127,16 +126,6 @@ def test_nothing_is_written_to_stderr_when_it_is_no_terminal(tmp_path):
     done = run("-m", "mm2energon", "shard", "--dataset-root", str(root), "--max-samples-per-tar", "2", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\r" not in done.stdout
-
-
-def test_a_step_that_lasts_says_once_a_minute_how_far_it_is(monkeypatch, capsys):
-    clock = iter([0, 1, 59, 60, 61, 119, 121])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    bar = cli._bar(contextlib.ExitStack(), "videos", 10)
-    for _ in range(4):
-        bar.update(1)
-    bar.close()
-    assert capsys.readouterr().err == "videos: 3 of 10\n"
 
 
 def test_a_reader_that_stops_listening_is_no_error(tmp_path):

@@ -9,6 +9,7 @@ from mm2energon.pipeline import extract as extract_module
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits, Outcome
 from mm2energon.video.extract import FrameOptions
+from mm2energon.video.pack import Packs
 from mm2energon.video.sampling import Sampling
 
 from pipeline.making import unprivileged
@@ -85,7 +86,7 @@ def threads_of(monkeypatch, tmp_path, names, workers):
     """How many stretches of each video are asked for at a time."""
     asked = {}
 
-    def note(path, _options, *, threads):
+    def note(path, _options, *, threads, watch):
         asked[path.name] = threads
         return SimpleNamespace(paths=())
 
@@ -105,3 +106,18 @@ def test_a_video_that_is_a_large_part_of_the_work_is_shared_out(tmp_path, monkey
     assert threads_of(monkeypatch, tmp_path, names, 4) == {"long.mp4": 4, "a.mp4": 1, "b.mp4": 1}
     assert threads_of(monkeypatch, tmp_path, names, 1) == {"long.mp4": 1, "a.mp4": 1, "b.mp4": 1}
     assert threads_of(monkeypatch, tmp_path, ["a.mp4"], 2) == {"a.mp4": 2}
+
+
+def test_frames_that_go_into_packs_need_no_right_to_write_beside_the_video(open_folder):
+    root, packs = open_folder / "data", open_folder / "packs"
+    root.mkdir()
+    packs.mkdir()
+    write_clip(root / "a.mp4", frames=11, rate=10)
+    packs.chmod(0o777)
+    root.chmod(0o555)
+    asked = extraction(0)
+    with unprivileged():
+        (one,) = extract_all(root, ["a.mp4"], asked, packs=Packs(root, packs, asked.options))
+    assert (one.frames, one.error) == (2, None)
+    assert set(one.spent) == {"read", "decode", "convert", "encode", "write"}
+    assert {path.suffix for path in packs.iterdir()} == {".jpegs", ".json"}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media import draw_colours, write_clip
 from mm2energon.video.extract import FrameOptions, extract_frames
-from mm2energon.video.jpeg import encode_jpeg, encode_picture
+from mm2energon.video.jpeg import encode_jpeg, encode_planes
 from mm2energon.video.picture import SIZE_FACTOR, UPRIGHT, CodedPicture, fit_pixels
 from mm2energon.video.sampling import Sampling
 from PIL import Image
@@ -161,7 +161,9 @@ def test_the_way_by_planes_is_nearer_to_the_source_than_the_way_by_rgb(tmp_path:
     with av.open(str(video)) as container:
         frame = next(container.decode(video=0))
         picture = CodedPicture(frame, UPRIGHT, VideoReformatter())
-        by_planes = encode_picture(picture, picture.size, quality=95)
+        planes = picture.planes()
+        assert planes is not None
+        by_planes = encode_planes(planes, quality=95)
         by_rgb = encode_jpeg(picture.pixels(), quality=95)
     drawn = draw_colours(0, (320, 192))
     assert psnr(Image.open(io.BytesIO(by_planes)), drawn) > psnr(Image.open(io.BytesIO(by_rgb)), drawn)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from media import read_numbers, write_clip
 from mm2energon.errors import MediaError
-from mm2energon.video import extract, workplace
+from mm2energon.video import encode, workplace
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
 from mm2energon.video.places import MARK_NAME
@@ -118,8 +118,8 @@ def test_who_waited_for_the_same_frames_does_not_make_them_again(
 ) -> None:
     video = write_clip(tmp_path / "v.mp4")
     made = []
-    index_video = extract.index_video
-    monkeypatch.setattr(extract, "index_video", lambda *a, **options: made.append(1) or index_video(*a, **options))
+    index_video = encode.index_video
+    monkeypatch.setattr(encode, "index_video", lambda *a, **options: made.append(1) or index_video(*a, **options))
     threads = [threading.Thread(target=extract_frames, args=(video, HALF_SECOND)) for _ in range(4)]
     with workplace.work_folder(video):
         for thread in threads:

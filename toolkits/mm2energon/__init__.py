@@ -4,11 +4,11 @@ The layers; a module imports only from lines below its own, and neighbours on a 
 
     __main__
     cli
-    commands
+    commands  progress
     pipeline
     formats  images  video  shards
     targets  tokens  jsonio
-    rules  jsonscan  storage
+    rules  jsonscan  storage  stopwatch
     sample  jsonvalue
     errors
 """

@@ -15,7 +15,6 @@ import re
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,9 +23,9 @@ from typing import Any
 import mm2energon
 from mm2energon.commands import COMMANDS, Result
 from mm2energon.errors import DependencyError, ToolkitError
+from mm2energon.progress import make_bar
 from mm2energon.storage import TEMPORARY_SUFFIX
 
-_SECONDS_BETWEEN_LINES = 60
 #: What to do where the disk refuses.
 _ADVICE = {
     errno.EACCES: "; change its mode or owner, or work on a copy",
@@ -67,7 +66,7 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
             command = _command(name)
             parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
             command.add_arguments(parser)
-            result: Result = command.run(parser.parse_args(arguments), partial(_bar, bars))
+            result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
             return result
 
         return _report(run, named, bars)
@@ -155,36 +154,6 @@ def _as_scripts(line: str) -> str:
         return f"python {shlex.quote(min(os.path.relpath(path), path, key=len))}"
 
     return re.sub(rf"\bmm2energon ({'|'.join(COMMANDS)})\b", script, line)
-
-
-def _bar(bars: contextlib.ExitStack, what: str, total: int | None) -> Any:
-    """A progress bar on a terminal, a line a minute elsewhere; one that an error left open is closed by `bars`."""
-    if not sys.stderr.isatty():
-        return _LinesOfProgress(what, total)
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, desc=what, unit="", dynamic_ncols=True, leave=False)
-    bars.callback(bar.close)
-    return bar
-
-
-class _LinesOfProgress:
-    """Says how far a step is once a minute; nothing of a step that is over sooner."""
-
-    def __init__(self, what: str, total: int | None) -> None:
-        self._what = what
-        self._of = "" if total is None else f" of {total}"
-        self._done = 0
-        self._said = time.monotonic()
-
-    def update(self, count: int, /) -> None:
-        self._done += count
-        if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
-            print(f"{self._what}: {self._done}{self._of}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        pass
 
 
 def _shown(line: str) -> str:

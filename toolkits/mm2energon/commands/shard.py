@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
     _add_arrangement(parser)
     _add_mending(parser)
-    parser.add_argument("--no-extract", action="store_true", help="set videos without frames aside, extract nothing")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--extract", action="store_true", help="put new frames straight into the shards, without a file for each"
+    )
+    how.add_argument("--no-extract", action="store_true", help="set videos without frames aside, extract nothing")
     parser.add_argument(
         "--second-per-grid-ts",
         choices=["model", "pai"],
@@ -93,6 +97,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         mending=_mending(arguments),
         workers=arguments.workers,
         extraction=None if arguments.no_extract else wanted,
+        packs_frames=arguments.extract,
         seconds_per_grid=arguments.second_per_grid_ts,
         default_fps=arguments.default_fps,
         decode_images=arguments.check_media == "full",

@@ -39,10 +39,11 @@ def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
     return library.open_facts(path, origin=origin, decode=decode)
 
 
-def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1) -> bytes:
+def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1, data: bytes | None = None) -> bytes:
     """The bytes to store for an image: its own, or a new encoding as RGB.
 
     Args:
+        data: what the file holds, where it is no file of its own.
         min_side: pixels that both sides must have; a smaller picture is enlarged, its aspect kept.
 
     Raises:
@@ -50,12 +51,12 @@ def read_bytes(path: Path, *, facts: ImageFacts, origin: str, min_side: int = 1)
     """
     if facts.as_is and min(facts.width, facts.height) >= min_side:
         try:
-            return path.read_bytes()
+            return path.read_bytes() if data is None else data
         except OSError as error:
             raise unreadable(path, origin, error.strerror or str(error)) from error
     from mm2energon.images import library
 
-    return library.encode_anew(path, origin=origin, min_side=min_side)
+    return library.encode_anew(path, origin=origin, min_side=min_side, data=data)
 
 
 def _plain(path: Path) -> ImageFacts | None:

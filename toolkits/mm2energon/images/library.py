@@ -74,16 +74,17 @@ def open_facts(path: Path, *, origin: str, decode: bool) -> ImageFacts:
         return ImageFacts(width=width, height=height, file_bytes=size, as_is=as_is, checksum=_checksum(file, size))
 
 
-def encode_anew(path: Path, *, origin: str, min_side: int) -> bytes:
+def encode_anew(path: Path, *, origin: str, min_side: int, data: bytes | None = None) -> bytes:
     """A new encoding of an image, upright and as RGB.
 
     Args:
+        data: what the file holds, where it is no file of its own.
         min_side: pixels that both sides must have; a smaller picture is enlarged, its aspect kept.
 
     Raises:
         MediaError: `unreadable-image`.
     """
-    with _opened(path, origin=origin) as (image, file):
+    with _opened(path, origin=origin, data=data) as (image, file):
         _check_kind(image, path, origin)
         _load(image, path, origin)
         keep_jpeg = image.format in ("JPEG", "MPO")
@@ -99,7 +100,7 @@ def encode_anew(path: Path, *, origin: str, min_side: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, *, origin: str) -> Iterator[tuple[Image.Image, IO[bytes]]]:
+def _opened(path: Path, *, origin: str, data: bytes | None = None) -> Iterator[tuple[Image.Image, IO[bytes]]]:
     """The picture, not decoded yet, and a file of its own to look at its bytes."""
     Image.init()
     formats = [name for name in _OPENED if name in Image.OPEN]  # an older Pillow has no AVIF
@@ -107,8 +108,8 @@ def _opened(path: Path, *, origin: str) -> Iterator[tuple[Image.Image, IO[bytes]
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # of Pillow's warnings, those that matter are errors of ours
         try:
-            file = stack.enter_context(path.open("rb"))
-            image = stack.enter_context(Image.open(path, formats=formats))
+            file: IO[bytes] = stack.enter_context(path.open("rb") if data is None else io.BytesIO(data))
+            image = stack.enter_context(Image.open(path if data is None else io.BytesIO(data), formats=formats))
         except UnidentifiedImageError as error:
             raise unreadable(path, origin, "no image format that is known here") from error
         except _FAULTS as error:

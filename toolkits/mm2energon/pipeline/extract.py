@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
+from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
+from mm2energon.video.pack import Packs, pack_frames
 
 #: What a decoder may come up with in a file that nobody foresaw: it costs one video, as a crash of its process does.
 _UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -30,6 +32,8 @@ class VideoUnit:
     options: FrameOptions
     #: Stretches of it that are decoded at the same time.
     threads: int = 1
+    #: Where its frames go, in one file; None: into a folder beside the video.
+    packs: Packs | None = None
 
     def __str__(self) -> str:
         return self.video
@@ -51,28 +55,38 @@ class Extracted:
     video: str
     frames: int = 0
     error: SampleError | None = None
+    #: Step -> what it took.
+    spent: Mapping[str, Spent] = field(default_factory=dict)
 
 
 def extract_all(
-    root: Path, videos: Iterable[str], extraction: Extraction, *, progress: ProgressMaker = silent
+    root: Path,
+    videos: Iterable[str],
+    extraction: Extraction,
+    *,
+    packs: Packs | None = None,
+    progress: ProgressMaker = silent,
 ) -> Iterator[Extracted]:
-    """Extract the frames of `videos` (paths relative to `root`), the largest first.
+    """Extract the frames of `videos` (paths relative to `root`), the largest first, beside them or into `packs`.
 
     A long video that came last would keep one worker busy while the others have nothing left to do. One that is a large
     part of all the work is shared out inside its worker. The order of the work decides nothing else: videos of one
     folder that share a stem are placed by their names alone.
     """
     listed = sorted(((_file_bytes(root / video), video) for video in videos), key=lambda one: (-one[0], one[1]))
-    fair_bytes = max(1.0, sum(size for size, _ in listed) / max(1, extraction.workers))
-    units = (
-        VideoUnit(root, video, extraction.options, max(1, min(extraction.workers, ceil(2 * size / fair_bytes))))
-        for size, video in listed
-    )
+    sizes = {video: size for size, video in listed}
+    fair_bytes = max(1.0, sum(sizes.values()) / max(1, extraction.workers))
+
+    def unit(video: str) -> VideoUnit:
+        threads = min(extraction.workers, ceil(2 * sizes[video] / fair_bytes))
+        return VideoUnit(root, video, extraction.options, max(1, threads), packs)
+
     bar = progress("videos", len(listed))
     workers = min(extraction.workers, max(1, len(listed)))
-    for outcome in run_each(_extract, units, workers=workers, limits=extraction.limits):
-        bar.update(1)
-        yield Extracted(outcome.item.video, frames=outcome.result or 0, error=outcome.error)
+    for outcome in run_each(_extract, map(unit, sizes), workers=workers, limits=extraction.limits):
+        frames, spent = outcome.result or (0, {})
+        bar.update(1, frames=frames, MB=sizes[outcome.item.video] / 1e6)
+        yield Extracted(outcome.item.video, frames=frames, error=outcome.error, spent=spent)
     bar.close()
 
 
@@ -83,26 +97,22 @@ def _file_bytes(path: Path) -> int:
         return 0
 
 
-def _extract(unit: VideoUnit) -> int:
-    """The number of frames of a video, extracted where they are not there yet.
+def _extract(unit: VideoUnit) -> tuple[int, Mapping[str, Spent]]:
+    """The number of frames of a video, extracted where they are not there yet, and what the steps took.
 
     Raises:
         MediaError: it has none.
         OSError: the disk is full, or fails.
     """
-    path = unit.root / unit.video
+    watch = Stopwatch()
     try:
-        if not path.is_file():
-            made_elsewhere = find_frames(path)  # frames that came without their video are as good
-            if made_elsewhere is not None:
-                return len(made_elsewhere.paths)
-        return len(extract_frames(path, unit.options, threads=unit.threads).paths)
+        return _frames(unit, watch), watch.spent
     except OSError as error:
-        if error.errno not in _NOT_ALLOWED:
+        if unit.packs is not None or error.errno not in _NOT_ALLOWED:
             raise
         raise MediaError(
             f"{unit.video}: its frames cannot be written beside it ({error.strerror}); "
-            "a folder that is ours to write to was expected; change its mode, or copy the dataset",
+            "a folder that is ours to write to was expected; change its mode, copy the dataset, or use shard --extract",
             "no-permission",
         ) from error
     except _UNFORESEEN as error:
@@ -110,3 +120,14 @@ def _extract(unit: VideoUnit) -> int:
             f"{unit.video}: {type(error).__name__} while it was decoded ({error}); the file is probably damaged",
             "unreadable-video",
         ) from error
+
+
+def _frames(unit: VideoUnit, watch: Stopwatch) -> int:
+    path = unit.root / unit.video
+    if not path.is_file():
+        made_elsewhere = find_frames(path)  # frames that came without their video are as good
+        if made_elsewhere is not None:
+            return len(made_elsewhere.paths)
+    if unit.packs is not None:
+        return pack_frames(path, unit.options, unit.packs.pack_of(unit.video), threads=unit.threads, watch=watch)
+    return len(extract_frames(path, unit.options, threads=unit.threads, watch=watch).paths)

@@ -53,10 +53,10 @@ class Outcome(Generic[Item, Result]):
 
 
 class Progress(Protocol):
-    """Shows how far a long step is; what `tqdm` offers."""
+    """Shows how far a long step is."""
 
-    def update(self, count: int, /) -> Any:
-        """Say that `count` more units are done."""
+    def update(self, count: int, /, **also: float) -> Any:
+        """Say that `count` more units are done, and with them so much of something `also`: `frames=20, MB=1.5`."""
 
     def close(self) -> Any:
         """Say that the step is over."""
@@ -67,7 +67,7 @@ ProgressMaker = Callable[[str, "int | None"], Progress]
 
 
 class _Silent:
-    def update(self, count: int, /) -> None:
+    def update(self, count: int, /, **also: float) -> None:
         pass
 
     def close(self) -> None:

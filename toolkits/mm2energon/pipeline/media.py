@@ -15,6 +15,8 @@ from mm2energon.sample import Sample, Video
 from mm2energon.shards.records import Media
 from mm2energon.storage import PlainFiles, inside_root, media_file
 from mm2energon.video.layout import Frames, find_frames
+from mm2energon.video.pack import PackReader, Packs
+from mm2energon.video.places import frame_name
 
 #: What trainers assume of a list of frames that says nothing.
 _USUAL_FPS = 2.0
@@ -141,17 +143,20 @@ class MediaFinder:
         root: Path,
         *,
         failures: Mapping[str, SampleError],
+        packs: Packs | None = None,
         default_fps: float | None = None,
         decode_images: bool = False,
     ) -> None:
         """
         Args:
             failures: videos whose frames could not be extracted, and why.
+            packs: frames that have no files of their own.
             default_fps: rate of frame folders without a sidecar; None refuses them.
             decode_images: decode every image and frame once, instead of looking at its header and its end.
         """
         self._root = root
         self._failures = failures
+        self._packs = packs
         self._default_fps = default_fps
         self._decode = decode_images
         self._files = PlainFiles(root)
@@ -224,17 +229,36 @@ class MediaFinder:
             raise MediaError(f"{origin}: {error}", error.code) from error
         if found is None:
             media_file(self._root, video, origin=origin)
+            if packed := self._packed(video, origin=origin):
+                return packed
             raise MediaError(
                 f"{origin}: {video!r} has no extracted frames; run mm2energon frames first, or leave out --no-extract",
                 "no-frames",
             )
         return PlannedVideo(tuple(self._frames(found, origin=origin)), found.fps)
 
+    def _packed(self, video: str, *, origin: str) -> PlannedVideo | None:
+        """The frames of a pack, under the names that they would have beside the video, so that the plan is the same."""
+        try:
+            about = None if self._packs is None else self._packs.read(video)
+        except MediaError as error:
+            raise MediaError(f"{origin}: {error}", error.code) from error
+        if self._packs is None or about is None:
+            return None
+        folder, sizes = self._packs.frames_of(video), about["frame_bytes"]
+        names = [f"{folder}/{frame_name(number, len(sizes))}" for number in range(1, len(sizes) + 1)]
+        width, height = about["width"], about["height"]
+        frames = [PlannedPicture(name, width, height, size, True) for name, size in zip(names, sizes, strict=True)]
+        return PlannedVideo(tuple(frames), float(about["fps"]))
+
     def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
         start = len(str(self._root)) + 1
         names = [str(path)[start:].replace(os.sep, "/") for path in found.paths]
-        if self._decode or found.times is None or not (found.width and found.height):  # or nothing is known of them
+        if found.times is None or not (found.width and found.height):  # nothing is known of them
             return [self._picture(name, origin=origin) for name in names]
+        if self._decode:
+            for name in names:
+                self._picture(name, origin=origin)
         return [
             PlannedPicture(name, found.width, found.height, os.stat(path).st_size, True)  # noqa: PTH116 (a third)
             for name, path in zip(names, found.paths, strict=True)
@@ -289,13 +313,15 @@ def _looks_whole(data: bytes) -> bool:
 class MediaReader:
     """Reads the bytes of planned media below one dataset root."""
 
-    def __init__(self, root: Path, *, min_side: int, pai_seconds: bool) -> None:
+    def __init__(self, root: Path, *, min_side: int, pai_seconds: bool, packs: Path | None = None) -> None:
         """
         Args:
             min_side: pixels to which the smaller side of a picture is brought when it is below.
             pai_seconds: 1 / fps for `second_per_grid_ts`, as Pai's converter writes it, instead of 2 / fps.
+            packs: folder of the frames that have no files of their own.
         """
         self._root = root
+        self._packs = None if packs is None else PackReader(packs)
         self._files = PlainFiles(root)
         self._min_side = min_side
         self._seconds = 1 if pai_seconds else 2
@@ -315,6 +341,10 @@ class MediaReader:
 
     def _picture(self, picture: PlannedPicture, origin: str) -> bytes:
         as_is = _passes(picture, self._min_side)
+        packed = None if self._packs is None else self._packs.read(picture.path)
+        if packed is not None and len(packed) == picture.file_bytes:
+            facts, path = ImageFacts(*picture[1:]), self._root / picture.path
+            return images.read_bytes(path, facts=facts, origin=origin, min_side=self._min_side, data=packed)
         data = self._files.read(picture.path, picture.file_bytes) if as_is else None
         if data is None:
             data = self._any_picture(picture, origin, as_is=as_is)

@@ -33,6 +33,11 @@ def state_of(output: Path) -> Path:
     return output / STATE_FOLDER / "shard"
 
 
+def packs_of(output: Path) -> Path:
+    """Where frames wait that go straight into shards; what was known of them stays when the dataset is complete."""
+    return output / STATE_FOLDER / "frames"
+
+
 @contextlib.contextmanager
 def held_by_us(output: Path) -> Iterator[None]:
     """Make the folder, and keep other runs out of it until the block ends.

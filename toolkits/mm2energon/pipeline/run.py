@@ -35,6 +35,8 @@ class ShardTask:
     #: Pixels to which the smaller side of a picture is brought (1: pictures stay as they are).
     min_side: int = 1
     pai_seconds: bool = False
+    #: Where frames lie that have no files of their own.
+    packs: Path | None = None
 
     def __str__(self) -> str:
         return f"shard {self.number}"
@@ -116,7 +118,7 @@ def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str
 def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
 ) -> Iterator[tuple[str, Record]]:
-    reader = MediaReader(task.root, min_side=task.min_side, pai_seconds=task.pai_seconds)
+    reader = MediaReader(task.root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs)
     for number, value in task.plan.samples_of(unit):
         prepared = Prepared.from_json(value)
         sample = prepared.sample

@@ -11,7 +11,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account
-from mm2energon.pipeline.extract import Extraction, extract_all
+from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
 from mm2energon.pipeline.media import MediaFinder
@@ -21,6 +21,7 @@ from mm2energon.pipeline.output import (
     forget_attempt,
     held_by_us,
     keep_plan,
+    packs_of,
     remove_own,
     remove_state,
     state_of,
@@ -28,9 +29,9 @@ from mm2energon.pipeline.output import (
 from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
-from mm2energon.storage import inside_root
+from mm2energon.pipeline.videos import Videos
 from mm2energon.targets import Target
-from mm2energon.video.layout import find_frames
+from mm2energon.video.pack import Packs, forget_frames
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class ShardJob:
     workers: int
     #: None: a video without frames is set aside.
     extraction: Extraction | None
+    #: Frames that are extracted go straight into the shards, and not into files beside the videos.
+    packs_frames: bool = False
     seconds_per_grid: Literal["model", "pai"] = "model"
     default_fps: float | None = None
     decode_images: bool = False
@@ -93,29 +96,38 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
-    failures = _extract_missing(job, report, progress)
+    videos = _find_videos(job)
+    if videos is not None:
+        videos.extract(progress=progress, again=job.restart)
     with open_account(job.output, sources=[job.annotations]) as account:
-        plan = _plan(job, failures, account, progress)
+        plan = _plan(job, videos, account, progress)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
         if plan.units:
-            manifest = _complete(job, plan, report, progress)
+            manifest = _complete(job, plan, videos, report, progress)
             account.written.update({split: count for split, count in manifest["samples"].items() if count})
             _set_aside_at_last(job, manifest["set_aside_at_last"], account)
     if plan.units:
+        forget_frames(packs_of(job.output))
         remove_state(job.output)
     else:
         forget_attempt(job.output, plan.folder)
+    if videos is not None:
+        report.videos_extracted, report.videos_ready = videos.extracted, len(videos.ready)
     report.account = account.as_dict()
     account.require_written(job.annotations)
     return report
 
 
-def _complete(job: ShardJob, plan: Plan, report: ShardReport, progress: ProgressMaker) -> Mapping[str, Any]:
+def _complete(
+    job: ShardJob, plan: Plan, videos: Videos | None, report: ShardReport, progress: ProgressMaker
+) -> Mapping[str, Any]:
     """Write what is missing of the planned dataset; its manifest."""
     manifest = finished_manifest(job.output, plan, job.options())
     report.already_done = manifest is not None
     if manifest is None:
+        if videos is not None and videos.packs is not None:
+            videos.extract(progress=progress, again=True)
         _run(job, plan, progress)
         manifest = finalize(plan, job.output, target=job.target, options=job.options())
     report.shards = len(manifest["shards"])
@@ -144,51 +156,27 @@ def _entries(job: ShardJob) -> Iterator[Entry]:
         yield from formats.unwrap(entry)
 
 
-def _extract_missing(job: ShardJob, report: ShardReport, progress: ProgressMaker) -> dict[str, SampleError]:
-    """Extract the videos that have no frames yet; the errors by video."""
+def _find_videos(job: ShardJob) -> Videos | None:
+    """The videos of the annotations; None when nothing is to be extracted."""
     if job.extraction is None:
-        return {}
-    failures: dict[str, SampleError] = {}
-    lacking = _lacking_frames(job)
-    report.videos_ready = sum(not lacks for lacks in lacking.values())
-    wanted = [name for name, lacks in lacking.items() if lacks]
-    for one in extract_all(job.root, wanted, job.extraction, progress=progress):
-        if one.error is not None:
-            failures[one.video] = one.error
-        else:
-            report.videos_extracted += 1
-    return failures
+        return None
+    packs = Packs(job.root, packs_of(job.output), job.extraction.options) if job.packs_frames else None
+    videos = Videos(job.root, job.extraction, packs)
+    videos.find(_entries(job), default_fps=job.default_fps)
+    return videos
 
 
-def _lacking_frames(job: ShardJob) -> dict[str, bool]:
-    """Whether each video of the annotations has no frames yet."""
-    wanted: dict[str, bool] = {}
-    for entry in _entries(job):
-        try:
-            if entry.error is not None:
-                continue
-            for video in formats.load(entry.value, origin=entry.origin).videos:
-                name = inside_root(job.root, video, origin=entry.origin) if isinstance(video, str) else None
-                if name is not None and name not in wanted:
-                    wanted[name] = _lacks_frames(job, name)
-        except SampleError:
-            continue  # the plan meets the same entry, and sets it aside
-    return wanted
-
-
-def _lacks_frames(job: ShardJob, name: str) -> bool:
-    path = job.root / name
-    try:
-        return path.is_file() and find_frames(path, default_fps=job.default_fps) is None
-    except SampleError:
-        return False
-
-
-def _plan(job: ShardJob, failures: dict[str, SampleError], account: Account, progress: ProgressMaker) -> Plan:
+def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: ProgressMaker) -> Plan:
     planning = Planning(
         target=job.target,
         mending=job.mending,
-        finder=MediaFinder(job.root, failures=failures, default_fps=job.default_fps, decode_images=job.decode_images),
+        finder=MediaFinder(
+            job.root,
+            failures=videos.failures if videos else {},
+            packs=videos.packs if videos else None,
+            default_fps=job.default_fps,
+            decode_images=job.decode_images,
+        ),
         arrangement=job.arrangement,
         options=job.options(),
     )
@@ -215,6 +203,7 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
             target=job.target.name,
             min_side=job.target.rules.min_side if job.mending.enlarge_small_images else 1,
             pai_seconds=job.seconds_per_grid == "pai",
+            packs=packs_of(job.output) if job.packs_frames else None,
         )
         for number in range(plan.units)
     )

@@ -5,19 +5,7 @@ from __future__ import annotations
 import numpy as np
 import simplejpeg
 
-from mm2energon.video.picture import Picture, Pixels, resize
-
-
-def encode_picture(picture: Picture, size: tuple[int, int], *, quality: int) -> bytes:
-    """The JPEG of a decoded frame at `size` (width, height).
-
-    Args:
-        quality: 1 to 100, as libjpeg counts it.
-    """
-    planes = picture.planes() if size == picture.size else None
-    if planes is None:
-        return encode_jpeg(resize(picture.pixels(), size), quality=quality)
-    return bytes(simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality, fastdct=False))
+from mm2energon.video.picture import Pixels, Planes
 
 
 def encode_jpeg(frame: Pixels, *, quality: int) -> bytes:
@@ -31,3 +19,13 @@ def encode_jpeg(frame: Pixels, *, quality: int) -> bytes:
         np.ascontiguousarray(frame), quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=False
     )
     return bytes(data)
+
+
+def encode_planes(planes: Planes, *, quality: int) -> bytes:
+    """The JPEG of planes that are what a JPEG stores.
+
+    Args:
+        planes: Y, Cb, Cr, each uint8, height x width, full range, BT.601, chroma of half the size both ways.
+        quality: 1 to 100, as libjpeg counts it.
+    """
+    return bytes(simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality, fastdct=False))

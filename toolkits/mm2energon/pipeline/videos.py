@@ -1,0 +1,88 @@
+"""Videos of an annotation file that have no frames yet: found, and extracted beside them or into packs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mm2energon import formats
+from mm2energon.errors import SampleError
+from mm2energon.jsonio import Entry
+from mm2energon.pipeline.extract import Extraction, extract_all
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.stopwatch import Stopwatch
+from mm2energon.storage import inside_root
+from mm2energon.video.layout import find_frames
+from mm2energon.video.pack import Packs, holds_frames
+
+
+@dataclass
+class Videos:
+    """The videos of a dataset, by their paths relative to its root."""
+
+    root: Path
+    extraction: Extraction
+    #: Where frames go; None: beside the videos.
+    packs: Packs | None
+    #: Those that need no extraction: their frames lie beside them, or are gone as far as can be told.
+    ready: set[str] = field(default_factory=set)
+    #: Those that have no frames beside them; once extracted, what a pack holds is known, and may be taken away again.
+    lacking: list[str] = field(default_factory=list)
+    failures: dict[str, SampleError] = field(default_factory=dict)
+    extracted: int = 0
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def find(self, entries: Iterable[Entry], *, default_fps: float | None) -> None:
+        """Look for the videos that entries name, and for their frames."""
+        seen: set[str] = set()
+        known: set[str] = set()
+        for entry in entries:
+            try:
+                if entry.error is not None:
+                    continue
+                for video in formats.load(entry.value, origin=entry.origin).videos:
+                    if not isinstance(video, str) or video in seen:
+                        continue
+                    seen.add(video)
+                    name = inside_root(self.root, video, origin=entry.origin)
+                    if name not in known:
+                        known.add(name)
+                        self._sort(name, default_fps)
+            except SampleError:
+                continue  # the plan meets the same entry, and sets it aside
+
+    def extract(self, *, progress: ProgressMaker, again: bool = False) -> None:
+        """Extract what is lacking.
+
+        Args:
+            again: also videos of which a pack is known whose frames were taken away, as those of finished datasets are.
+        """
+        wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
+        for one in extract_all(self.root, wanted, self.extraction, packs=self.packs, progress=progress):
+            for step, spent in one.spent.items():
+                self.watch.add(step, spent)
+            if one.error is not None:
+                self.failures[one.video] = one.error
+            else:
+                self.extracted += 1
+
+    def _sort(self, name: str, default_fps: float | None) -> None:
+        path = self.root / name
+        try:
+            lacks = path.is_file() and find_frames(path, default_fps=default_fps) is None
+        except SampleError:
+            lacks = False
+        if lacks:
+            self.lacking.append(name)
+        else:
+            self.ready.add(name)
+
+    def _is_packed(self, video: str, again: bool) -> bool:
+        if self.packs is None:
+            return False
+        try:
+            about = self.packs.read(video)
+            return about is not None and (not again or holds_frames(self.packs.pack_of(video), about))
+        except SampleError:
+            return False  # the extraction says why
