@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 from mm2energon.commands import Result
 from mm2energon.pipeline.extract import Extraction
-from mm2energon.pipeline.loop import Limits, usable_cores
+from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.sampling import Sampling
@@ -27,7 +27,12 @@ _MOST = 1e15
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Options of every command that reads a dataset."""
     parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
-    parser.add_argument("--workers", type=count, default=usable_cores(), help="processes (the cores of this machine)")
+    parser.add_argument(
+        "--workers",
+        type=count,
+        default=usual_workers(),
+        help="processes (the cores that may be used, memory permitting)",
+    )
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when samples were set aside with their reasons"
     )
@@ -78,7 +83,7 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
         quality=arguments.quality,
         decoder=arguments.decoder,
     )
-    most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, _memory_bytes() // arguments.workers)
+    most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // arguments.workers)
     return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=most))
 
 
@@ -155,10 +160,3 @@ def _lost(origin: str) -> str:
 def _details(counts: Mapping[str, int]) -> str:
     named = {name: number for name, number in counts.items() if number and name != "entries"}
     return f"   ({', '.join(f'{name} {number}' for name, number in named.items())})" if named else ""
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _LEAST_MEMORY_BYTES

@@ -79,13 +79,6 @@ def silent(_what: str, _total: int | None) -> Progress:
     return _Silent()
 
 
-def usable_cores() -> int:
-    """Cores that this process may use (affinity counts, where the system tells)."""
-    with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_each(
     step: Callable[[Item], Result],
     items: Iterable[Item],

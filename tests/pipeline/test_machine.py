@@ -1,0 +1,63 @@
+"""Machine: how much of it a process may use."""
+
+import os
+
+import pytest
+from mm2energon.pipeline import machine
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def limits(tmp_path, monkeypatch):
+    """Sets the limits of control groups: group -> file -> content; the process is in `a/b`."""
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * GIB // 4096}.get)
+    (tmp_path / "own").write_text("0::/a/b\n")
+
+    def write(groups):
+        for group, files in groups.items():
+            folder = tmp_path / "groups" / group
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                (folder / name).write_text(content)
+
+    return write
+
+
+def test_without_limits_it_is_the_whole_machine(limits):
+    limits({"a/b": {"cpu.max": "max 100000\n", "memory.max": "max\n"}})
+    assert (machine.usable_cores(), machine.usable_memory_bytes(), machine.usual_workers()) == (16, 64 * GIB, 16)
+
+
+def test_a_quota_of_cores_is_counted_up(limits):
+    limits({"a/b": {"cpu.max": "250000 100000\n"}})
+    assert machine.usable_cores() == machine.usual_workers() == 3
+
+
+def test_the_tightest_of_the_groups_around_counts(limits):
+    limits({"a/b": {"memory.max": f"{8 * GIB}\n", "cpu.max": "max 100000"}, "a": {"cpu.max": "400000 100000"}})
+    limits({"": {"memory.max": f"{32 * GIB}"}})
+    assert (machine.usable_cores(), machine.usable_memory_bytes(), machine.usual_workers()) == (4, 8 * GIB, 4)
+
+
+def test_where_memory_is_short_there_are_fewer_workers_and_never_none(limits):
+    limits({"a": {"memory.max": str(3 * GIB)}})
+    assert machine.usual_workers() == 3
+    limits({"a/b": {"memory.max": str(GIB // 2)}})
+    assert machine.usual_workers() == 1
+
+
+def test_an_affinity_counts(limits, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
+    assert machine.usable_cores() == 2
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "1 2 3:/x\n"])
+def test_a_system_without_control_groups_is_taken_as_it_is(limits, tmp_path, content):
+    (tmp_path / "own").write_text(content)
+    assert machine.usable_cores() == 16
+    (tmp_path / "own").unlink()
+    assert machine.usable_cores() == 16

@@ -1,0 +1,63 @@
+"""Machine: the cores and the memory that this process may use, containers and batch systems considered.
+
+Limits of control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html (`cpu.max`, `memory.max`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+
+#: Where control groups are seen, and where a process reads which is its own.
+GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
+
+#: What is assumed of a system that does not tell.
+_ASSUMED_BYTES = 4 << 30
+#: Memory for each worker by default: a decoder of 4K video, and as much again.
+_BYTES_OF_A_WORKER = 1 << 30
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the quota of its control group, counted up."""
+    cores = os.cpu_count() or 1
+    with suppress(AttributeError):  # not on every system
+        cores = len(os.sched_getaffinity(0))
+    for quota, period in _limits("cpu.max"):
+        cores = min(cores, ceil(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def usable_memory_bytes() -> int:
+    """Memory that this process and its workers may use: what the machine has, or the limit of its control group."""
+    memory = _ASSUMED_BYTES
+    with suppress(AttributeError, ValueError, OSError):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for (limit,) in _limits("memory.max"):
+        memory = min(memory, int(limit))
+    return memory
+
+
+def usual_workers() -> int:
+    """Worker processes when nobody says how many: one a core, fewer where memory is short."""
+    return max(1, min(usable_cores(), usable_memory_bytes() // _BYTES_OF_A_WORKER))
+
+
+def _limits(name: str) -> Iterator[list[str]]:
+    """The words of a limit, for the group of this process and each group around it that has one."""
+    try:
+        lines = OWN_GROUP.read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return
+    own = next((line.partition("::")[2] for line in lines if line.startswith("0::")), "/")
+    group = GROUPS / own.lstrip("/")
+    for folder in (group, *group.parents):
+        with suppress(OSError, ValueError):
+            words = (folder / name).read_text("ascii").split()
+            if words and all(word.isdecimal() for word in words):
+                yield words
+        if folder == GROUPS:
+            return
