@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _SAMPLES = "samples.jsonl"
 _PLAN = "plan.json"
 #: Part of every hash; another number where the same plan would lead to other bytes on disk.
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 #: What a sample takes in a shard beside its media and its text: the headers and the padding of its parts.
 _OVERHEAD_BYTES = 4096
 #: What a tar has at its end, at most.
