@@ -73,10 +73,10 @@ def test_a_system_that_cannot_write_past_its_cache_is_written_to_in_the_ordinary
     assert sum(size == BLOCK_BYTES for size in calls) <= (2 if how == "later write refused" else 1)
 
 
-def test_a_full_disk_is_an_error(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space left on device: .*/a"):
         write(tmp_path / "a", PIECES)

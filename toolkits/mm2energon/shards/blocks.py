@@ -28,7 +28,7 @@ class BlockWriter:
     """Writes to an open file that nobody else writes to; it is complete after `finish`."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._descriptor = file.fileno()
+        self._descriptor, self._name = file.fileno(), file.name
         #: The block that is filled, and the one that is written meanwhile; each begins with a page, as direct writing
         #: asks for.
         self._block, self._other = (memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(2))
@@ -95,8 +95,12 @@ class BlockWriter:
         self.crc32 = zlib.crc32(data, self.crc32)
         if self._direct:
             data = data[self._write_direct(data) :]
-        while data:
-            data = data[os.write(self._descriptor, data[:_CACHED_BYTES]) :]
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data[:_CACHED_BYTES]) :]
+        except OSError as error:
+            error.filename = self._name
+            raise
 
     def _write_direct(self, block: memoryview) -> int:
         """How much of a block has been written past the cache; the ordinary way is taken for the rest and from then."""
