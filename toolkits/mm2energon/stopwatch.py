@@ -45,6 +45,11 @@ class Stopwatch:
             wall, cpu = before.wall_seconds + spent.wall_seconds, before.cpu_seconds + spent.cpu_seconds
             self._spent[step] = Spent(wall, cpu)
 
+    def add_all(self, spent: Mapping[str, Spent]) -> None:
+        """Count in what another one measured."""
+        for step, one in spent.items():
+            self.add(step, one)
+
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
         """Time a block, on its own thread."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction
+from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.sources import NO_ANNOTATIONS
@@ -21,6 +22,7 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
+    add_profile(parser)
     parser.add_argument("--output-json", type=Path, default=Path("dataset.json"), help="merged dataset, below the root")
     parser.add_argument(
         "--video-token", default="<image>", help="what stands for the video in the text of video samples (<image>)"
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Merge and extract."""
+    profile = Profile(arguments)
     root = arguments.dataset_root.resolve()
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=arguments.max_frames)
     job = FramesJob(
@@ -43,8 +46,9 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         unpack=not arguments.skip_extraction,
     )
     report = build_frame_dataset(job, progress=progress)
-    result = accounted(_lines(report, job), report.account, allowed=arguments.allow_set_aside)
-    return Result([*result.lines, "", f"Next: {_next(arguments)}"], result.status)
+    lines = _lines(report, job, profile.wall_seconds)
+    result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
+    return Result([*result.lines, *profile.lines(report.watch), "", f"Next: {_next(arguments)}"], result.status)
 
 
 def _below(root: Path, name: Path) -> Path:
@@ -63,7 +67,7 @@ def _next(arguments: argparse.Namespace) -> str:
     return shlex.join([*words, "--train-split", "9", "--val-split", "1"])
 
 
-def _lines(report: FramesReport, job: FramesJob) -> list[str]:
+def _lines(report: FramesReport, job: FramesJob, seconds: float) -> list[str]:
     lines = [f"{job.output}"]
     if report.moved:
         lines.append(f"  the {job.output.name} that stood there is an input: kept as {report.moved}")
@@ -76,7 +80,9 @@ def _lines(report: FramesReport, job: FramesJob) -> list[str]:
         if archive.refused_count > len(archive.refused):
             lines.append(f"    ... {archive.refused_count} in all")
     if job.extraction is not None:
-        lines.append(f"videos     {report.videos:>8}   ({report.frames} frames, {report.videos_failed} videos failed)")
+        rate = f"{report.frames / seconds:.0f} frames/s"
+        about = f"{report.frames} frames, {report.videos_failed} videos failed; {seconds:.1f} s, {rate}"
+        lines.append(f"videos     {report.videos:>8}   ({about})")
     return lines
 
 

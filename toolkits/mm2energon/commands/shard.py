@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, extraction_asked, size
+from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
@@ -21,6 +22,7 @@ _INTERVAL_SECONDS = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
+    add_profile(parser)
     parser.add_argument("--json", type=Path, default=Path("dataset.json"), help="annotation file, below the root")
     parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
     parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
@@ -85,6 +87,7 @@ def _add_mending(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Plan, run, finalize."""
+    profile = Profile(arguments)
     root = arguments.dataset_root.resolve()
     output = (arguments.output or root / "wds").absolute()
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
@@ -104,9 +107,9 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         restart=arguments.restart,
     )
     report = shard(job, progress=progress)
-    lines = [*_lines(report, job), *_notes(report, job, arguments)]
+    lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]
     result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
-    return Result([*result.lines, "", *_next(job)], result.status)
+    return Result([*result.lines, *profile.lines(report.watch), "", *_next(job)], result.status)
 
 
 def _arrangement(arguments: argparse.Namespace) -> Arrangement:
@@ -132,8 +135,11 @@ def _mending(arguments: argparse.Namespace) -> Mending:
     )
 
 
-def _lines(report: ShardReport, job: ShardJob) -> list[str]:
-    done = "was complete already, nothing was written" if report.already_done else f"{report.shards} shards"
+def _lines(report: ShardReport, job: ShardJob, seconds: float) -> list[str]:
+    done = "was complete already, nothing was written"
+    if not report.already_done:
+        megabytes = report.shard_bytes / 1e6
+        done = f"{report.shards} shards, {megabytes:.1f} MB; {seconds:.1f} s, {megabytes / seconds:.0f} MB/s"
     lines = [f"{job.output}   for {job.target.name}: {job.target.reader}", f"  {done}"]
     if report.videos_extracted:
         lines.append(f"  {report.videos_extracted} videos had no frames and were extracted on the way")

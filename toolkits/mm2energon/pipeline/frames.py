@@ -20,6 +20,7 @@ from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
+from mm2energon.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class FramesReport:
     frames: int = 0
     #: Where an input was kept that stood where the output goes.
     moved: str | None = None
+    #: What the steps took, over all workers.
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
 
 def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> FramesReport:
@@ -65,16 +68,18 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     check_place(job.output, job.root)
     report = FramesReport()
     remove_leftovers(job.root)
-    if job.unpack:
-        report.archives = list(unpack_all(job.root))
-    found = find_annotations(job.root, output=job.output)
+    with report.watch.time("unpack"):
+        report.archives = list(unpack_all(job.root)) if job.unpack else []
+    with report.watch.time("annotations"):
+        found = find_annotations(job.root, output=job.output)
     report.annotations, report.ignored = found.annotations, found.ignored
     if not report.annotations:
         raise _no_annotations(job.root, report.ignored)
     keeps = keeps_what_is_there(job.output, found, job.root)
     failures = _extract(job, report, progress)
     _move_away(job, report, failures, keeps=keeps)
-    with open_account(job.output, sources=[job.root / name for name in report.annotations]) as account:
+    sources = [job.root / name for name in report.annotations]
+    with report.watch.time("annotations"), open_account(job.output, sources=sources) as account:
         _write(job, report, failures, account, progress)
     account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
@@ -93,18 +98,20 @@ def _no_annotations(root: Path, ignored: dict[str, str]) -> InputError:
 def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> dict[str, SampleError]:
     """Extract every video that an entry names; the errors by video."""
     failures: dict[str, SampleError] = {}
-    videos = dict.fromkeys(
-        video
-        for _, merged in _merged(job, report.annotations)
-        if not isinstance(merged, SampleError)
-        for video in _videos(merged)
-    )
+    with report.watch.time("annotations"):
+        videos = dict.fromkeys(
+            video
+            for _, merged in _merged(job, report.annotations)
+            if not isinstance(merged, SampleError)
+            for video in _videos(merged)
+        )
     check_no_sidecar(job.output, (job.root / video for video in videos))
     if job.extraction is None:
         return failures
     for one in extract_all(job.root, videos, job.extraction, progress=progress):
         report.videos += 1
         report.frames += one.frames
+        report.watch.add_all(one.spent)
         if one.error is not None:
             failures[one.video] = one.error
     report.videos_failed = len(failures)

@@ -30,6 +30,7 @@ from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
 from mm2energon.pipeline.videos import Videos
+from mm2energon.stopwatch import Stopwatch
 from mm2energon.targets import Target
 from mm2energon.video.pack import Packs, forget_frames
 
@@ -72,6 +73,7 @@ class ShardReport:
 
     account: dict[str, Any] = field(default_factory=dict)
     shards: int = 0
+    shard_bytes: int = 0
     #: Videos that had no frames and were extracted, and those whose frames were taken as they are.
     videos_extracted: int = 0
     videos_ready: int = 0
@@ -80,6 +82,8 @@ class ShardReport:
     other_rates: int = 0
     #: The output was complete already, from the same input and options.
     already_done: bool = False
+    #: What the steps took, over all workers.
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
 
 def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
@@ -96,11 +100,12 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
-    videos = _find_videos(job)
+    videos = _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
     with open_account(job.output, sources=[job.annotations]) as account:
-        plan = _plan(job, videos, account, progress)
+        with report.watch.time("plan"):
+            plan = _plan(job, videos, account, progress)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
         if plan.units:
@@ -128,9 +133,12 @@ def _complete(
     if manifest is None:
         if videos is not None and videos.packs is not None:
             videos.extract(progress=progress, again=True)
-        _run(job, plan, progress)
-        manifest = finalize(plan, job.output, target=job.target, options=job.options())
+        with report.watch.time("shards"):
+            _run(job, plan, progress)
+        with report.watch.time("index"):
+            manifest = finalize(plan, job.output, target=job.target, options=job.options())
     report.shards = len(manifest["shards"])
+    report.shard_bytes = sum(about["bytes"] for about in manifest["shards"].values())
     return manifest
 
 
@@ -156,13 +164,14 @@ def _entries(job: ShardJob) -> Iterator[Entry]:
         yield from formats.unwrap(entry)
 
 
-def _find_videos(job: ShardJob) -> Videos | None:
+def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
     """The videos of the annotations; None when nothing is to be extracted."""
     if job.extraction is None:
         return None
     packs = Packs(job.root, packs_of(job.output), job.extraction.options) if job.packs_frames else None
-    videos = Videos(job.root, job.extraction, packs)
-    videos.find(_entries(job), default_fps=job.default_fps)
+    videos = Videos(job.root, job.extraction, packs, watch)
+    with watch.time("annotations"):
+        videos.find(_entries(job), default_fps=job.default_fps)
     return videos
 
 

@@ -25,13 +25,14 @@ class Videos:
     extraction: Extraction
     #: Where frames go; None: beside the videos.
     packs: Packs | None
+    #: Takes the time of the steps.
+    watch: Stopwatch
     #: Those that need no extraction: their frames lie beside them, or are gone as far as can be told.
     ready: set[str] = field(default_factory=set)
     #: Those that have no frames beside them; once extracted, what a pack holds is known, and may be taken away again.
     lacking: list[str] = field(default_factory=list)
     failures: dict[str, SampleError] = field(default_factory=dict)
     extracted: int = 0
-    watch: Stopwatch = field(default_factory=Stopwatch)
 
     def find(self, entries: Iterable[Entry], *, default_fps: float | None) -> None:
         """Look for the videos that entries name, and for their frames."""
@@ -60,8 +61,7 @@ class Videos:
         """
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
         for one in extract_all(self.root, wanted, self.extraction, packs=self.packs, progress=progress):
-            for step, spent in one.spent.items():
-                self.watch.add(step, spent)
+            self.watch.add_all(one.spent)
             if one.error is not None:
                 self.failures[one.video] = one.error
             else:
