@@ -56,6 +56,8 @@ def run_script(name: str) -> None:
 
 
 def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
+    # numpy starts as many threads as there are cores for algebra that we do not do: a third of its start, each time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error

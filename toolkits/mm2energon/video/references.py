@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-#: Codecs whose key frames are a fresh start, whatever stood before, and whose packets are one shown frame each.
-_FRESH_AT_KEYS = frozenset({"vp9", "av1", "mjpeg", "prores"})
+from mm2energon.video.av1 import Sequence, leaves_no_trace, read_sequence
+
+#: More codecs whose key frames are a fresh start, whatever stood before, and whose packets are one shown frame each.
+_FRESH_AT_KEYS = frozenset({"vp9", "mjpeg", "prores"})
 
 _H264_SLICES = range(1, 6)
 _H264_IDR = 5
@@ -31,6 +33,8 @@ class References:
     codec: str
     #: Bytes of the length before each unit; 0 where start codes part them.
     length_bytes: int = 0
+    #: Of AV1, what its frame headers go by; None: not known.
+    sequence: Sequence | None = None
     #: The highest layer in time, which no other refers to; None: not known.
     top_layer: int | None = None
 
@@ -52,7 +56,7 @@ class References:
         if self.codec == "hevc" and self.top_layer is not None:
             header = self._slice_header(packet)
             return header >> 9 in _HEVC_UNREFERENCED and (header & 7) - 1 == self.top_layer
-        return False
+        return self.sequence is not None and leaves_no_trace(bytes(packet), self.sequence)
 
     def _slice_header(self, packet: Any) -> int:
         """Header of the first slice in a packet: one byte of H.264, two of HEVC; 0 when there is none."""
@@ -86,6 +90,8 @@ def read_references(codec_context: Any) -> References | None:
     """How to read the packets of a stream; None for a codec whose frames are to be decoded one after another."""
     codec, record = codec_context.name, bytes(codec_context.extradata or b"")
     name = {"libdav1d": "av1", "libvpx-vp9": "vp9"}.get(codec, codec)
+    if name == "av1":
+        return References(name, sequence=read_sequence(record))
     if name in _FRESH_AT_KEYS:
         return References(name)
     if name == "h264":
