@@ -1,6 +1,6 @@
 """`python -m benchmarks` makes the data, runs the suites, and writes results.json and the tables.
 
-python -m benchmarks [--suite frames --suite shards ...] [--quick] [--repeats 5] [--media FOLDER] [--data FOLDER]
+python -m benchmarks [--suite frames --suite shards ...] [--keep] [--quick] [--repeats 5] [--media DIR] [--data DIR]
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ def main() -> None:
     begun = time.monotonic()
     failed = [name for name in arguments.suite or SUITES if not run_suite(name, setting, results)]
     shutil.rmtree(data / "scratch", ignore_errors=True)
-    output = data / "incomplete.json" if failed else arguments.output
+    output = data / "incomplete.json" if failed and not arguments.keep else arguments.output
     seconds = time.monotonic() - begun
-    save(output, results, scale=scale.name, repeats=setting.repeats, seconds=seconds)
+    done = [name for name in arguments.suite or SUITES if name not in failed]
+    save(output, results, suites=done, scale=scale.name, repeats=setting.repeats, seconds=seconds)
     say(f"{output}: {len(results.figures)} figures, {seconds / 60:.0f} minutes")
     if output == report.RESULTS:
         report.main()
@@ -67,6 +68,11 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure mm2energon beside others.")
     parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this one; may be repeated")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="put the figures of these suites into results.json, in place of earlier ones",
+    )
     parser.add_argument("--scale", choices=list(SCALES), default="full", help="how much data (full)")
     parser.add_argument("--quick", action="store_true", help="the same as --scale quick, without --media")
     parser.add_argument("--repeats", type=int, help="runs of each contender (as the scale says: 5)")
@@ -74,7 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=HERE / "data", help="where the data is made and kept")
     parser.add_argument("--output", type=Path, help="the results (results.json of this folder after a full run)")
     arguments = parser.parse_args()
-    whole = arguments.scale == "full" and not arguments.quick and not arguments.suite
+    whole = arguments.scale == "full" and not arguments.quick and (arguments.keep or not arguments.suite)
     arguments.output = arguments.output or (report.RESULTS if whole else arguments.data / "some.json")
     return arguments
 

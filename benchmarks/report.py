@@ -21,6 +21,7 @@ PAGE = HERE / "results.md"
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md")
 _MARKED = re.compile(r"(<!-- bench:([\w-]+) -->\n).*?(<!-- /bench:\2 -->)", re.DOTALL)
 _HEAD = ["| work | against | CPU | wall | target | met |", "|---|---|---|---|---|---|"]
+_SHORT_HEAD = ["| work | against | CPU | wall |", "|---|---|---|---|"]
 #: Core-hours for 100,000 hours of video at one CPU second a minute.
 CORE_HOURS = 100_000 * 60 / 3600
 TITLES = {
@@ -56,7 +57,7 @@ def fill(text: str, results: dict[str, Any]) -> str:
 
 
 def table(name: str, results: dict[str, Any]) -> str:
-    """One table, or line, by the name in its mark: a suite's, `cluster`, `targets`, `machine`."""
+    """One table, or line, by the name in its mark: a suite's, `cluster`, `targets`, `short`, `machine`."""
     figures = load_figures(results)
     if name == "machine":
         return _machine(results)
@@ -65,6 +66,8 @@ def table(name: str, results: dict[str, Any]) -> str:
         return "\n".join(_costs([figure for figure in figures if figure.suite == "cost"], factor))
     if name == "targets":
         return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.target is not None])
+    if name == "short":
+        return "\n".join([*_SHORT_HEAD, *map(_short_line, filter(_is_for_all, figures))])
     return "\n".join(_HEAD + [_line(figure) for figure in figures if figure.suite == name])
 
 
@@ -85,9 +88,27 @@ def _machine(results: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
     return (
         f"{found['cpu']}, {found['cores']} cores, {found['memory_gb']} GB, {found['system']}, "
-        f"Python {found['python']}, ffmpeg {found['ffmpeg']}, {packages}; {found['date']}, commit {found['commit']}. "
-        f"Scale {results['scale']}, {results['repeats']} runs of each, {results['how']}."
+        f"Python {found['python']}, ffmpeg {found['ffmpeg']}, {packages}. Scale {results['scale']}; {results['how']}. "
+        f"Measured: {'; '.join(_measured(results['measured']))}."
     )
+
+
+def _measured(suites: dict[str, Any]) -> Iterator[str]:
+    """When each suite was measured, those of one run together."""
+    runs: dict[str, list[str]] = {}
+    for name, about in suites.items():
+        runs.setdefault(f"{about['date']}, commit {about['commit']}, {about['repeats']} runs of each", []).append(name)
+    for run, names in runs.items():
+        yield f"{', '.join(names)} ({run})"
+
+
+def _is_for_all(figure: Figure) -> bool:
+    """Whether a figure is for the README: beside what people use, not beside floors."""
+    return figure.target is not None and figure.sense != "value" and not figure.against.startswith("decode floor")
+
+
+def _short_line(figure: Figure) -> str:
+    return f"| {figure.work} | {figure.against} | {_times(figure, 'cpu')} | {_times(figure, 'wall')} |"
 
 
 def _line(figure: Figure) -> str:

@@ -143,19 +143,42 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(path: Path, results: Results, *, scale: str, repeats: int, seconds: float) -> None:
-    """Write the results, with the machine and how it was measured."""
+def save(path: Path, results: Results, *, suites: Iterable[str], scale: str, repeats: int, seconds: float) -> None:
+    """Write the results, with the machine and how it was measured.
+
+    Figures of other suites that the file holds already stay, where they were measured on the same machine and scale.
+    """
+    suites = set(suites)
+    found = machine()
+    about = {"date": found.pop("date"), "commit": found.pop("commit"), "repeats": repeats, "seconds": round(seconds)}
+    kept = _kept(path, suites, found, scale)
     value = {
-        "machine": machine(),
+        "machine": found,
         "scale": scale,
-        "repeats": repeats,
-        "seconds": round(seconds),
         "how": "contenders in turn, medians; CPU = user + sys of the process and its children; warm page cache",
-        "figures": [_as_json(figure) for figure in results.figures],
-        "rows": [asdict(row) for row in results.rows],
-        "left_out": results.left_out,
+        "measured": kept["measured"] | dict.fromkeys(sorted(suites), about),
+        "figures": kept["figures"] + [_as_json(figure) for figure in results.figures],
+        "rows": kept["rows"] + [asdict(row) for row in results.rows],
+        "left_out": kept["left_out"] + [list(one) for one in results.left_out],
     }
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _kept(path: Path, suites: set[str], found: dict[str, Any], scale: str) -> dict[str, Any]:
+    """What a file holds of other suites."""
+    nothing: dict[str, Any] = {"measured": {}, "figures": [], "rows": [], "left_out": []}
+    if not path.is_file():
+        return nothing
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if value.get("machine") != found or value.get("scale") != scale:
+        return nothing
+    gone = suites | ({"cost"} if "frames" in suites else set())  # the suite of frames tells the cost, too
+    return {
+        "measured": {name: about for name, about in value["measured"].items() if name not in gone},
+        "figures": [figure for figure in value["figures"] if figure["suite"] not in gone],
+        "rows": [row for row in value["rows"] if row["suite"] not in gone],
+        "left_out": [one for one in value["left_out"] if one[0] not in gone],
+    }
 
 
 def _as_json(figure: Figure) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class Clip:
     seconds: int
     bitrate: int
     gop: int | None = None
-    #: A long video is this many copies of the clip one after another, with sound.
+    #: A long video is this many copies of the clip one after another, with sound; their length divides no interval, so
+    #: that wanted frames are no key frames by design.
     copies: int = 1
 
     @property
@@ -66,8 +67,8 @@ FULL = Scale(
         Clip("av1-720p", "av1", 1280, 720, 30, 20, 1500),
     ),
     long_clips=(
-        Clip("long-720p", "h264", 1280, 720, 30, 60, 2500, copies=10),
-        Clip("long-360p", "h264", 640, 360, 30, 120, 900, copies=10),
+        Clip("long-720p", "h264", 1280, 720, 30, 47, 2500, copies=13),
+        Clip("long-360p", "h264", 640, 360, 30, 101, 900, copies=12),
     ),
     images=5000,
     frame_videos=600,
@@ -84,7 +85,7 @@ QUICK = Scale(
         Clip("hevc-360p", "hevc", 640, 360, 30, 10, 600),
         Clip("av1-360p", "av1", 640, 360, 30, 10, 500),
     ),
-    long_clips=(Clip("long-360p", "h264", 640, 360, 30, 30, 900, copies=8),),
+    long_clips=(Clip("long-360p", "h264", 640, 360, 30, 37, 900, copies=7),),
     images=500,
     frame_videos=60,
     entries=50_000,

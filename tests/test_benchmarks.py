@@ -183,7 +183,7 @@ def test_tables_are_written_between_their_marks_and_nowhere_else(tmp_path: Path)
             Figure("cost", "h264-720p", "1 s", "value", value=3.25, unit="CPU s a minute", note="60 KB"),
         ]
     )
-    save(tmp_path / "results.json", results, scale="tiny", repeats=1, seconds=3.0)
+    save(tmp_path / "results.json", results, suites=["frames", "shards"], scale="tiny", repeats=1, seconds=3.0)
     value = report.load(tmp_path / "results.json")
     assert load_figures(value) == results.figures
     marks = ["<!-- bench:frames -->", "old", "<!-- /bench:frames -->", "between", "<!-- bench:cost -->"]
@@ -211,4 +211,21 @@ def test_the_results_hold_each_row_with_all_its_runs() -> None:
     for row in results["rows"]:
         runs = {len(row[f"{who}_{what}_seconds"]) for who in ("ours", "baseline") for what in ("cpu", "wall")}
         assert len(runs) == 1
-        assert min(runs) >= results["repeats"]
+        assert min(runs) >= results["measured"][row["suite"]]["repeats"]
+
+
+def test_figures_of_other_suites_are_kept_and_those_of_the_same_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+
+    def figures(**times: float) -> Results:
+        return Results(figures=[Figure(suite, "w", "b", "faster", cpu, cpu) for suite, cpu in times.items()])
+
+    save(
+        path, figures(frames=1.0, cost=1.0, shards=2.0), suites=["frames", "shards"], scale="tiny", repeats=1, seconds=1
+    )
+    save(path, figures(frames=3.0), suites=["frames"], scale="tiny", repeats=5, seconds=1)
+    value = report.load(path)
+    assert {figure.suite: figure.cpu for figure in load_figures(value)} == {"shards": 2.0, "frames": 3.0}
+    assert {suite: about["repeats"] for suite, about in value["measured"].items()} == {"frames": 5, "shards": 1}
+    save(path, figures(frames=4.0), suites=["frames"], scale="quick", repeats=1, seconds=1)
+    assert {figure.suite for figure in load_figures(report.load(path))} == {"frames"}
