@@ -25,16 +25,25 @@ def make(folder: Path, scale: Scale) -> None:
 
 
 def encode(clip: Clip, path: Path, *, seed: int) -> None:
-    """Encode a clip: a test picture and a fractal that move, and noise that is new in each frame."""
+    """Encode a clip: a grained texture that pans, a fractal that grows, and a little noise that is new in each frame.
+
+    Real videos of H.264 and HEVC that we looked at hold 42 to 57 % of pictures that no other refers to, and their
+    frames take 0.2 to 0.3 bytes a pixel as JPEG: so do these, about. (Much fresh noise, or flat test pictures, give
+    another mixture.)
+    """
     size = f"{clip.width}x{clip.height}"
-    picture = f"testsrc2=size={size}:rate={clip.fps}[a]"
+    texture = (
+        f"color=gray:size={clip.width * 5 // 4}x{clip.height * 5 // 4}:rate={clip.fps},"
+        f"noise=alls=60:all_seed={seed + 1},gblur=sigma=1.5,trim=end_frame=1,loop=-1:1:0,setpts=N/{clip.fps}/TB,"
+        f"scroll=horizontal=0.0015:vertical=0.0004,crop={clip.width}:{clip.height}[a]"
+    )
     fractal = (
         f"mandelbrot=size=320x180:rate={clip.fps}:start_x={-0.743 + seed * 1e-3},scale={size.replace('x', ':')}[b]"
     )
-    mixed = f"[a][b]blend=all_mode=average,noise=alls=10:allf=t:all_seed={seed + 1},format=yuv420p"
+    mixed = f"[a][b]blend=all_mode=average,noise=alls=4:allf=t:all_seed={seed + 1},format=yuv420p"
     gop = () if clip.gop is None else ("-g", clip.gop)
     ffmpeg(
-        *("-f", "lavfi", "-i", f"{picture};{fractal};{mixed}", "-t", clip.seconds),
+        *("-f", "lavfi", "-i", f"{texture};{fractal};{mixed}", "-t", clip.seconds),
         *("-c:v", *ENCODERS[clip.codec], "-b:v", f"{clip.bitrate}k", *gop, path),
     )
 
