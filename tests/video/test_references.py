@@ -90,3 +90,23 @@ def test_the_unreferenced_packets_of_a_clip_are_those_of_its_b_frames(tmp_path: 
         found = {one.pts for one in container.demux(stream) if one.size and read.is_unreferenced(one)}
     assert found == unreferenced
     assert len(found) > 10
+
+
+@pytest.mark.parametrize("length_bytes", [0, 4])
+def test_parameter_sets_are_found_wherever_they_stand(length_bytes: int) -> None:
+    read = References("h264", length_bytes=length_bytes)
+    sps, pps, b_slice = b"\x67", b"\x68", b"\x01"
+    assert read.parameter_sets(packet(b_slice, length_bytes=length_bytes)) == []
+    found = read.parameter_sets(packet(b"\x09", sps, b_slice, pps, length_bytes=length_bytes))
+    assert [one.rstrip(b"\0") for one in found] == [b"\x67\x11\x22", b"\x68\x11\x22"]
+    read = References("hevc", length_bytes=length_bytes, top_layer=0)
+    heads = [b"\x40\x01", b"\x42\x01", b"\x44\x01", b"\x02\x01"]
+    assert len(read.parameter_sets(packet(*heads, length_bytes=length_bytes))) == 3
+
+
+def test_a_picture_that_brings_parameter_sets_is_needed() -> None:
+    read = References("h264", length_bytes=4)
+    assert read.is_unreferenced(packet(b"\x01", length_bytes=4))
+    assert not read.is_unreferenced(packet(b"\x01", b"\x68", length_bytes=4))
+    read = References("hevc", length_bytes=4, top_layer=0)
+    assert not read.is_unreferenced(packet(b"\x44\x01", b"\x00\x01", length_bytes=4))

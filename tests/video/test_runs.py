@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import PictureType
-from media import cut_by_edit_list, drop_first_group, ffmpeg, read_number, write_clip
+from media import cut_by_edit_list, draw_colours, drop_first_group, ffmpeg, read_number, write_clip
 from mm2energon.video import runs
 from mm2energon.video.index import IndexMismatch, index_video
 from mm2energon.video.runs import decode_needed
@@ -163,3 +163,63 @@ def test_a_damaged_stretch_is_never_shown_as_whole(tmp_path: Path, at: float) ->
     except IndexMismatch:
         return
     assert taken == {ticks: whole[ticks] for ticks in wanted}
+
+
+def parameter_sets_of(clip: Path) -> bytes:
+    """The SPS and PPS of an MP4's H.264 track, each behind its length of four bytes (ISO/IEC 14496-15, 5.3.3.1)."""
+    with av.open(str(clip)) as container:
+        record = bytes(container.streams.video[0].codec_context.extradata or b"")
+    sets, at = b"", 5
+    for mask in (31, 255):
+        count, at = record[at] & mask, at + 1
+        for _ in range(count):
+            size = int.from_bytes(record[at : at + 2], "big")
+            sets += size.to_bytes(4, "big") + record[at + 2 : at + 2 + size]
+            at += 2 + size
+    return sets
+
+
+def join_with_sets_between(first: Path, second: Path, target: Path, *, in_packet: int) -> Path:
+    """One track of two: what the decoder needs for the second stands once, in a packet, and not in the header."""
+    sets = parameter_sets_of(second)
+    with av.open(str(target), "w") as written, av.open(str(first)) as one, av.open(str(second)) as other:
+        stream = written.add_stream_from_template(one.streams.video[0])
+        packets = [packet for packet in one.demux(video=0) if packet.size]
+        length = len(packets) * packets[0].duration
+        followers = [packet for packet in other.demux(video=0) if packet.size]
+        for packet in followers:
+            packet.pts, packet.dts = packet.pts + length, packet.dts + length
+        packets += followers
+        for place, packet in enumerate(packets):
+            data = bytes(packet)
+            if place == in_packet % len(packets):
+                data = sets + data if in_packet >= len(packets) - len(followers) else data + sets
+            copy = av.Packet(data)
+            copy.pts, copy.dts, copy.duration, copy.time_base = (
+                packet.pts,
+                packet.dts,
+                packet.duration,
+                packet.time_base,
+            )
+            copy.is_keyframe = packet.is_keyframe
+            copy.stream = stream
+            written.mux(copy)
+    return target
+
+
+@pytest.mark.parametrize("name", ["joined.mp4", "joined.mkv"])
+@pytest.mark.parametrize("in_packet", [60, 59, 58])
+def test_where_the_settings_of_the_decoder_change_on_the_way_they_are_not_sought_over(
+    tmp_path: Path, name: str, in_packet: int
+) -> None:
+    flat = {"x264-params": "qp=24:bframes=2:b-adapt=0:scenecut=0:b-pyramid=none:8x8dct=0"}
+    other = {"x264-params": "qp=24:bframes=2:b-adapt=0:scenecut=0:b-pyramid=none:8x8dct=0:chroma-qp-offset=6"}
+    first = write_clip(tmp_path / "first.mp4", frames=60, gop=12, b_frames=2, options=flat, draw=draw_colours)
+    second = write_clip(tmp_path / "second.mp4", frames=60, gop=12, b_frames=2, options=other, draw=draw_colours)
+    assert parameter_sets_of(first) != parameter_sets_of(second)
+    joined = join_with_sets_between(first, second, tmp_path / name, in_packet=in_packet)
+    whole = decoded_whole(joined)
+    assert len(whole) == 120
+    for ordinals in ([0, 100], [119], [30, 90], [80], [10, 60, 110]):
+        wanted = [sorted(whole)[ordinal] for ordinal in ordinals]
+        assert decoded_in_part(joined, ordinals) == {ticks: whole[ticks] for ticks in wanted}

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.video.reach import PacketOrder
-from mm2energon.video.references import read_references
+from mm2energon.video.references import References, read_references
 from mm2energon.video.streams import drop_others, no_frames, open_video, read_packets, unreadable
 from mm2energon.video.wholeness import ends_inside, promised_bytes
 
@@ -150,6 +150,7 @@ def scan_packets(video: Path) -> PacketScan:
 
 def _read(video: Path, scan: PacketScan, container: InputContainer, stream: VideoStream) -> None:
     references = read_references(stream.codec_context)
+    settings = _Settings(references)
     refuses_corrupt = bool(set(container.format.name.split(",")) & (PROMISING | SIZED))
     for packet in read_packets(container, [stream]):
         if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
@@ -157,7 +158,7 @@ def _read(video: Path, scan: PacketScan, container: InputContainer, stream: Vide
         if refuses_corrupt and packet.is_corrupt:
             raise unreadable(video, "it ends in the middle of a frame")
         pts, dts = packet.pts, packet.dts
-        if references is not None and packet.is_keyframe and references.is_entry(packet):
+        if settings.hold_behind(packet) and references is not None and references.is_entry(packet):
             scan.entries.append(len(scan))
         scan.pts.append(UNKNOWN if pts is None else pts)
         scan.dts.append(UNKNOWN if dts is None else dts)
@@ -172,6 +173,28 @@ def _check_end(video: Path, container: InputContainer) -> None:
         raise unreadable(video, f"it has {found} bytes, its header says {promised}")
     if ends_inside(video, container.format.name):
         raise unreadable(video, "it ends in the middle of a frame or a packet")
+
+
+class _Settings:
+    """Keeps track of what the decoder is told about the stream on the way: parameter sets, and extradata from outside.
+
+    A decoder that begins at a packet knows what the container says and what the packet holds. That is all it would know
+    if it had come there by all packets before, as long as the packet repeats every set that any of them held.
+    """
+
+    def __init__(self, references: References | None) -> None:
+        self._references = references
+        self._seen: set[bytes] = set()
+        self._from_outside = False
+
+    def hold_behind(self, packet: Any) -> bool:
+        """Take in the next packet; whether a decoder that begins with it knows all it needs."""
+        if self._references is None:
+            return False
+        self._from_outside = self._from_outside or packet.has_sidedata("new_extradata")
+        sets = self._references.parameter_sets(packet)
+        self._seen.update(sets)
+        return not self._from_outside and len(self._seen) == len(set(sets))
 
 
 def _promised_seconds(container: InputContainer) -> float | None:

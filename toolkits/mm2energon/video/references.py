@@ -8,6 +8,7 @@ Matroska: ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ _HEVC_SLICES = range(32)
 _HEVC_ENTRIES = frozenset({19, 20, 21})
 #: TRAIL_N, TSA_N, STSA_N, RADL_N, RASL_N: no picture of the same temporal layer refers to them.
 _HEVC_UNREFERENCED = frozenset({0, 2, 4, 6, 8})
+#: Of a unit's first byte: how far and by what its kind is masked, and the kinds that are parameter sets.
+_PARAMETER_SETS = {"h264": (0, 31, frozenset({7, 8, 13, 15})), "hevc": (1, 63, frozenset({32, 33, 34}))}
 _START_CODE = b"\0\0\1"
 
 
@@ -52,11 +55,30 @@ class References:
         """Whether all other frames decode the same without this packet; False where that is not certain."""
         if self.codec == "h264":
             header = self._slice_header(packet)
-            return header & 31 in _H264_SLICES and header & 0x60 == 0
+            return header & 31 in _H264_SLICES and header & 0x60 == 0 and not self.parameter_sets(packet)
         if self.codec == "hevc" and self.top_layer is not None:
             header = self._slice_header(packet)
-            return header >> 9 in _HEVC_UNREFERENCED and (header & 7) - 1 == self.top_layer
+            is_top = header >> 9 in _HEVC_UNREFERENCED and (header & 7) - 1 == self.top_layer
+            return is_top and not self.parameter_sets(packet)
         return self.sequence is not None and leaves_no_trace(bytes(packet), self.sequence)
+
+    def parameter_sets(self, packet: Any) -> list[bytes]:
+        """The parameter sets in a packet (SPS, PPS, VPS), which hold for the pictures behind them."""
+        kinds = _PARAMETER_SETS.get(self.codec)
+        if kinds is None:
+            return []
+        shift, mask, sets = kinds
+        data = memoryview(packet)
+        units = self._units(data) if self.length_bytes else _units_by_start_code(bytes(data))
+        return [bytes(data[begin:end]) for begin, end in units if data[begin] >> shift & mask in sets]
+
+    def _units(self, data: memoryview) -> Iterator[tuple[int, int]]:
+        """Where each unit begins and ends."""
+        at, size = 0, len(data)
+        while at + self.length_bytes < size:
+            begin = at + self.length_bytes
+            at = begin + int.from_bytes(data[at:begin], "big")
+            yield begin, min(at, size)
 
     def _slice_header(self, packet: Any) -> int:
         """Header of the first slice in a packet: one byte of H.264, two of HEVC; 0 when there is none."""
@@ -84,6 +106,15 @@ class References:
         if self.codec == "h264":
             return first if first & 31 in _H264_SLICES else 0
         return first << 8 | second if first >> 1 in _HEVC_SLICES else 0
+
+
+def _units_by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each unit begins and ends; the zero in front of a longer start code is counted to the unit before."""
+    at = data.find(_START_CODE)
+    while 0 <= at < len(data) - len(_START_CODE):
+        following = data.find(_START_CODE, at + len(_START_CODE))
+        yield at + len(_START_CODE), len(data) if following < 0 else following
+        at = following
 
 
 def read_references(codec_context: Any) -> References | None:
