@@ -110,3 +110,18 @@ def test_a_picture_that_brings_parameter_sets_is_needed() -> None:
     assert not read.is_unreferenced(packet(b"\x01", b"\x68", length_bytes=4))
     read = References("hevc", length_bytes=4, top_layer=0)
     assert not read.is_unreferenced(packet(b"\x44\x01", b"\x00\x01", length_bytes=4))
+
+
+@pytest.mark.parametrize(
+    ("head", "is_entry"),
+    [
+        (b"\xff\xd8\xff\xdb\0\x43\xff\xc4\0\x1f\xff\xda", True),
+        (b"\xff\xd8\xff\xdb\0\x43\xff\xda", False),
+        (b"\xff\xd8\xff\xc4\0\x1f\xff\xda", False),
+    ],
+)
+def test_a_motion_jpeg_picture_is_an_entry_with_both_kinds_of_tables(head: bytes, is_entry: bool) -> None:
+    class KeyedBytes(bytearray):
+        is_keyframe = True
+
+    assert References("mjpeg").is_entry(KeyedBytes(head)) is is_entry

@@ -26,6 +26,8 @@ _HEVC_ENTRIES = frozenset({19, 20, 21})
 _HEVC_UNREFERENCED = frozenset({0, 2, 4, 6, 8})
 #: Of a unit's first byte: how far and by what its kind is masked, and the kinds that are parameter sets.
 _PARAMETER_SETS = {"h264": (0, 31, frozenset({7, 8, 13, 15})), "hevc": (1, 63, frozenset({32, 33, 34}))}
+#: Within them, the tables of a JPEG (DQT and DHT; ITU-T T.81, B.2.4) stand.
+_JPEG_HEAD_BYTES = 2048
 _START_CODE = b"\0\0\1"
 
 
@@ -49,6 +51,9 @@ class References:
             return self._slice_header(packet) & 31 == _H264_IDR
         if self.codec == "hevc":
             return self._slice_header(packet) >> 9 in _HEVC_ENTRIES
+        if self.codec == "mjpeg":  # a picture without tables of its own goes by those of a picture before
+            head = bytes(memoryview(packet)[:_JPEG_HEAD_BYTES])
+            return b"\xff\xdb" in head and b"\xff\xc4" in head
         return True
 
     def is_unreferenced(self, packet: Any) -> bool:
