@@ -27,6 +27,7 @@ from media import (
     write_image,
 )
 from mm2energon.errors import InputError, MediaError
+from mm2energon.video import encode
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
 from mm2energon.video.sampling import Sampling
@@ -336,3 +337,22 @@ def test_a_video_that_is_decoded_in_stretches_gives_the_same_bytes(tmp_path: Pat
     assert [path.read_bytes() for path in found.paths] == [path.read_bytes() for path in expected.paths]
     assert found.sidecar is not None and expected.sidecar is not None
     assert found.sidecar.read_bytes() == expected.sidecar.read_bytes()
+
+
+def test_a_video_whose_stretches_do_not_fit_into_memory_together_is_decoded_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_clip(tmp_path / "v.mp4", frames=100, gop=10)
+    decode = encode.DECODERS["pyav"]
+    asked = []
+
+    def short_of_memory(video: Path, index: Any, wanted: Any) -> Any:
+        asked.append(len(wanted))
+        if 1 < len(wanted) < 10:  # a stretch, neither the first frame alone nor all of them
+            raise MemoryError
+        return decode(video, index, wanted)
+
+    monkeypatch.setitem(encode.DECODERS, "pyav", short_of_memory)
+    frames = extract_frames(video, FrameOptions(Sampling(fps=3)), threads=2)
+    assert read_numbers(frames.paths) == list(range(0, 100, 10))
+    assert sorted(asked)[:1] + asked[-1:] == [1, 10]

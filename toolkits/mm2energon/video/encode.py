@@ -106,6 +106,11 @@ def encode_frames(video: Path, options: FrameOptions, sink: Sink, *, threads: in
     except IndexMismatch:
         # The packets promised other frames than the decoder shows (leading pictures, hidden ones): ask the decoder.
         sink.clear()
+    except MemoryError:
+        if threads == 1:
+            raise
+        sink.clear()
+        return _encode(video, options, sink, index, 1, watch)  # several decoders hold several times the pictures
     with watch.time("decode"):
         index = index_video(video, decode=True)
     return _encode(video, options, sink, index, 1, watch)
