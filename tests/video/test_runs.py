@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 from av.video.frame import PictureType
 from media import cut_by_edit_list, draw_colours, drop_first_group, ffmpeg, read_number, write_clip
 from mm2energon.video import runs
+from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.index import IndexMismatch, index_video
 from mm2energon.video.runs import decode_needed
+from mm2energon.video.sampling import Sampling
 
 OPEN_H264 = {"x264-params": "open-gop=1:keyint=20:min-keyint=20:scenecut=0:b-pyramid=normal"}
 OPEN_HEVC = {
@@ -223,3 +226,43 @@ def test_where_the_settings_of_the_decoder_change_on_the_way_they_are_not_sought
     for ordinals in ([0, 100], [119], [30, 90], [80], [10, 60, 110]):
         wanted = [sorted(whole)[ordinal] for ordinal in ordinals]
         assert decoded_in_part(joined, ordinals) == {ticks: whole[ticks] for ticks in wanted}
+
+
+def cut_into_pieces(path: Path, pieces: list[tuple[Fraction, Fraction]]) -> Path:
+    """Give the (only) track of an MP4 whose header is at its end an edit list of (duration, begin) in seconds."""
+    data = bytearray(path.read_bytes())
+    scale = struct.unpack_from(">I", data, data.index(b"mdhd") + 4 + 4 + 8)[0]
+    movie_scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 4 + 4 + 8)[0]
+    entries = [struct.pack(">IiI", round(last * movie_scale), round(begin * scale), 1 << 16) for last, begin in pieces]
+    at = data.index(b"elst") - 4
+    size = struct.unpack_from(">I", data, at)[0]
+    body = b"elst" + struct.pack(">II", 0, len(entries)) + b"".join(entries)
+    grown = 4 + len(body) - size
+    data[at : at + size] = struct.pack(">I", 4 + len(body)) + body
+    for box in (b"moov", b"trak", b"edts"):
+        begin = data.index(box) - 4
+        struct.pack_into(">I", data, begin, struct.unpack_from(">I", data, begin)[0] + grown)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("options", [OPEN_H264, {"preset": "veryfast"}], ids=["open", "closed"])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(Fraction(1), Fraction(14, 10)), (Fraction(2), Fraction(3))],
+        [(Fraction(6, 10), Fraction(3)), (Fraction(5, 2), Fraction(1))],
+        [(Fraction(1), Fraction(0)), (Fraction(1), Fraction(0))],
+    ],
+)
+def test_a_video_cut_into_pieces_shows_what_decoding_everything_shows(
+    tmp_path: Path, options: dict[str, str], pieces: list[tuple[Fraction, Fraction]]
+) -> None:
+    video = write_clip(tmp_path / "v.mp4", frames=180, b_frames=4, gop=20, options=options)
+    cut_into_pieces(video, pieces)
+    with av.open(str(video)) as container:
+        shown = [read_number(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    frames = extract_frames(video, FrameOptions(Sampling(fps=30)))
+    taken = [read_number(path) for path in frames.paths]
+    assert len(taken) > 40
+    assert taken == shown[: len(taken)]

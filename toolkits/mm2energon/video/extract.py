@@ -8,7 +8,7 @@ from pathlib import Path
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.video.encode import FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION, Frames, find_frames
-from mm2energon.video.places import Place, choose_place, frame_name, frame_places, read_own_sidecar
+from mm2energon.video.places import Place, choose_place, frame_name, frame_names, frame_places, read_own_sidecar
 from mm2energon.video.streams import file_facts
 from mm2energon.video.workplace import move_in, sweep_leftovers, work_folder
 
@@ -55,9 +55,9 @@ def extract_frames(video: Path, options: FrameOptions, *, threads: int = 1, watc
         sidecar = encoded.sidecar(video, options) | {"source_bytes": source_bytes}
         with watch.time("write"):
             move_in(folder, video, place, sidecar)
-    count = len(encoded.frame_bytes)
     return Frames(
-        paths=tuple(place.folder / frame_name(number, count) for number in range(1, count + 1)),
+        folder=place.folder,
+        names=frame_names(len(encoded.frame_bytes)),
         fps=encoded.choice.fps,
         times=tuple(sidecar["times"]),
         width=encoded.size[0],

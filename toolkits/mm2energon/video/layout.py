@@ -11,10 +11,11 @@ have not the sizes that it states.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mm2energon.errors import MediaError
 from mm2energon.video.places import (
     PICTURE_SUFFIXES,
     Place,
-    frame_name,
+    frame_names,
     frame_places,
     is_own,
     load_sidecar,
@@ -42,7 +43,9 @@ _NUMBERED = re.compile(r"(\D*)(\d{1,18})(\D*)")
 class Frames:
     """The extracted frames of one video, in time order."""
 
-    paths: tuple[Path, ...]
+    #: The folder that they lie in, and their names there.
+    folder: Path
+    names: tuple[str, ...]
     #: True rate of the extracted frames.
     fps: float
     #: Seconds since the first shown frame of the video, one per path; None when other tools made the frames.
@@ -51,6 +54,13 @@ class Frames:
     width: int
     height: int
     sidecar: Path | None
+    #: Bytes of each, of frames of ours.
+    sizes: tuple[int, ...] | None = field(default=None, compare=False)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, one by one."""
+        return tuple(self.folder / name for name in self.names)
 
 
 def find_frames(video: Path, *, default_fps: float | None = None) -> Frames | None:
@@ -76,8 +86,9 @@ def find_frames(video: Path, *, default_fps: float | None = None) -> Frames | No
 def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames | None:
     fps = _read_fps(place.sidecar, sidecar)
     times = sidecar["times"]
-    paths = tuple(place.folder / frame_name(number, len(times)) for number in range(1, len(times) + 1))
-    found = [_file_bytes(path) for path in paths]
+    names = frame_names(len(times))
+    folder = os.path.join(place.folder, "")  # noqa: PTH118 (strings: of a Path, each frame takes three times as long)
+    found = [_file_bytes(folder + name) for name in names]
     video_bytes = _file_bytes(video)
     if not any(found):
         if video_bytes is None:
@@ -89,12 +100,14 @@ def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames
     if video_bytes is not None and sidecar.get("source_bytes") != video_bytes:
         return None  # the frames of an earlier file of that name
     return Frames(
-        paths=paths,
+        folder=place.folder,
+        names=names,
         fps=fps,
-        times=tuple(float(time) for time in times),
+        times=tuple(map(float, times)),
         width=_side(sidecar, "width"),
         height=_side(sidecar, "height"),
         sidecar=place.sidecar,
+        sizes=tuple(size for size in found if size is not None),
     )
 
 
@@ -110,7 +123,7 @@ def _foreign_frames(video: Path, place: Place, default_fps: float | None) -> Fra
         fps = _read_fps(place.sidecar, load_sidecar(place.sidecar))
         if not pictures:
             raise _no_pictures(place)
-        return Frames(tuple(pictures), fps, None, 0, 0, place.sidecar)
+        return Frames(place.folder, tuple(path.name for path in pictures), fps, None, 0, 0, place.sidecar)
     if not pictures or has_video:
         return None
     if default_fps is None or read_mark(place):  # marked: a run was cut off while it moved them in
@@ -119,7 +132,7 @@ def _foreign_frames(video: Path, place: Place, default_fps: float | None) -> Fra
             f'{video.name}; expected one of them; write {{"fps": "2.0"}} there, or give a default rate',
             "unfinished-frames",
         )
-    return Frames(tuple(pictures), default_fps, None, 0, 0, None)
+    return Frames(place.folder, tuple(path.name for path in pictures), default_fps, None, 0, 0, None)
 
 
 def _visible_files(folder: Path) -> list[Path]:
@@ -144,10 +157,10 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _file_bytes(path: Path) -> int | None:
+def _file_bytes(path: Path | str) -> int | None:
     """The size of a file; None when there is no such file, or it cannot even be asked for (too long a name)."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None

@@ -94,10 +94,16 @@ class PacketScan:
 
     @property
     def trustworthy(self) -> bool:
-        """The pts can stand for the frames: all there, no two alike, on one clock."""
-        return (
-            self.stamped and np.unique(self.shown).size == self.shown.size and (self.is_steady or not self.may_splice)
-        )
+        """The pts can stand for the frames: all there, no two alike, in one piece, on one clock."""
+        if not self.stamped or np.unique(self.shown).size != self.shown.size or not self.is_in_one_piece:
+            return False
+        return self.is_steady or not self.may_splice
+
+    @property
+    def is_in_one_piece(self) -> bool:
+        """Frames are hidden at the ends alone: where an edit list has several pieces, some are decoded in between."""
+        hidden = np.asarray(self.pts, dtype=np.int64)[np.frombuffer(self.hidden, dtype=np.bool_)]
+        return not ((hidden >= self.shown.min()) & (hidden <= self.shown.max())).any()
 
     @property
     def is_steady(self) -> bool:

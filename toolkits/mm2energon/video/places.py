@@ -67,6 +67,12 @@ def frame_name(number: int, count: int) -> str:
     return f"{number:0{max(NAME_DIGITS, len(str(count)))}d}.jpg"
 
 
+@lru_cache(maxsize=64)  # the videos of a dataset mostly have like numbers of frames
+def frame_names(count: int) -> tuple[str, ...]:
+    """The file names of `count` frames."""
+    return tuple(frame_name(number, count) for number in range(1, count + 1))
+
+
 def is_frame(name: str, counts: frozenset[int]) -> bool:
     """Whether a file of that name is one of so many frames, for one of the `counts`."""
     match = _FRAME_NAME.fullmatch(name)
