@@ -2,7 +2,7 @@
 
 import pytest
 from mm2energon.errors import MediaError, ToolkitError
-from mm2energon.pipeline import loop
+from mm2energon.pipeline import pool
 from mm2energon.pipeline.loop import Limits, run_each
 
 from pipeline import steps
@@ -52,7 +52,7 @@ def test_a_worker_without_memory_is_replaced_before_the_next_item():
 
 
 def test_a_worker_is_replaced_after_some_items(monkeypatch):
-    monkeypatch.setattr(loop, "_ITEMS_OF_A_WORKER", 2)
+    monkeypatch.setattr(pool, "_ITEMS_OF_A_WORKER", 2)
     outcomes = list(run_each(step, ["counts"] * 4, workers=1))
     assert [outcome.result for outcome in outcomes] == [1, 2, 1, 2]
 
@@ -74,7 +74,7 @@ def test_items_are_taken_as_they_are_needed():
 @pytest.mark.parametrize("item", ["cannot load", "breaks the pool"])
 def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
     if item == "breaks the pool":
-        monkeypatch.setattr(loop, "_start_worker", steps.fail_to_start)
+        monkeypatch.setattr(pool, "_start_worker", steps.fail_to_start)
     with pytest.raises(ToolkitError, match="run the same command again") as error:
         list(run_each(step, [1, item, 2] * 20, workers=1))
     assert "\n" not in str(error.value)

@@ -65,23 +65,25 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as bars, _sigterm_raises():
 
         def run() -> Result:
-            command = _command(name)
-            parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
-            command.add_arguments(parser)
-            result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
-            return result
+            with _missing_is_told():
+                command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+                parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
+                command.add_arguments(parser)
+                result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
+                return result
 
         return _report(run, named, bars)
 
 
-def _command(name: str) -> Any:
-    """The module of a command.
+@contextlib.contextmanager
+def _missing_is_told() -> Iterator[None]:
+    """Say how to install what is missing.
 
     Raises:
         DependencyError: a package that every installation has is missing, as it is where only the files were copied.
     """
     try:
-        return importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+        yield
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         if missing == "mm2energon":

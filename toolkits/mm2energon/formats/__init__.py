@@ -76,6 +76,11 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     return FORMATS[detect(entry, origin=origin)].load(entry, origin=origin)
 
 
+def may_hold_videos(entry: Mapping[str, Any]) -> bool:
+    """Whether the sample of an entry can hold a video, told without loading it."""
+    return "video" in entry or "videos" in entry or messages.matches(entry)
+
+
 def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     """An entry of any format as a ShareGPT entry.
 

@@ -5,33 +5,14 @@ Outcomes come in the order of the items. A worker that crashes, hangs or eats me
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeout
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
-
-from mm2energon.errors import MediaError, SampleError, ToolkitError
+from mm2energon.errors import SampleError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-#: Items given to each worker ahead of time: enough to keep it busy, few enough to keep memory flat.
-_AHEAD = 4
-#: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
-_ITEMS_OF_A_WORKER = 500
-_OUT_OF_MEMORY = 137
-#: Memory that a worker keeps rather than giving it back to the system.
-_KEPT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,56 +81,9 @@ def run_each(
         for item in items:
             yield _here(step, item)
         return
-    limits = limits or Limits()
-    with ProcessPool(
-        max_workers=workers,
-        max_tasks=_ITEMS_OF_A_WORKER,
-        context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(limits.memory_bytes,),
-    ) as pool:
-        try:
-            source = iter(items)
-            with _without_interrupts():  # the pool starts with its first item
-                waiting = deque(
-                    (item, _schedule(pool, step, item, limits)) for item in islice(source, workers * _AHEAD)
-                )
-            while waiting:
-                item, future = waiting.popleft()
-                outcome: Outcome[Item, Result] = _collect(item, future, limits)
-                waiting.extend((following, _schedule(pool, step, following, limits)) for following in islice(source, 1))
-                yield outcome
-        except BaseException:
-            pool.stop()  # type: ignore[no-untyped-call]
-            raise
+    from mm2energon.pipeline import pool  # what it imports takes 40 ms, and most runs have no workers
 
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started meanwhile, and from those that they start: it is for this one."""
-    try:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    except AttributeError:  # Windows
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _schedule(pool: ProcessPool, step: Callable[[Item], Result], item: Item, limits: Limits) -> Any:
-    try:
-        return pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)
-    except RuntimeError as error:  # also the BrokenProcessPool of a worker that could not be started
-        raise _broken_pool(error) from error
-
-
-def _broken_pool(error: BaseException) -> ToolkitError:
-    return ToolkitError(
-        f"worker processes: cannot start, or do not live ({type(error).__name__}: {error}); "
-        "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
-    )
+    yield from pool.run_in_workers(step, items, workers=workers, limits=limits or Limits())
 
 
 def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
@@ -157,50 +91,3 @@ def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
         return Outcome(item, result=step(item))
     except SampleError as error:
         return Outcome(item, error=error)
-
-
-def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
-    try:
-        return Outcome(item, result=future.result())
-    except SampleError as error:
-        return Outcome(item, error=error)
-    except FutureTimeout:
-        message = f"{item}: took longer than {limits.seconds:g} s; raise --video-timeout, or take it out"
-        return Outcome(item, error=MediaError(message, "video-timeout"))
-    except ProcessExpired as error:
-        why = "out of memory" if error.exitcode == _OUT_OF_MEMORY else error
-        message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
-        return Outcome(item, error=MediaError(message, "worker-died"))
-    except (BrokenProcessPool, ImportError) as error:
-        raise _broken_pool(error) from error
-
-
-def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:
-    """Run the step in a worker; one that has no memory left ends, for its next item would find none either."""
-    try:
-        return step(item)
-    except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
-
-
-def _start_worker(memory_bytes: int | None) -> None:
-    _keep_freed_memory()
-    if memory_bytes is None:
-        return
-    with suppress(ImportError, ValueError, OSError):  # no such limit on Windows, nor where a lower one stands already
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep some of what is freed, for the next frame or file, instead of giving it back each time.
-
-    This saves the clearing of fresh pages: a tenth of the time of JPEG encoding. Numbers: `man 3 mallopt`.
-    """
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8
-    with suppress(OSError, AttributeError, TypeError):  # another C library than GNU's
-        library = ctypes.CDLL(None)
-        library.mallopt(trim_threshold, _KEPT_BYTES)
-        library.mallopt(mmap_threshold, _KEPT_BYTES // 2)
-        library.mallopt(arena_max, 2)  # each thread's own would count 64 MB against the limit of memory

@@ -143,6 +143,7 @@ class MediaFinder:
         root: Path,
         *,
         failures: Mapping[str, SampleError],
+        found: Mapping[str, Frames] | None = None,
         packs: Packs | None = None,
         default_fps: float | None = None,
         decode_images: bool = False,
@@ -150,12 +151,14 @@ class MediaFinder:
         """
         Args:
             failures: videos whose frames could not be extracted, and why.
+            found: frames of videos that have been looked for just now.
             packs: frames that have no files of their own.
             default_fps: rate of frame folders without a sidecar; None refuses them.
             decode_images: decode every image and frame once, instead of looking at its header and its end.
         """
         self._root = root
         self._failures = failures
+        self._found = found or {}
         self._packs = packs
         self._default_fps = default_fps
         self._decode = decode_images
@@ -224,7 +227,7 @@ class MediaFinder:
     def _extracted(self, video: str, *, origin: str) -> PlannedVideo:
         path = self._root / video
         try:
-            found = find_frames(path, default_fps=self._default_fps)
+            found = self._found.get(video) or find_frames(path, default_fps=self._default_fps)
         except MediaError as error:
             raise MediaError(f"{origin}: {error}", error.code) from error
         if found is None:
@@ -252,16 +255,16 @@ class MediaFinder:
         return PlannedVideo(tuple(frames), float(about["fps"]))
 
     def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
-        start = len(str(self._root)) + 1
-        names = [str(path)[start:].replace(os.sep, "/") for path in found.paths]
-        if found.times is None or not (found.width and found.height):  # nothing is known of them
+        folder = found.folder.relative_to(self._root).as_posix()
+        names = [f"{folder}/{name}" for name in found.names]
+        if found.sizes is None or not (found.width and found.height):  # nothing is known of them
             return [self._picture(name, origin=origin) for name in names]
         if self._decode:
             for name in names:
                 self._picture(name, origin=origin)
         return [
-            PlannedPicture(name, found.width, found.height, os.stat(path).st_size, True)  # noqa: PTH116 (a third)
-            for name, path in zip(names, found.paths, strict=True)
+            PlannedPicture(name, found.width, found.height, size, True)
+            for name, size in zip(names, found.sizes, strict=True)
         ]
 
 

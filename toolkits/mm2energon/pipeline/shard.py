@@ -182,6 +182,7 @@ def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: Prog
         finder=MediaFinder(
             job.root,
             failures=videos.failures if videos else {},
+            found=videos.found if videos else None,
             packs=videos.packs if videos else None,
             default_fps=job.default_fps,
             decode_images=job.decode_images,

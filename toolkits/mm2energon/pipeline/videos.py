@@ -13,8 +13,12 @@ from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import inside_root
-from mm2energon.video.layout import find_frames
+from mm2energon.video.layout import Frames, find_frames
 from mm2energon.video.pack import Packs, holds_frames
+
+#: Frames up to which what was found is remembered for the plan (20 MB), and how many a video itself counts for.
+_FRAMES_REMEMBERED = 200_000
+_FRAMES_OF_A_VIDEO = 20
 
 
 @dataclass
@@ -33,6 +37,10 @@ class Videos:
     lacking: list[str] = field(default_factory=list)
     failures: dict[str, SampleError] = field(default_factory=dict)
     extracted: int = 0
+    #: The frames that have just been found of those that are ready, so that the plan need not look again.
+    found: dict[str, Frames] = field(default_factory=dict)
+    #: Frames for which there is still room in it.
+    _room: int = _FRAMES_REMEMBERED
 
     def find(self, entries: Iterable[Entry], *, default_fps: float | None) -> None:
         """Look for the videos that entries name, and for their frames."""
@@ -41,6 +49,8 @@ class Videos:
         for entry in entries:
             try:
                 if entry.error is not None:
+                    continue
+                if not formats.may_hold_videos(entry.value):
                     continue
                 for video in formats.load(entry.value, origin=entry.origin).videos:
                     if not isinstance(video, str) or video in seen:
@@ -60,6 +70,8 @@ class Videos:
             again: also videos of which a pack is known whose frames were taken away, as those of finished datasets are.
         """
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
+        if wanted:
+            self.found.clear()  # it may take hours, in which anything may happen to what lay there
         for one in extract_all(self.root, wanted, self.extraction, packs=self.packs, progress=progress):
             self.watch.add_all(one.spent)
             if one.error is not None:
@@ -70,13 +82,17 @@ class Videos:
     def _sort(self, name: str, default_fps: float | None) -> None:
         path = self.root / name
         try:
-            lacks = path.is_file() and find_frames(path, default_fps=default_fps) is None
+            is_there = path.is_file()
+            found = find_frames(path, default_fps=default_fps) if is_there else None
         except SampleError:
-            lacks = False
-        if lacks:
+            is_there, found = False, None
+        if is_there and found is None:
             self.lacking.append(name)
-        else:
-            self.ready.add(name)
+            return
+        self.ready.add(name)
+        if found is not None and self._room > 0:
+            self.found[name] = found
+            self._room -= _FRAMES_OF_A_VIDEO + len(found.names)
 
     def _is_packed(self, video: str, again: bool) -> bool:
         if self.packs is None:
