@@ -79,12 +79,39 @@ def check(sample: Sample, facts: Facts, rules: Rules) -> None:
     Raises:
         SampleError: with the reason.
     """
+    check_text(sample, rules)
+    check_media(sample, facts, rules)
+
+
+def check_text(sample: Sample, rules: Rules) -> None:
+    """The part of `check` that asks what is said.
+
+    Raises:
+        SampleError: as `check`.
+    """
     text = "\n".join([turn.text for turn in sample.turns])
     _check_tags(sample, text, rules)
     _check_turns(sample, rules)
     _check_system_turns(sample, rules)
     _check_answer(sample, rules)
-    _check_text(sample, text, rules)
+    _check_words(sample, text, rules)
+
+
+def text_rules_hold(rules: Rules, other: Rules) -> bool:
+    """Whether a sample whose text is right by `rules` is right by those of `other` as well."""
+    names = ("alternating", "tags_in_user_turns_only", "system_turn_first", "wants_answer", "no_control_tokens")
+    same_system_turn = not rules.own_system_turn and rules.system_text == other.system_text
+    return all(getattr(rules, name) >= getattr(other, name) for name in names) and (
+        other.own_system_turn or same_system_turn
+    )
+
+
+def check_media(sample: Sample, facts: Facts, rules: Rules) -> None:
+    """The part of `check` that asks what is shown.
+
+    Raises:
+        SampleError: as `check`.
+    """
     _check_counts(sample, facts, rules)
     for width, height in facts.images:
         _check_size(sample, "an image", width, height, rules)
@@ -168,7 +195,7 @@ def _check_answer(sample: Sample, rules: Rules) -> None:
         )
 
 
-def _check_text(sample: Sample, text: str, rules: Rules) -> None:
+def _check_words(sample: Sample, text: str, rules: Rules) -> None:
     half = _half_of_a_pair(text)
     if half is not None:
         raise SampleError(

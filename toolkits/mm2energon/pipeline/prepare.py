@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps
 from mm2energon.pipeline.media import MediaFinder, OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
-from mm2energon.rules import Facts, Rules, SystemTurn, VideoFacts, check, mend_system_turn, prepend_missing_tags
+from mm2energon.rules import (
+    Facts,
+    Rules,
+    SystemTurn,
+    VideoFacts,
+    check,
+    check_media,
+    check_text,
+    mend_system_turn,
+    prepend_missing_tags,
+    text_rules_hold,
+)
 from mm2energon.sample import Sample, Turn
 from mm2energon.targets import TARGETS, Target
 from mm2energon.tokens import image_tokens, video_tokens
@@ -91,7 +103,11 @@ def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFind
     media = _mend_media(finder.find(sample), target, mending)
     facts = _facts(media, rules, enlarge=mending.enlarge_small_images)
     check(sample, facts, rules)
-    return Prepared(sample, media, tuple(other for other in target.also if not _takes(TARGETS[other], sample, media)))
+    return Prepared(
+        sample,
+        media,
+        tuple(other for other in target.also if not _takes(TARGETS[other], sample, media, checked_for=target)),
+    )
 
 
 def group_names(prepared: Prepared, group_by: GroupBy) -> list[str]:
@@ -125,7 +141,7 @@ def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> Planne
         taken = take_frames(video, mending.max_frames)
         return even_frames(taken, odd, double_single=mending.double_single_frames, max_frames=mending.max_frames)
 
-    return replace(media, videos=tuple(mend(video) for video in media.videos))
+    return replace(media, videos=tuple(mend(video) for video in media.videos)) if media.videos else media
 
 
 def _facts(media: PlannedMedia, rules: Rules, *, enlarge: bool) -> Facts:
@@ -153,12 +169,19 @@ def visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFact
         return 0  # a picture of an impossible shape, which its own rule refuses with its own reason
 
 
-def _takes(other: Target, sample: Sample, media: PlannedMedia) -> bool:
-    """Whether another reader of the same bytes would train on the whole sample."""
+def _takes(other: Target, sample: Sample, media: PlannedMedia, *, checked_for: Target) -> bool:
+    """Whether another reader of the same bytes would train on the whole sample, which its own target takes."""
     if other.cuts_odd_frame and any(len(video.frames) % 2 for video in media.videos):
         return False
     try:
-        check(sample, _facts(media, other.rules, enlarge=False), other.rules)
+        if not _asks_no_more_of_texts(other.name, checked_for.name):
+            check_text(sample, other.rules)
+        check_media(sample, _facts(media, other.rules, enlarge=False), other.rules)
     except SampleError:
         return False
     return True
+
+
+@lru_cache
+def _asks_no_more_of_texts(other: str, target: str) -> bool:
+    return text_rules_hold(TARGETS[target].rules, TARGETS[other].rules)
