@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from media import (
     MIRRORED,
     QUARTER_CLOCKWISE,
@@ -18,6 +20,7 @@ from media import (
     write_clip,
 )
 from mm2energon.errors import MediaError
+from mm2energon.video import decoders
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.index import index_video
@@ -103,3 +106,35 @@ def test_a_frame_is_rgb_bytes_height_by_width_by_three(tmp_path: Path, decoder: 
     assert pixels.dtype == np.uint8
     assert pixels.shape == (96, 160, 3)
     assert np.abs(pixels.mean(axis=(0, 1)) - [200, 40, 80]).max() < 8
+
+
+def decoded_kinds(
+    monkeypatch: pytest.MonkeyPatch, video: Path, kinds: str, damaged: int, wanted: list[int]
+) -> list[int]:
+    """The wanted frames of a stream of picture types (I, P, B) in which the decoder patches one up."""
+    frames = [
+        SimpleNamespace(number=number, pict_type=PictureType[kind], key_frame=kind == "I", is_corrupt=number == damaged)
+        for number, kind in enumerate(kinds)
+    ]
+    monkeypatch.setattr(decoders, "decode_frames", lambda *_: iter(frames))
+    return [frame.number for frame in decoders._decode_all(video, wanted)]
+
+
+@pytest.mark.parametrize("wanted", [[0, 4], [0, 5], [0, 6], [0, 9], [0, 3, 12]])
+def test_a_frame_built_on_a_damaged_one_is_refused_wherever_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int]
+) -> None:
+    video = write_clip(tmp_path / "v.mp4", frames=3)
+    kinds = "IBBPBBPBBPBBPBBI"
+    assert decoded_kinds(monkeypatch, video, kinds, -1, wanted) == wanted
+    with pytest.raises(MediaError, match="damaged") as caught:
+        decoded_kinds(monkeypatch, video, kinds, 6, wanted)
+    assert caught.value.code == "unreadable-video"
+
+
+@pytest.mark.parametrize("wanted", [[0, 2], [3], [0, 15]])
+def test_a_frame_that_needs_no_damaged_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int]
+) -> None:
+    video = write_clip(tmp_path / "v.mp4", frames=3)
+    assert decoded_kinds(monkeypatch, video, "IBBPBBPBBPBBPBBI", 6, wanted) == wanted

@@ -6,6 +6,7 @@ as many as the index does: a decoder that drops or invents a frame would hand ov
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 #: (video, index, wanted ordinals, rising) -> the wanted frames, in that order, made as they are asked for.
 Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Picture]]
+
+#: Of B pictures in a row, as many are built on the same later frame at most (16: the longest decoders hold back).
+_MOST_BETWEEN = 16
 
 #: Mean difference (0 to 255) below which two decoders show the same picture: a matrix mixed up stays below it.
 SAME_PICTURE = 24.0
@@ -67,22 +71,37 @@ def _pts(index: Index, ordinals: Sequence[int]) -> list[int]:
 
 
 def _decode_all(video: Path, wanted: Sequence[int]) -> Iterator[av.VideoFrame]:
-    """The wanted frames by their ordinals, from decoding front to back up to the last of them."""
-    left = set(wanted)
+    """The wanted frames by their ordinals, from decoding front to back, a little beyond the last of them.
+
+    What a decoder has patched up spoils the frames that build on it: those behind it up to the next key frame, and
+    those that are shown before it and decoded after it. A wanted frame waits until the latter would be known.
+    """
+    left, waiting = set(wanted), deque[tuple[int, Any]]()
     damaged = False
     with open_video(video) as (container, stream):
         for ordinal, frame in enumerate(decode_frames(video, container, stream)):
-            # What a decoder has patched up spoils the frames that build on it, up to the next key frame.
+            if frame.is_corrupt and waiting:
+                raise unreadable(video, f"frame {waiting[0][0]} is damaged, or built on one that is")
             damaged = frame.is_corrupt or (damaged and not frame.key_frame)
-            if ordinal not in left:
-                continue
-            if damaged:
-                raise unreadable(video, f"frame {ordinal} is damaged")
-            yield frame
-            left.remove(ordinal)
-            if not left:
+            if ordinal in left:
+                if damaged:
+                    raise unreadable(video, f"frame {ordinal} is damaged")
+                waiting.append((ordinal, frame))
+                left.remove(ordinal)
+            while waiting and (not _is_between(frame) or ordinal - waiting[0][0] >= _MOST_BETWEEN):
+                yield waiting.popleft()[1]
+            if not left and not waiting:
                 return
-    raise unreadable(video, f"a second pass over it ends before frame {min(left)}")
+    yield from (frame for _, frame in waiting)
+    if left:
+        raise unreadable(video, f"a second pass over it ends before frame {min(left)}")
+
+
+def _is_between(frame: av.VideoFrame) -> bool:
+    """Whether a frame may be built on one that is shown after it (a B picture)."""
+    from av.video.frame import PictureType
+
+    return frame.pict_type == PictureType.B
 
 
 def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:
