@@ -106,7 +106,7 @@ def _flat(turn: Any, found: _Found, *, origin: str) -> Any:
 
 def _has_parts(turn: Any) -> bool:
     # A dict is told at once; the abstract class alone takes longer than all the rest.
-    return isinstance(turn, (dict, Mapping)) and _parts(turn) is not None
+    return isinstance(turn, (dict, Mapping)) and isinstance(read_content(turn), list)
 
 
 def _parts(turn: Mapping[str, Any]) -> list[Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,8 +20,9 @@ from mm2energon.video.places import frame_name
 
 #: What trainers assume of a list of frames that says nothing.
 _USUAL_FPS = 2.0
-#: Media remembered from earlier samples: questions about one video mostly stand together.
-_REMEMBERED = 4096
+#: Media remembered from earlier samples: questions about one picture or video mostly stand together.
+_PICTURES_REMEMBERED = 16_384
+_VIDEOS_REMEMBERED = 4096
 #: By how much a JPEG may grow when it is stored anew, in finer quality.
 _JPEG_GROWS = 4
 #: Bytes copied in the time in which one byte is decoded and encoded anew.
@@ -60,26 +61,22 @@ class PlannedMedia:
     #: (path, bytes) of each audio file.
     audios: tuple[tuple[str, int], ...] = ()
 
-    def most_bytes(self, min_side: int) -> int:
-        """What the media take in a shard at most, each with its own header and padding.
+    def costs(self, min_side: int) -> tuple[int, int]:
+        """Bytes that the media take in a shard at most, and bytes that could be copied while they are stored.
+
+        Each takes a header and padding of its own; some are stored anew, which takes longer than to copy them.
 
         Args:
             min_side: pixels to which the smaller side of a picture is brought.
         """
-        pictures = sum(_most_bytes(picture, min_side) for picture in self._pictures())
-        return pictures + sum(size + _MEMBER_BYTES for _, size in self.audios)
-
-    def work_bytes(self, min_side: int) -> int:
-        """How many bytes could be copied while the media are read and stored, some of them anew."""
-        return sum(
-            picture.file_bytes if _passes(picture, min_side) else _ANEW_COSTS * _most_bytes(picture, min_side)
-            for picture in self._pictures()
-        )
-
-    def _pictures(self) -> Iterator[PlannedPicture]:
-        yield from self.images
-        for video in self.videos:
-            yield from video.frames
+        most = work = 0
+        for pictures in (self.images, *(video.frames for video in self.videos)):
+            for picture in pictures:
+                passes = _passes(picture, min_side)
+                size = picture.file_bytes if passes else _bytes_anew(picture, min_side)
+                most += size + _MEMBER_BYTES
+                work += size if passes else _ANEW_COSTS * (size + _MEMBER_BYTES)
+        return most + sum([size + _MEMBER_BYTES for _, size in self.audios]), work
 
     def as_json(self) -> list[Any]:
         """As plain values, for the plan."""
@@ -95,6 +92,9 @@ class PlannedMedia:
             videos=tuple(PlannedVideo(_pictures_from_json(frames), fps) for fps, frames in videos),
             audios=tuple((path, size) for path, size in audios),
         )
+
+
+_NO_MEDIA = PlannedMedia()
 
 
 def _pictures_as_json(pictures: Sequence[PlannedPicture]) -> list[Any]:
@@ -120,19 +120,18 @@ def _pictures_from_json(value: list[Any]) -> tuple[PlannedPicture, ...]:
 
 def _passes(picture: PlannedPicture, min_side: int) -> bool:
     """Whether a picture goes into a shard byte for byte."""
-    return picture.as_is and min(picture.width, picture.height) >= min_side
+    return picture.as_is and picture.width >= min_side and picture.height >= min_side
 
 
-def _most_bytes(picture: PlannedPicture, min_side: int) -> int:
-    if _passes(picture, min_side):
-        return picture.file_bytes + _MEMBER_BYTES
+def _bytes_anew(picture: PlannedPicture, min_side: int) -> int:
+    """Bytes of a picture that is stored anew, at most."""
     scale = max(1.0, min_side / max(1, min(picture.width, picture.height)))
     pixels = (picture.width * scale + 1) * (picture.height * scale + 1)
     # Stored anew as RGB: hardly ever larger than without compression, and a JPEG than some times what it was.
     anew = round(pixels * 3)
     if picture.path.lower().endswith((".jpg", ".jpeg")) and scale == 1.0:
         anew = min(anew, picture.file_bytes * _JPEG_GROWS)
-    return anew + _MEMBER_BYTES
+    return anew
 
 
 class MediaFinder:
@@ -172,6 +171,8 @@ class MediaFinder:
         Raises:
             MediaError: one of them is missing, outside the root or unreadable.
         """
+        if not (sample.images or sample.videos or sample.audios):
+            return _NO_MEDIA
         return PlannedMedia(
             images=tuple(self._picture(path, origin=sample.origin) for path in sample.images),
             videos=tuple(self._video(video, origin=sample.origin) for video in sample.videos),
@@ -182,7 +183,7 @@ class MediaFinder:
         known = self._pictures.get(path)
         if known is None:
             known = self._plain_picture(path) or self._any_picture(path, origin=origin)
-            _forget_some(self._pictures)
+            _make_room(self._pictures, _PICTURES_REMEMBERED)
             self._pictures[path] = known
         return known
 
@@ -220,7 +221,7 @@ class MediaFinder:
             error = self._failures[video]
             raise MediaError(f"{origin}: {error}", error.code)
         if video not in self._videos:
-            _forget_some(self._videos)
+            _make_room(self._videos, _VIDEOS_REMEMBERED)
             self._videos[video] = self._extracted(video, origin=origin)
         return self._videos[video]
 
@@ -268,8 +269,8 @@ class MediaFinder:
         ]
 
 
-def _forget_some(remembered: dict[str, Any]) -> None:
-    if len(remembered) >= _REMEMBERED:
+def _make_room(remembered: dict[str, Any], limit: int) -> None:
+    if len(remembered) >= limit:
         remembered.clear()
 
 

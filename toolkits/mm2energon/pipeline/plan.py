@@ -182,11 +182,12 @@ class _Collected:
         self.hash.update(line)
         self.offsets.append(self._end)
         # A target may write each text under two keys.
-        self.sizes.append(prepared.media.most_bytes(self._min_side) + 2 * len(line) + _OVERHEAD_BYTES)
+        media_bytes, work_bytes = prepared.media.costs(self._min_side)
+        self.sizes.append(media_bytes + 2 * len(line) + _OVERHEAD_BYTES)
+        self.work_bytes += work_bytes
         self._end += len(line)
         if prepared.refused_by:
             self.refused_by.update(prepared.refused_by)
-        self.work_bytes += prepared.media.work_bytes(self._min_side)
         self.other_rates += differs_from_2_fps(prepared)
         shared = group_names(prepared, self._arrangement.group_by)
         self.groups.add(shared, own=[] if shared else [content_name(prepared)])

@@ -29,6 +29,7 @@ from mm2energon.tokens import image_tokens, video_tokens
 
 GroupBy = Literal["media", "id", "none"]
 
+_NO_FACTS = Facts()
 _ASSUMED_FPS = 2.0
 #: 29.97 fps halved, and the like, are taken for the round number.
 _FPS_TOLERANCE = 0.02
@@ -129,9 +130,9 @@ def differs_from_2_fps(prepared: Prepared) -> bool:
     return any(abs(video.fps - _ASSUMED_FPS) > _FPS_TOLERANCE for video in prepared.media.videos)
 
 
-def content_name(prepared: Prepared) -> str:
-    """A string that tells a sample from others by what it says, for the hashed order of samples without a group."""
-    return dumps([prepared.sample.id, [[turn.role, turn.text] for turn in prepared.sample.turns]]).decode()
+def content_name(prepared: Prepared) -> bytes:
+    """What tells a sample from others by what it says, for the hashed order of samples without a group."""
+    return dumps([prepared.sample.id, [[turn.role, turn.text] for turn in prepared.sample.turns]])
 
 
 def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> PlannedMedia:
@@ -145,6 +146,9 @@ def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> Planne
 
 
 def _facts(media: PlannedMedia, rules: Rules, *, enlarge: bool) -> Facts:
+    if not (media.images or media.videos):
+        return _NO_FACTS
+
     def size(width: int, height: int) -> tuple[int, int]:
         scale = rules.min_side / min(width, height) if enlarge and width and height else 1.0
         return (round(width * scale), round(height * scale)) if scale > 1 else (width, height)

@@ -70,8 +70,9 @@ class Videos:
             again: also videos of which a pack is known whose frames were taken away, as those of finished datasets are.
         """
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
-        if wanted:
-            self.found.clear()  # it may take hours, in which anything may happen to what lay there
+        if not wanted:
+            return
+        self.found.clear()  # it may take hours, in which anything may happen to what lay there
         for one in extract_all(self.root, wanted, self.extraction, packs=self.packs, progress=progress):
             self.watch.add_all(one.spent)
             if one.error is not None:
