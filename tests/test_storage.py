@@ -268,6 +268,7 @@ def test_what_is_not_plain_is_left_to_those_who_look_at_every_part(root: Path, w
 def test_an_absolute_path_is_not_plain(root: Path) -> None:
     assert PlainFiles(root).read(str(root / "a.jpg"), 7) is None
     assert PlainFiles(root).read(str(root.parent / "secret.jpg"), 7) is None
+    assert PlainFiles(root).read("/a.jpg", 7) is None
 
 
 @given(written=st.text(max_size=12) | st.from_regex(r"(\.\./|/|\./|link/|in/|a|\\|\0|~|:| ){0,8}", fullmatch=True))

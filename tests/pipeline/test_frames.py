@@ -47,7 +47,7 @@ def test_split_folders_are_unpacked_merged_and_extracted(root, capsys):
     assert numbers(root / "30_60_s/source/v") == [100, 110, 120, 130]
     assert json.loads((root / "0_30_s/source/v.json").read_text())["fps"] == "1.0"
     out = capsys.readouterr().out
-    assert "0_30_s/videos_1.tar.gz: 1 files unpacked" in out and "2   (8 frames, 0 videos failed)" in out
+    assert "0_30_s/videos_1.tar.gz: 1 files unpacked" in out and "2   (8 frames, 0 videos failed;" in out
 
 
 def test_a_second_run_changes_no_file(root, capsys):

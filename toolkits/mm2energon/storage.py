@@ -158,7 +158,9 @@ class PlainFiles:
     def open(self, relative: str) -> int | None:
         """A descriptor of what lies at a plain path, for reading; a folder or a pipe fails, or is empty, when read."""
         folder, _, name = relative.rpartition("/")
-        if name in _NO_NAMES or name.isspace() or ":" in relative or not self._is_plain(folder):
+        if relative.startswith("/") or ":" in relative or name in _NO_NAMES or name.isspace():
+            return None
+        if not self._is_plain(folder):
             return None
         try:
             return os.open(f"{self._root}/{relative}", _OPEN_FLAGS)
