@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 from mm2energon.errors import REASONS, SampleError
-from mm2energon.rules import Facts, VideoFacts, check, mend_system_turn, prepend_missing_tags
+from mm2energon.rules import (
+    Facts,
+    VideoFacts,
+    check,
+    check_text,
+    mend_system_turn,
+    prepend_missing_tags,
+    text_rules_hold,
+)
 from mm2energon.sample import Sample, Turn
 from mm2energon.targets import TARGETS
 
@@ -148,6 +156,17 @@ def reason(sample: Sample, facts: Facts, target: str) -> str | None:
 def test_a_reader_gets_what_it_trains_on_and_nothing_else(case: str, target: str) -> None:
     row = TABLE[case]
     assert reason(row.sample, row.facts, target) == getattr(row, target.replace("-", "_"))
+
+
+def test_what_one_reader_asks_of_texts_holds_for_another_only_where_it_asks_no_more() -> None:
+    pairs = {(mine, other) for mine in TARGETS for other in TARGETS if mine != other}
+    holding = {pair for pair in pairs if text_rules_hold(TARGETS[pair[0]].rules, TARGETS[pair[1]].rules)}
+    assert {("pai-v1", "bridge"), ("pai-v2", "bridge")} <= holding
+    assert holding.isdisjoint({("bridge", "pai-v1"), ("pai-v2", "pai-v1"), ("crude", "bridge")})
+    for mine, other in holding:
+        for row in TABLE.values():
+            if getattr(row, mine.replace("-", "_")) is None:
+                check_text(row.sample, TARGETS[other].rules)  # raises where it asks for more
 
 
 def test_every_reason_of_the_table_is_explained() -> None:

@@ -54,6 +54,13 @@ def test_the_example_is_told_and_says_what_it_shows(name: str) -> None:
 
 
 @ROWS
+def test_an_entry_that_has_videos_is_known_without_loading_it(name: str) -> None:
+    assert formats.may_hold_videos(FORMATS[name].dump(SAMPLE))
+    assert formats.may_hold_videos({"messages": [{"role": "user", "content": [{"type": "video", "video": "v.mp4"}]}]})
+    assert not formats.may_hold_videos(FORMATS["sharegpt"].dump(replace(SAMPLE, videos=())))
+
+
+@ROWS
 def test_the_example_comes_back_from_its_dump(name: str) -> None:
     sample = FORMATS[name].load(example(name), origin="o")
     dumped = FORMATS[name].dump(sample)

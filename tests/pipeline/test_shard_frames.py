@@ -3,6 +3,8 @@
 import pytest
 from media import write_clip, write_image
 from mm2energon import cli
+from mm2energon.pipeline import media, videos
+from mm2energon.video.layout import find_frames
 
 from pipeline.making import chat, image_entry, run_shard, set_aside, stored, video_entry, write_json
 from pipeline.test_frames import run_frames
@@ -73,3 +75,21 @@ def test_the_other_videos_of_an_entry_go_with_it(root):
     frame.write_bytes(zeros(frame.read_bytes()))
     assert run_shard(root) == 3
     assert [len(sample.videos) for sample in stored(root / "wds")] == [1]
+
+
+def test_frames_are_looked_for_once_a_run_and_again_where_videos_were_extracted(root, monkeypatch):
+    looked = []
+
+    def count(video, **options):
+        looked.append(video.name)
+        return find_frames(video, **options)
+
+    for module in (media, videos):
+        monkeypatch.setattr(module, "find_frames", count)
+    assert run_shard(root, "--output", root / "all-there") == 0
+    assert sorted(looked) == ["v0.mp4", "v1.mp4"]
+    looked.clear()
+    (root / "v0/000002.jpg").unlink()
+    assert run_shard(root, "--output", root / "one-lacks", "--workers", "1") == 0
+    assert sorted(looked) == ["v0.mp4", "v0.mp4", "v1.mp4", "v1.mp4"]
+    assert len(stored(root / "one-lacks")) == 2
