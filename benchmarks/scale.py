@@ -69,6 +69,7 @@ FULL = Scale(
     long_clips=(
         Clip("long-720p", "h264", 1280, 720, 30, 47, 2500, copies=13),
         Clip("long-360p", "h264", 640, 360, 30, 101, 900, copies=12),
+        Clip("long-720p-short-gop", "h264", 1280, 720, 30, 47, 2500, 60, copies=13),
     ),
     images=5000,
     frame_videos=600,

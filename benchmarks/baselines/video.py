@@ -1,8 +1,8 @@
 """Frames of one video as JPEG files: ours, and what others do; each function imports, and returns the work.
 
-All decode with one thread and take the frames of `wanted_frames`. OpenCV writes quality 95; ffmpeg `-q:v 1`, whose
-files are nearly as large; decord and
-torchcodec hand their pictures to the encoder that ours uses, at quality 95, 4:2:0.
+All take the frames of `wanted_frames`. OpenCV and ffmpeg run as people run them, with as many decoding threads as they
+choose, and OpenCV with one as well; decord and torchcodec with one. OpenCV writes quality 95; ffmpeg `-q:v 1`, whose
+files are nearly as large; decord and torchcodec hand their pictures to the encoder that ours uses, at 95 and 4:2:0.
 """
 
 from __future__ import annotations
@@ -39,14 +39,25 @@ def ours(*, video: str, output: str, interval: float) -> Work:
 
 def opencv(*, video: str, output: str, interval: float) -> Work:
     """Read every frame, write the wanted ones."""
+    return _opencv(video, output, interval, [])
+
+
+def opencv_one_thread(*, video: str, output: str, interval: float) -> Work:
+    """The same, decoding with one thread."""
     import cv2
 
     cv2.setNumThreads(1)
+    return _opencv(video, output, interval, [cv2.CAP_PROP_N_THREADS, 1])
+
+
+def _opencv(video: str, output: str, interval: float, options: list[int]) -> Work:
+    import cv2
+
     wanted = set(wanted_frames(video, interval).ordinals)
     Path(output).mkdir(exist_ok=True)
 
     def work() -> dict[str, Any]:
-        capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG, options)
         count = kept = 0
         while True:
             found, picture = capture.read()
@@ -70,8 +81,8 @@ def ffmpeg(*, video: str, output: str, interval: float) -> Work:
     """The command line tool; `round=up` makes its fps filter take the frame on the screen at each instant."""
     Path(output).mkdir(exist_ok=True)
     rate = ["-vf", f"fps=fps=1/{interval}:round=up:eof_action=pass", "-fps_mode", "passthrough"]
-    reading = ["ffmpeg", "-nostdin", "-v", "error", "-threads", "1", "-filter_threads", "1", "-i", video]
-    writing = ["-an", "-sn", "-dn", *rate, "-qmin", "1", "-q:v", "1", "-threads", "1", f"{output}/%06d.jpg"]
+    reading = ["ffmpeg", "-nostdin", "-v", "error", "-i", video]
+    writing = ["-an", "-sn", "-dn", *rate, "-qmin", "1", "-q:v", "1", f"{output}/%06d.jpg"]
 
     def work() -> dict[str, Any]:
         done = subprocess.run([*reading, *writing], check=False, capture_output=True, text=True)

@@ -22,6 +22,7 @@ TORCHCODEC_PYTHON = os.environ.get("TORCHCODEC_PYTHON", sys.executable)
 TASKS = {
     "mm2energon": "baselines.video:ours",
     "OpenCV loop": "baselines.video:opencv",
+    "OpenCV loop, one thread": "baselines.video:opencv_one_thread",
     "ffmpeg": "baselines.video:ffmpeg",
     "decord": "baselines.video:decord",
     "torchcodec": "baselines.video:torchcodec",
@@ -47,6 +48,8 @@ class Work:
     video: Path
     interval: float
     seconds: float | None
+    #: What it is summed up as, with others.
+    kind: str
 
     def __str__(self) -> str:
         return f"{self.video.stem} every {self.interval:g} s"
@@ -54,27 +57,32 @@ class Work:
 
 def run(setting: Setting, results: Results) -> None:
     """Measure each clip at each interval, the long ones at theirs, and the command over a whole folder."""
-    by_interval: dict[float, list[Row]] = {}
+    by_kind: dict[tuple[str, float], list[Row]] = {}
     for work in _works(setting):
         setting.say(f"frames: {work}")
         rows = results.add_race("frames", str(work), race(_contenders(work, setting), setting.repeats))
-        by_interval.setdefault(work.interval, []).extend(rows)
+        by_kind.setdefault((work.kind, work.interval), []).extend(rows)
         results.left_out += _other_counts(work, rows)
         results.figures += _cost(work, rows)
-    for interval, rows in sorted(by_interval.items()):
-        results.figures += _figures(interval, rows)
+    for (kind, interval), rows in by_kind.items():
+        results.figures += _figures(kind, interval, rows)
     _whole_folder(setting, results)
 
 
 def _works(setting: Setting) -> Iterator[Work]:
     clips = setting.data / "clips"
     for interval in setting.scale.intervals:
+        kind = f"frames every {interval:g} s"
         for clip in setting.scale.clips:
-            yield Work(clips / clip.file, interval, clip.minutes * 60)
+            yield Work(clips / clip.file, interval, clip.minutes * 60, kind)
         for video in setting.media:
-            yield Work(video, interval, None)
+            yield Work(video, interval, None, kind)
+    interval = setting.scale.long_interval
     for clip in setting.scale.long_clips:
-        yield Work(clips / clip.file, setting.scale.long_interval, clip.minutes * 60)
+        # How much can be passed over is a matter of how far apart key frames are, so that no mean tells it.
+        keys = "x264's own key frames" if clip.gop is None else f"a key frame every {clip.gop / clip.fps:g} s"
+        kind = f"frames every {interval:g} s, {keys}"
+        yield Work(clips / clip.file, interval, clip.minutes * 60, kind)
 
 
 def _contenders(work: Work, setting: Setting) -> dict[str, Contender]:
@@ -93,19 +101,21 @@ def _contender(name: str, task: str, work: Work, setting: Setting) -> Contender:
     return run_once
 
 
-def _figures(interval: float, rows: list[Row]) -> Iterator[Figure]:
+def _figures(work: str, interval: float, rows: list[Row]) -> Iterator[Figure]:
     """Geometric means over the clips that a baseline can decode."""
     for name in TASKS:
         mine = [row for row in rows if row.baseline == name]
         if not mine:
             continue
         cpu, wall = geometric_mean(row.cpu_ratio for row in mine), geometric_mean(row.wall_ratio for row in mine)
-        work, note = f"frames every {interval:g} s", f"{len(mine)} videos"
+        note = f"{len(mine)} video{'' if len(mine) == 1 else 's'}"
         if name.startswith("decode floor"):
             target = OF_FLOOR if name == "decode floor" else None
             yield Figure("frames", work, name, "cost", 1 / cpu, 1 / wall, target=target, note=note)
         else:
-            yield Figure("frames", work, name, "faster", cpu, wall, target=FASTER[name].get(interval), note=note)
+            yield Figure(
+                "frames", work, name, "faster", cpu, wall, target=FASTER.get(name, {}).get(interval), note=note
+            )
 
 
 def _other_counts(work: Work, rows: list[Row]) -> Iterator[tuple[str, str, str, str]]:
