@@ -238,3 +238,10 @@ def test_another_picture_of_the_same_size_is_told_by_its_checksum(tmp_path: Path
 
     assert checksum(1) == checksum(1)
     assert checksum(1) != checksum(2)
+
+
+def test_a_picture_that_becomes_too_long_for_a_jpeg_is_stored_as_png(tmp_path: Path) -> None:
+    path = save(tmp_path / "thin.jpg", Image.new("RGB", (40_000, 16), (200, 40, 90)), "JPEG")
+    _, data = stored(path, min_side=28)
+    opened = Image.open(io.BytesIO(data))
+    assert (opened.format, opened.size) == ("PNG", (70_000, 28))

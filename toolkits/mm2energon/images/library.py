@@ -31,6 +31,8 @@ _UPRIGHT = {
 }
 _SIDES_SWAPPED = frozenset({5, 6, 7, 8})
 _JPEG_QUALITY = 95
+#: Pixels of a side that JPEG's encoders go up to (libjpeg's JPEG_MAX_DIMENSION; the format itself: 65535).
+_JPEG_SIDE = 65_500
 #: What Pillow raises on damaged files, besides its own errors (which are OSErrors).
 _FAULTS = (
     OSError,
@@ -91,6 +93,7 @@ def encode_anew(path: Path, *, origin: str, min_side: int, data: bytes | None = 
         orientation = _orientation(image, file)
         upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
         picture = _enlarged(_as_rgb(upright), min_side)
+    keep_jpeg = keep_jpeg and max(picture.size) <= _JPEG_SIDE  # a thin one that is enlarged may become too long for it
     buffer = io.BytesIO()
     if keep_jpeg:
         picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps
-from mm2energon.pipeline.media import MediaFinder, OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
+from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.planned import OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
 from mm2energon.rules import (
     Facts,
     Rules,

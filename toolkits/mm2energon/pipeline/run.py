@@ -9,7 +9,7 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import dumps, loads
-from mm2energon.pipeline.media import MediaReader
+from mm2energon.pipeline.media_reader import MediaReader
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_index
