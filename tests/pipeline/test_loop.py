@@ -44,6 +44,16 @@ def test_a_worker_that_dies_hangs_or_eats_memory_costs_one_item():
     assert all(str(outcome.item) in str(outcome.error) for outcome in outcomes if outcome.error)
 
 
+@pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (2, "done"), (3, "worker-died"), (99, "worker-died")])
+def test_an_item_whose_worker_is_killed_from_outside_is_begun_again_and_not_for_ever(tmp_path, times, outcome):
+    log = tmp_path / "log"
+    items = [1, steps.KilledSome(times, log), *range(2, 12)]
+    first, killed, *others = run_each(step, items, workers=2)
+    assert (killed.error.code if killed.error else killed.result) == outcome
+    assert [one.result for one in (first, *others)] == [2, *(2 * n for n in range(2, 12))]
+    assert len(log.read_text().splitlines()) == min(times + 1, 3)
+
+
 def test_a_worker_without_memory_is_replaced_before_the_next_item():
     outcomes = list(run_each(step, ["leaks"] * 7, workers=1, limits=Limits(memory_bytes=1 << 30)))
     failed = [number for number, outcome in enumerate(outcomes) if outcome.error]

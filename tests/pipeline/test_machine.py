@@ -50,6 +50,23 @@ def test_where_memory_is_short_there_are_fewer_workers_and_never_none(limits):
     assert machine.usual_workers() == 1
 
 
+def test_limits_of_the_first_version_of_control_groups_count(limits, tmp_path):
+    (tmp_path / "own").write_text("5:cpu,cpuacct:/a/b\n3:memory:/a\n0::/\n")
+    limits({"cpu/a/b": {"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}})
+    limits({"memory": {"memory.limit_in_bytes": "9223372036854771712\n"}})
+    assert (machine.usable_cores(), machine.usable_memory_bytes()) == (16, 64 * GIB)
+    limits({"cpu/a": {"cpu.cfs_quota_us": "150000\n", "cpu.cfs_period_us": "50000\n"}})
+    limits({"memory/a": {"memory.limit_in_bytes": f"{2 * GIB}\n"}})
+    assert (machine.usable_cores(), machine.usable_memory_bytes(), machine.usual_workers()) == (3, 2 * GIB, 2)
+
+
+def test_in_a_container_the_own_group_is_the_top_of_what_is_seen(limits, tmp_path):
+    (tmp_path / "own").write_text("5:cpu,cpuacct:/docker/12ab\n3:memory:/docker/12ab\n")
+    limits({"cpu": {"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n"}})
+    limits({"memory": {"memory.limit_in_bytes": f"{5 * GIB}\n"}})
+    assert (machine.usable_cores(), machine.usable_memory_bytes()) == (2, 5 * GIB)
+
+
 def test_an_affinity_counts(limits, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
     assert machine.usable_cores() == 2

@@ -228,7 +228,7 @@ def test_other_annotations_are_refused_until_restarted(tmp_path, capsys):
     assert run_shard(root) == 0
     write_json(root / "dataset.json", [image_entry("p0.jpg"), text_entry()])
     assert run_shard(root) == 1
-    assert "changed: the annotations or the media" in capsys.readouterr().err
+    assert "changed: the annotations, the media, or which" in capsys.readouterr().err
     assert run_shard(root, "--restart") == 0
     assert len(stored(root / "wds")) == 2
 
@@ -323,7 +323,7 @@ def test_a_picture_replaced_by_one_of_the_same_size_is_other_input(tmp_path, cap
     assert run_shard(tmp_path) == 0
     Image.new("RGB", (64, 64), "blue").save(tmp_path / "a.bmp")
     assert run_shard(tmp_path) == 1
-    assert "changed: the annotations or the media" in capsys.readouterr().err
+    assert "changed: the annotations, the media, or which" in capsys.readouterr().err
     assert run_shard(tmp_path, "--restart") == 0
     picture = Image.open(io.BytesIO(stored(tmp_path / "wds")[0].images[0]))
     assert picture.convert("RGB").getpixel((0, 0)) == (0, 0, 255)

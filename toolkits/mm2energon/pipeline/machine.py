@@ -1,6 +1,8 @@
 """Machine: the cores and the memory that this process may use, containers and batch systems considered.
 
-Limits of control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html (`cpu.max`, `memory.max`).
+Limits of control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html (`cpu.max`, `memory.max`), and of their
+first version, https://docs.kernel.org/scheduler/sched-bwc.html (`cpu.cfs_quota_us`, `cpu.cfs_period_us`) and
+https://docs.kernel.org/admin-guide/cgroup-v1/memory.html (`memory.limit_in_bytes`).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ def usable_cores() -> int:
     cores = os.cpu_count() or 1
     with suppress(AttributeError):  # not on every system
         cores = len(os.sched_getaffinity(0))
-    for quota, period in _limits("cpu.max"):
+    for quota, period in (*_limits("cpu.max"), *_limits("cpu.cfs_quota_us", "cpu.cfs_period_us", controller="cpu")):
         cores = min(cores, ceil(int(quota) / int(period)))
     return max(1, cores)
 
@@ -36,7 +38,7 @@ def usable_memory_bytes() -> int:
     memory = _ASSUMED_BYTES
     with suppress(AttributeError, ValueError, OSError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for (limit,) in _limits("memory.max"):
+    for (limit,) in (*_limits("memory.max"), *_limits("memory.limit_in_bytes", controller="memory")):
         memory = min(memory, int(limit))
     return memory
 
@@ -46,18 +48,23 @@ def usual_workers() -> int:
     return max(1, min(usable_cores(), usable_memory_bytes() // _BYTES_OF_A_WORKER))
 
 
-def _limits(name: str) -> Iterator[list[str]]:
-    """The words of a limit, for the group of this process and each group around it that has one."""
+def _limits(*names: str, controller: str = "") -> Iterator[list[str]]:
+    """The words in files of a limit, for the group of this process and each group around it that has them all.
+
+    Args:
+        controller: of the first version, which keeps a tree of groups for each; none: the one tree of the second.
+    """
     try:
-        lines = OWN_GROUP.read_text("ascii").splitlines()
+        lines = [line.split(":", 2) for line in OWN_GROUP.read_text("ascii").splitlines()]
     except (OSError, ValueError):
         return
-    own = next((line.partition("::")[2] for line in lines if line.startswith("0::")), "/")
-    group = GROUPS / own.lstrip("/")
+    own = next((line[2] for line in lines if len(line) == 3 and controller in line[1].split(",")), "/")
+    tree = GROUPS / controller
+    group = tree / own.lstrip("/")
     for folder in (group, *group.parents):
         with suppress(OSError, ValueError):
-            words = (folder / name).read_text("ascii").split()
+            words = [word for name in names for word in (folder / name).read_text("ascii").split()]
             if words and all(word.isdecimal() for word in words):
                 yield words
-        if folder == GROUPS:
+        if folder == tree:
             return

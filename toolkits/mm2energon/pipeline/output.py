@@ -18,6 +18,7 @@ from mm2energon.shards.index import idx_path
 from mm2energon.shards.metadata import FOLDER, MANIFEST
 from mm2energon.shards.reader import read_index
 from mm2energon.storage import TEMPORARY_SUFFIX
+from mm2energon.video.pack import forget_frames
 
 _OWN_SHARD = re.compile(rf"({'|'.join(SPLITS)})-shard-\d{{6,}}\.tar(\.idx)?")
 #: Name of an option in a manifest -> the flag that sets it, where that is not the name with dashes.
@@ -140,6 +141,7 @@ def finished_manifest(output: Path, plan: Plan, options: Mapping[str, Any]) -> M
         return None
     manifest = read_index(output).manifest
     if manifest.get("plan") != plan.content_hash:
+        forget_frames(packs_of(output))
         remove_state(output)
         raise _other(output, "a finished dataset", manifest.get("options", {}), options)
     if manifest.get("target") != options["target"]:
@@ -163,7 +165,7 @@ def _other(output: Path, what: str, before: Mapping[str, Any], now: Mapping[str,
     ]
     return InputError(
         f"{output}: holds {what} made from other input or options; "
-        f"changed: {', '.join(changed) or 'the annotations or the media'}; "
+        f"changed: {', '.join(changed) or 'the annotations, the media, or which of them could be read'}; "
         "--restart writes it anew, --output takes another folder"
     )
 

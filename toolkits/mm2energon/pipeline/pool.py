@@ -24,6 +24,8 @@ _AHEAD = 4
 #: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
 _ITEMS_OF_A_WORKER = 500
 _OUT_OF_MEMORY = 137
+#: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule.
+_ATTEMPTS = 3
 #: Memory that a worker keeps rather than giving it back to the system.
 _KEPT_BYTES = 64 << 20
 
@@ -47,6 +49,9 @@ def run_in_workers(
                 )
             while waiting:
                 item, future = waiting.popleft()
+                for _ in range(_ATTEMPTS - 1):
+                    if _was_killed(future):
+                        future = _schedule(pool, step, item, limits)
                 outcome: Outcome[Item, Result] = _collect(item, future, limits)
                 waiting.extend((following, _schedule(pool, step, following, limits)) for following in islice(source, 1))
                 yield outcome
@@ -81,6 +86,12 @@ def _broken_pool(error: BaseException) -> ToolkitError:
         f"worker processes: cannot start, or do not live ({type(error).__name__}: {error}); "
         "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
     )
+
+
+def _was_killed(future: Any) -> bool:
+    """Whether the worker of an item was killed from outside: by a person, or by a system that ran out of memory."""
+    error = future.exception()
+    return isinstance(error, ProcessExpired) and error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
 
 
 def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
