@@ -104,6 +104,13 @@ def test_an_interval_that_comes_too_late_for_a_video_is_noted(tmp_path, capsys):
     assert [number_of(frame) for frame in samples[0].videos[0]] == [0, 10, 20, 30]
 
 
+def test_a_video_that_is_missing_is_not_called_ready(tmp_path, capsys):
+    write_clip(tmp_path / "v.mp4", frames=41, rate=10)
+    status, _ = shard_of(tmp_path, [video_entry("v.mp4"), video_entry("gone.mp4")], "--time-interval", 1)
+    assert status == 3
+    assert "had frames already" not in capsys.readouterr().out
+
+
 def test_no_extract_sets_a_video_without_frames_aside(tmp_path):
     write_clip(tmp_path / "v.mp4", frames=11, rate=10)
     status, samples = shard_of(tmp_path, [video_entry("v.mp4"), text_entry()], "--no-extract")

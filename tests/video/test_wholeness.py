@@ -60,9 +60,25 @@ def test_a_file_that_was_cut_off_is_an_error(whole: Path, tmp_path: Path, name: 
     assert list(tmp_path.iterdir()) == [cut]
 
 
-@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.wmv"])
+@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.wmv", "v.avi"])
 def test_the_size_in_the_header_is_that_of_the_file(whole: Path, name: str) -> None:
     assert promised_bytes(whole / name) == (whole / name).stat().st_size
+
+
+@pytest.mark.parametrize("size", [0, 2**32 - 1])
+def test_an_avi_whose_recorder_could_not_go_back_promises_nothing(whole: Path, tmp_path: Path, size: int) -> None:
+    data = (whole / "v.avi").read_bytes()
+    (tmp_path / "v.avi").write_bytes(data[:4] + size.to_bytes(4, "little") + data[8:])
+    assert promised_bytes(tmp_path / "v.avi") is None
+
+
+def test_of_an_avi_of_several_pieces_the_last_one_counts(whole: Path, tmp_path: Path) -> None:
+    data = (whole / "v.avi").read_bytes()
+    more = b"RIFF" + (4 + 3000).to_bytes(4, "little") + b"AVIX" + bytes(3000)
+    (tmp_path / "v.avi").write_bytes((data + more)[:-700])
+    assert promised_bytes(tmp_path / "v.avi") == len(data) + len(more)
+    with pytest.raises(MediaError, match="its header says"):
+        extract_frames(tmp_path / "v.avi", HALF_SECOND)
 
 
 def test_a_live_recording_promises_nothing(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     else:
         forget_attempt(job.output, plan.folder)
     if videos is not None:
-        report.videos_extracted, report.videos_ready = videos.extracted, len(videos.ready)
+        report.videos_extracted, report.videos_ready = videos.extracted, videos.ready
     report.account = account.as_dict()
     account.require_written(job.annotations)
     return report

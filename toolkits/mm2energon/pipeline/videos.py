@@ -31,8 +31,8 @@ class Videos:
     packs: Packs | None
     #: Takes the time of the steps.
     watch: Stopwatch
-    #: Those that need no extraction: their frames lie beside them, or are gone as far as can be told.
-    ready: set[str] = field(default_factory=set)
+    #: How many have frames beside them.
+    ready: int = 0
     #: Those that have no frames beside them; once extracted, what a pack holds is known, and may be taken away again.
     lacking: list[str] = field(default_factory=list)
     failures: dict[str, SampleError] = field(default_factory=dict)
@@ -90,8 +90,10 @@ class Videos:
         if is_there and found is None:
             self.lacking.append(name)
             return
-        self.ready.add(name)
-        if found is not None and self._room > 0:
+        if found is None:  # it is missing, or its frames cannot be used: the plan says so
+            return
+        self.ready += 1
+        if self._room > 0:
             self.found[name] = found
             self._room -= _FRAMES_OF_A_VIDEO + len(found.names)
 

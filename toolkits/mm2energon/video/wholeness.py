@@ -2,7 +2,8 @@
 
 What cannot be known: that a transport or program stream was cut between two packets, or a bare stream (`.h264`,
 `.hevc`, `.m2v`) between two frames. In the middle of a frame its decoder mostly tells, that of HEVC for about half the
-cuts. Y4M, NUT and bare MJPEG are not looked at. Such files are shorter videos.
+cuts. A Matroska file that was recorded live states no sizes. Y4M, NUT and bare MJPEG are not looked at. Such files are
+shorter videos.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from pathlib import Path
+from typing import IO
 
 #: Bytes from the start of a file within which the sizes stand.
 HEAD_BYTES = 8192
@@ -17,6 +19,9 @@ HEAD_BYTES = 8192
 #: Element ids of EBML and Matroska (RFC 8794, RFC 9559).
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+
+#: An AVI is one RIFF chunk, or several of them (OpenDML AVI File Format Extensions 1.02, section 3).
+_RIFF = b"RIFF"
 
 #: GUIDs of the ASF header and of its file properties (Advanced Systems Format, sections 3.1 and 3.2).
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -35,9 +40,11 @@ _PS_TAIL_BYTES = 1 << 18
 
 
 def promised_bytes(video: Path) -> int | None:
-    """The size that the header of a Matroska, WebM or ASF file states; None when it states none."""
+    """The size that the header of a Matroska, WebM, AVI or ASF file states; None when it states none."""
     with video.open("rb") as file:
         head = file.read(HEAD_BYTES)
+        if head.startswith(_RIFF) and head[8:12] == b"AVI ":
+            return _avi_bytes(file)
     if head.startswith(_EBML):
         return _matroska_bytes(head)
     if head.startswith(_ASF_HEADER):
@@ -64,6 +71,22 @@ def _matroska_bytes(head: bytes) -> int | None:
 def _vint_length(first: int) -> int:
     """Bytes of a variable-length integer, from its first byte: one more than its leading zero bits."""
     return 9 - first.bit_length() if first else 9
+
+
+def _avi_bytes(file: IO[bytes]) -> int | None:
+    """Where the last RIFF chunk ends; a recorder that could not go back states 0, or all ones."""
+    end = None
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != _RIFF or head[8:] not in (b"AVI ", b"AVIX"):
+            return end
+        (size,) = struct.unpack_from("<I", head, 4)
+        if size in (0, 0xFFFFFFFF):
+            return end
+        end = at + 8 + size
+        at = end + size % 2
 
 
 def _asf_bytes(head: bytes) -> int | None:
