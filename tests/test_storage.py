@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -56,6 +57,19 @@ def test_an_error_leaves_what_was_there_and_nothing_else(
         file.write(b"half")
         raise error
     assert [found.read_bytes() for found in tmp_path.iterdir()] == ([] if before is None else [before])
+
+
+@pytest.mark.parametrize("size", [10_000, 1 << 20])
+def test_a_file_for_which_there_is_no_room_is_named_and_leaves_nothing(tmp_path: Path, size: int) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught, write_whole(tmp_path / "a.json") as file:
+            file.write(b"x" * size)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "a.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_under_the_name_is_not_replaced(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -16,6 +17,9 @@ from mm2energon.errors import MediaError
 TEMPORARY_SUFFIX = ".mm2energon-tmp"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
+
+#: What a write fails with where there is no room for it.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 #: Last parts of a path that name no file.
 _NO_NAMES = frozenset({"", ".", ".."})
@@ -36,8 +40,11 @@ def write_whole(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+            error.filename = str(path)  # Python names the file where it opens one, not where it writes
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
