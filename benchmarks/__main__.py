@@ -38,6 +38,8 @@ def main() -> None:
     begun = time.monotonic()
     failed = [name for name in arguments.suite or SUITES if not run_suite(name, setting, results)]
     shutil.rmtree(data / "scratch", ignore_errors=True)
+    if not results.figures:  # what the file holds is worth more
+        sys.exit(f"failed: {', '.join(failed)}")
     output = data / "incomplete.json" if failed and not arguments.keep else arguments.output
     seconds = time.monotonic() - begun
     done = [name for name in arguments.suite or SUITES if name not in failed]
