@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -111,15 +112,30 @@ def inside_root(root: Path, written: str, *, origin: str) -> str:
 def _without_links(root: str, written: str) -> str | None:
     """What `inside_root` says of a path below the root that goes through no link, in a third of the time; else None."""
     path, begin = os.path.normpath(os.path.join(root, written)), os.path.join(root, "")  # noqa: PTH118
+    if not path.startswith(begin):
+        return None
+    relative = path[len(begin) :].replace(os.sep, "/")
     try:
-        if not path.startswith(begin) or os.path.realpath(path) != path:
-            return None
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(path)  # fails at once where the whole is too long
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return None if _has_link(root, relative) else relative
     except (OSError, ValueError):
         return None
-    return path[len(begin) :].replace(os.sep, "/")
+    return relative
+
+
+def _has_link(root: str, relative: str) -> bool:
+    """Whether a part of a path below the root is a link, down to the first that is not there, which raises an OSError.
+
+    The root is resolved, so that only these parts need a look: a fifth of the time of `os.path.realpath`.
+    """
+    path = root
+    for part in relative.split("/"):
+        path = f"{path}/{part}"
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            return True
+    return False
 
 
 def media_file(root: Path, relative: str, *, origin: str) -> Path:
@@ -199,9 +215,11 @@ class PlainFiles:
 
     def _follow(self, folder: str) -> bool:
         """Whether a path below the root leads, part by part, to the folder that it names."""
-        path = f"{self._root}/{folder}" if folder else self._root
+        if not folder:
+            return _HAS_LINK_FLAG
         try:
-            return _HAS_LINK_FLAG and os.path.normpath(path) == path == os.path.realpath(path, strict=True)
+            is_normal = _NO_NAMES.isdisjoint(folder.split("/"))
+            return _HAS_LINK_FLAG and is_normal and not _has_link(self._root, folder)
         except (OSError, ValueError):
             return False
 
