@@ -39,6 +39,16 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/verify_shards.py",
         "read shards back with webdataset and Energon, and name every fault",
     ),
+    "doctor": Command(
+        "doctor",
+        f"{_SCRIPTS}/doctor_shards.py",
+        "say what is wrong with shards, also those of the original scripts; writes nothing",
+    ),
+    "repair": Command(
+        "repair",
+        f"{_SCRIPTS}/repair_shards.py",
+        "write shards anew, mended, into another folder",
+    ),
     "info": Command("info", f"{_SCRIPTS}/show_shards.py", "say what a folder of shards holds"),
     "retarget": Command(
         "retarget",

@@ -63,6 +63,21 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
     )
 
 
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """Options that name what finished shards were made from."""
+    group = parser.add_argument_group("sources")
+    group.add_argument("--from-sources", type=Path, help="dataset root that the shards were made from")
+    group.add_argument(
+        "--annotations", type=Path, default=Path("dataset.json"), help="annotation file, below it (dataset.json)"
+    )
+
+
+def sources_of(arguments: argparse.Namespace) -> tuple[Path, Path] | None:
+    """What `add_sources` parsed: the root and the annotation file; None when no sources are given."""
+    root: Path | None = arguments.from_sources
+    return None if root is None else (root, root / arguments.annotations)
+
+
 def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_frames: int | None) -> Extraction:
     """What `add_frames` parsed.
 
