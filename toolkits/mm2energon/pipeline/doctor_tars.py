@@ -64,11 +64,13 @@ class FoundTar:
     def samples(self) -> Iterator[FoundSample]:
         """Each sample, in order."""
         sample: FoundSample | None = None
+        whole: set[str] | None = None
         try:
             with self._path.open("rb") as file:
                 for key, part, dotted, data in self._members(file):
                     if sample is None or sample.key != key or part in sample.parts or sample.cut_off:
                         if sample is not None:
+                            whole = set(sample.parts)
                             yield sample
                         sample = FoundSample(self.name, key, dotted=dotted)
                     if data is None:
@@ -78,6 +80,8 @@ class FoundTar:
         except (OSError, EOFError, ValueError, tarfile.TarError) as error:
             self.broken = self.broken or str(error)
         if sample is not None:
+            if self.broken and not sample.cut_off and set(sample.parts) != whole:
+                sample.cut_off = "rest"  # it has not the parts of the one before: more were to come
             yield sample
 
     def _members(self, file: IO[bytes]) -> Iterator[tuple[str, str, bool, bytes | None]]:
