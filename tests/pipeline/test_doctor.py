@@ -94,6 +94,13 @@ def test_one_shard_of_the_original_script_is_all_in_val(tmp_path):
     assert (codes["half-seconds"][0], codes["colours-untold"][0]) == (2, 6)
 
 
+def test_the_last_shard_at_7_2_1_is_in_no_split(tmp_path):
+    originals.write_sources(tmp_path, images=10, videos=0)
+    shards = originals.convert(tmp_path, samples_in_a_shard=1)
+    originals.prepare(shards, ratios=[("train", 7), ("val", 2), ("test", 1)])
+    assert found(shards)["unlisted-shard"][0] == 1
+
+
 def test_what_energon_7_prepared_lacks_no_index(made):
     assert set(found(made / "wds")) == {"re-encoded", "colours-untold", "half-seconds"}
 
