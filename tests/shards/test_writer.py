@@ -16,7 +16,7 @@ import pytest
 import webdataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mm2energon.shards.writer import ShardWriter, _header
+from mm2energon.shards.writer import ShardWriter, header
 
 SAMPLES = {
     "00000000": {"jpgs": b"a" * 700, "json": b"{}"},
@@ -90,13 +90,13 @@ def test_many_large_pieces_are_written_in_order(tmp_path):
 def test_a_header_is_the_one_of_pythons_own_tarfile(name, size):
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, 0o644
-    assert _header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
+    assert header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
 
 
 @pytest.mark.parametrize(("name", "size"), [("x" * 101, 0), ("a.b", 8 << 30)])
 def test_what_a_header_cannot_hold_is_refused(name, size):
     with pytest.raises(ValueError):
-        _header(name, size)
+        header(name, size)
 
 
 def test_webdataset_reads_back_the_samples(tmp_path):

@@ -91,7 +91,7 @@ class ShardWriter:
         for part, data in record.items():
             content = (data,) if isinstance(data, bytes) else data
             size = sum(map(len, content))
-            pieces += (_header(f"{key}.{_checked(part)}", size), *content, _ZEROS[: -size % _BLOCK_BYTES])
+            pieces += (header(f"{key}.{_checked(part)}", size), *content, _ZEROS[: -size % _BLOCK_BYTES])
             parts.append((part, at + _BLOCK_BYTES, size))
             at += _BLOCK_BYTES + size + -size % _BLOCK_BYTES
         self._open_blocks().write(pieces)
@@ -135,7 +135,7 @@ def _checked(part: str) -> str:
     return part
 
 
-def _header(name: str, size: int) -> bytes:
+def header(name: str, size: int) -> bytes:
     """One USTAR header.
 
     Raises:
