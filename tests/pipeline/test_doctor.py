@@ -272,6 +272,38 @@ def test_a_planted_fault_is_found_and_no_other(copy, plant, codes):
     assert codes <= set(found(shards))
 
 
+def energon_reads(shards, split="train"):
+    """How many samples Energon itself reads, or the name of its error."""
+    from mm2energon.shards import energon  # the stand-in for Pai's reader, and the pass; no check of ours
+
+    config = yaml.safe_load((shards / META / "dataset.yaml").read_text())
+    energon.stand_in(config["__module__"], config["__class__"])
+    try:
+        return sum(1 for _ in energon._one_pass(shards, split, "dataset.yaml", 0, True))
+    except Exception as error:  # noqa: BLE001 (whatever Energon raises is the outcome)
+        return type(error).__name__
+
+
+@pytest.mark.parametrize(
+    ("plant", "split", "outcome"),
+    [
+        (lambda shards: None, "train", 4),
+        (no_file("pretrain-1.tar.idx"), "train", "FileNotFoundError"),
+        (one_offset_off, "train", "ValueError"),
+        (no_file(f"{META}/.info.json"), "train", "ValueError"),
+        (wrong_count, "train", 3),
+        (in_yaml("split.yaml", lambda content: content["split_parts"].update(train=[])), "train", "EmptyDatasetError"),
+        (in_yaml("split.yaml", lambda content: content["split_parts"].pop("test")), "test", "AssertionError"),
+        (in_yaml("split.yaml", lambda content: content["split_parts"]["train"].pop()), "train", 2),
+        (in_yaml("split.yaml", lambda content: content["split_parts"]["val"].append("b.tar")), "val", "KeyError"),
+        (no_file(f"{META}/index.sqlite"), "train", 4),
+    ],
+)
+def test_what_a_finding_says_of_training_is_what_energon_does(copy, plant, split, outcome):
+    plant(copy / "wds")
+    assert energon_reads(copy / "wds", split) == outcome
+
+
 def test_ranges_of_shards_are_expanded(copy):
     edit_yaml(
         copy / "wds/.nv-meta/split.yaml",
@@ -291,11 +323,15 @@ def test_a_tar_that_was_cut_off_is_found_and_what_is_whole_of_it_is_read(copy):
     with tarfile.open(tar) as members:
         picture, text, _ = members.getmembers()[-3:]
     os.truncate(tar, picture.offset_data + 5)
-    assert found(copy / "wds")["broken-shard"] == (1, "pretrain-0.tar: it ends in the middle of a member")
+    assert found(copy / "wds")["broken-shard"] == (1, f"pretrain-0.tar: {cut_off(picture)}")
     assert [str(sample) for sample in whole_samples(copy / "wds", tar.name)] == ["pretrain-0.tar/0"]
     os.truncate(tar, text.offset)
-    assert "lacks its end" in found(copy / "wds")["broken-shard"][1]
+    assert "its end is missing" in found(copy / "wds")["broken-shard"][1]
     assert len(whole_samples(copy / "wds", tar.name)) == 1  # it lacks two parts
+
+
+def cut_off(member):
+    return f"a member of {member.size} bytes at {member.offset_data - 512} is cut off"
 
 
 def whole_samples(shards, name):
@@ -366,13 +402,23 @@ def test_a_sample_that_the_reader_loses_is_found(copy, part, data, code):
     assert count == 1 and "pretrain-0.tar/0" in example
 
 
-def test_links_and_devices_in_a_tar_are_named_and_not_followed(copy):
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_a_tar_with_links_or_devices_is_read_up_to_them(copy, kind):
     with tarfile.open(copy / "wds/pretrain-0.tar", "a") as tar:
-        for kind, name in ((tarfile.SYMTYPE, "8.json"), (tarfile.CHRTYPE, "9.json"), (tarfile.REGTYPE, "nodot")):
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/passwd"
-            tar.addfile(info)
-    assert found(copy / "wds")["odd-member"] == (3, "pretrain-0.tar/8.json")
+        info = tarfile.TarInfo("8.json")
+        info.type, info.linkname = kind, "/etc/passwd"
+        tar.addfile(info)
+    assert "'8.json' is no plain file" in found(copy / "wds")["broken-shard"][1]
+    assert examine(copy / "wds").samples == 6
+
+
+def test_members_without_a_part_and_bytes_behind_the_end_are_found(copy):
+    with tarfile.open(copy / "wds/pretrain-0.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo("nodot"))
+    assert found(copy / "wds")["odd-member"] == (1, "pretrain-0.tar/nodot")
+    with (copy / "wds/pretrain-1.tar").open("ab") as tar:
+        tar.write((copy / "wds/pretrain-0.tar").read_bytes())
+    assert "there is more behind" in found(copy / "wds")["broken-shard"][1]
 
 
 def test_hostile_metadata_is_a_finding(copy):

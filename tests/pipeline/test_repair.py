@@ -172,6 +172,7 @@ def test_a_sound_split_stays_and_is_dealt_anew_when_asked(tmp_path):
     originals.write_sources(tmp_path, images=6, videos=0)
     originals.prepare(originals.convert(tmp_path, samples_in_a_shard=1), ratios=[("train", 4), ("val", 2), ("test", 0)])
     splits = {split: len(names) for split, names in examine(tmp_path / "wds").metadata.splits.items()}
+    (tmp_path / "wds/.nv-meta/index.uuid").unlink()
     done = mended(tmp_path)
     assert done.splits == "as they were" and dict(done.written) == {"train": 4, "val": 2}
     assert splits == {"train": 4, "val": 2, "test": 0}
@@ -311,6 +312,17 @@ def test_nothing_is_written_where_nothing_is_wrong(tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(["repair", str(root / "wds"), "--output", str(root / "new")]) == 0
     assert "nothing is wrong" in capsys.readouterr().out
+
+
+def test_nothing_is_written_where_nothing_can_be_mended(copy, capsys):
+    mended(copy)
+    assert cli.main(["repair", str(copy / "new"), "--output", str(copy / "newer")]) == 3
+    said = capsys.readouterr().out
+    assert "re-encoded, colours-untold" in said and "--from-sources mends more" in said
+    assert not (copy / "newer").exists()
+    assert cli.main(["repair", str(copy / "new"), "--output", str(copy / "newer"), "--from-sources", str(copy)]) == 0
+    assert codes(copy / "newer") == set()
+    assert samples(copy / "newer")["<video>What happens in 0?"].text["second_per_grid_ts"] == [1.0]
 
 
 def test_the_same_dataset_gives_the_same_bytes(copy):

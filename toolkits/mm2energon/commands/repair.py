@@ -51,8 +51,21 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     )
     done = repair(job, progress=progress)
     if done.nothing_to_mend:
-        return Result([f"{arguments.shards}: nothing is wrong with it; nothing was written"])
+        return _nothing(done)
     return Result(_lines(job, done), _UNMENDED if done.unmended or done.left_out else 0)
+
+
+def _nothing(done: Repaired) -> Result:
+    """What to say where nothing was written."""
+    found = done.examination
+    if not found.findings:
+        return Result([f"{found.root}: nothing is wrong with it; nothing was written"])
+    codes = ", ".join(finding.code for finding in found.findings)
+    told = any(finding.kind.repair != "no" for finding in found.findings)
+    hint = "; --from-sources mends more" if told else ""
+    return Result(
+        [f"{found.root}: what is wrong cannot be mended as it is ({codes}); nothing was written{hint}"], _UNMENDED
+    )
 
 
 def _ratios(arguments: argparse.Namespace) -> Mapping[str, float] | None:

@@ -28,11 +28,11 @@ FINDINGS: dict[str, Kind] = {
     "no-metadata": Kind("", "there is no .nv-meta", "Energon does not take the folder for a dataset", "yes"),
     "no-dataset-yaml": Kind("", "dataset.yaml is missing, or cannot be read", "Energon stops", "yes"),
     "bad-field-map": Kind(
-        "", "the field_map of dataset.yaml is not what the reader needs", "the reader stops at the first sample", "yes"
+        "", "the field_map of dataset.yaml is not what the reader needs", "the reader cannot make a sample of it", "yes"
     ),
     "no-sample-loader": Kind("", "dataset.yaml names a sample_loader that is not there", "Energon stops", "yes"),
     "no-split-yaml": Kind("", "split.yaml is missing, or cannot be read", "Energon stops", "yes"),
-    "empty-train": Kind("", "the train split has no samples", "training stops, or never sees the data", "yes"),
+    "empty-train": Kind("", "the train split has no samples", "Energon stops: no shards in train", "yes"),
     "missing-split": Kind("names", "split.yaml lacks train, val or test", "asking for that split stops", "yes"),
     "unlisted-shard": Kind("shards", "a shard is there, and in no split", "its samples are never seen", "yes"),
     "absent-shard": Kind("names", "a split names a shard that is not there", "the loader stops", "yes"),
@@ -61,7 +61,7 @@ FINDINGS: dict[str, Kind] = {
     "broken-shard": Kind(
         "shards", "a tar that cannot be read to its end", "loading stops there; what stands behind is lost", "no"
     ),
-    "odd-member": Kind("names", "a member is no plain file with a key and a part", "it is passed over", "no"),
+    "odd-member": Kind("names", "a member has no key and part in its name", "it is passed over", "no"),
     "dotted-key": Kind(
         "samples",
         "a key holds a dot",

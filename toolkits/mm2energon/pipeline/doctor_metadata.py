@@ -167,7 +167,8 @@ def _is_function(root: Path, named: str) -> bool:
 
 
 def _read_splits(root: Path, found: FoundMetadata, findings: Findings, notes: list[str]) -> None:
-    content = _read(root, "split.yaml")
+    there = (root / FOLDER / "split.yaml").exists()
+    content = _read(root, "split.yaml" if there else "split.json")  # Energon 7.4 takes either
     parts = (content or {}).get("split_parts")
     if content is None or not isinstance(parts, dict):
         findings.add("no-split-yaml", "split.yaml")

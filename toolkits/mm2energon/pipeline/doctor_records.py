@@ -90,7 +90,7 @@ def read_chat(found: FoundSample, target: Target | None) -> Chat:
         UnreadableSample: `bad-json`, `unsafe-pickle` or `broken-shard`.
     """
     if found.cut_off:
-        raise UnreadableSample(f"{found}: its {found.cut_off} is cut off with the tar", "broken-shard")
+        raise UnreadableSample(f"{found}: it is cut off with its tar", "broken-shard")
     text, bare = _text(found)
     media = _media(found, text)
     try:

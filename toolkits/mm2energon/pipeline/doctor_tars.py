@@ -7,7 +7,6 @@ that chat readers know, and a part that comes a second time begins the next samp
 from __future__ import annotations
 
 import re
-import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,14 +14,16 @@ from pathlib import Path
 from typing import IO
 
 from mm2energon.shards.index import idx_path, unpack_offsets
+from mm2energon.shards.tars import BLOCK_BYTES, members
 
 #: Parts of the chat readers.
 KNOWN_PARTS = frozenset({"jpgs", "videos", "mp4s", "mp3s", "json"})
-#: User that webdataset's writer enters into headers when it is told none.
-_WEBDATASET_USER = "bigdata"
+#: User that webdataset's writer enters into headers when it is told none, and where that stands in a header.
+_WEBDATASET_USER = b"bigdata\0"
+_USER_AT = 265
 _KEY_AND_PART = re.compile(r"((?:.*/|)[^.]+)\.([^/]*)", re.DOTALL)
 _META = re.compile(r"__[^/]*__($|/)")
-_ZEROS = bytes(tarfile.BLOCKSIZE)
+_ZEROS_AT_ONCE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -34,8 +35,8 @@ class FoundSample:
     parts: dict[str, bytes] = field(default_factory=dict)
     #: A reader takes the key to end at its first dot.
     dotted: bool = False
-    #: A part of it that is not there as a whole.
-    cut_off: str = ""
+    #: It is the last of a tar that breaks off, and more of it was to come.
+    cut_off: bool = False
 
     def __str__(self) -> str:
         return f"{self.shard}/{self.key}"
@@ -67,48 +68,40 @@ class FoundTar:
         whole: set[str] | None = None
         try:
             with self._path.open("rb") as file:
-                for key, part, dotted, data in self._members(file):
-                    if sample is None or sample.key != key or part in sample.parts or sample.cut_off:
+                for key, part, dotted, data in self._parts(file):
+                    if sample is None or sample.key != key or part in sample.parts:
                         if sample is not None:
                             whole = set(sample.parts)
                             yield sample
                         sample = FoundSample(self.name, key, dotted=dotted)
-                    if data is None:
-                        sample.cut_off = part
-                    else:
-                        sample.parts[part] = data
-        except (OSError, EOFError, ValueError, tarfile.TarError) as error:
-            self.broken = self.broken or str(error)
+                    sample.parts[part] = data
+        except (OSError, ValueError) as error:
+            self.broken = str(error)
         if sample is not None:
-            if self.broken and not sample.cut_off and set(sample.parts) != whole:
-                sample.cut_off = "rest"  # it has not the parts of the one before: more were to come
+            sample.cut_off = bool(self.broken) and not _is_whole(set(sample.parts), whole)
             yield sample
 
-    def _members(self, file: IO[bytes]) -> Iterator[tuple[str, str, bool, bytes | None]]:
-        """(key, part, whether the key holds dots, content or None when it is cut off) of each part."""
-        size = file.seek(0, 2)
-        file.seek(0)
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            while (member := _next(tar)) is not None:
-                named = _KEY_AND_PART.fullmatch(member.name)
-                if _META.match(member.name):
-                    continue
-                if named is None or not member.isreg() or member.issparse():
-                    self._note_odd(member)
-                    continue
-                self._note_row(named[1], member.offset)
-                self.by_webdataset = self.by_webdataset and member.uname == _WEBDATASET_USER
-                whole = member.offset_data + member.size <= size
-                if not whole:
-                    self.broken = "it ends in the middle of a member"
-                yield (*_parted(member.name, named[1], named[2]), _content(file, member) if whole else None)
-                if not whole:
-                    return
-            self._check_end(file, tar.offset, size)
-
-    def _note_odd(self, member: tarfile.TarInfo) -> None:
-        if not member.isdir():
-            self.odd.append(f"{self.name}/{member.name}")
+    def _parts(self, file: IO[bytes]) -> Iterator[tuple[str, str, bool, bytes]]:
+        """(key, part, whether the key holds dots, content) of each part."""
+        end = 0
+        for member in members(file):
+            end = member.end
+            named = _KEY_AND_PART.fullmatch(member.name)
+            if _META.match(member.name):
+                continue
+            if named is None:
+                self.odd.append(f"{self.name}/{member.name}")
+                continue
+            self._note_row(named[1], member.offset)
+            file.seek(member.begin - BLOCK_BYTES + _USER_AT)
+            self.by_webdataset = self.by_webdataset and file.read(len(_WEBDATASET_USER)) == _WEBDATASET_USER
+            file.seek(member.begin)
+            yield (*_parted(member.name, named[1], named[2]), file.read(member.size))
+        self.offsets.append(end)
+        file.seek(end)
+        while block := file.read(_ZEROS_AT_ONCE):
+            if any(block):
+                raise ValueError(f"there is more behind byte {end}, where it ends")
 
     def _note_row(self, key: str, offset: int) -> None:
         if key != self._energon_key:
@@ -116,15 +109,6 @@ class FoundTar:
             self.offsets.append(offset)
             self.count += 1
             self.rows_crc32 = crc32_of_row(key, offset, self.rows_crc32)
-
-    def _check_end(self, file: IO[bytes], end: int, size: int) -> None:
-        self.offsets.append(end)
-        file.seek(end)
-        block = file.read(tarfile.BLOCKSIZE)
-        if end >= size:
-            self.broken = "it lacks its end, as after a run that was cut off"
-        elif block != _ZEROS[: len(block)]:
-            self.broken = f"no header of a tar at byte {end}"
 
     def idx_fault(self) -> tuple[str, str] | None:
         """(code, what) when the idx beside the tar is not what Energon needs."""
@@ -145,16 +129,9 @@ def crc32_of_row(key: str, offset: int, before: int) -> int:
     return zlib.crc32(f"{key}\0{offset}\0".encode("utf-8", "surrogateescape"), before)
 
 
-def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    """The next member, without the memory of those before."""
-    member = tar.next()
-    tar.members.clear()  # type: ignore[attr-defined]
-    return member
-
-
-def _content(file: IO[bytes], member: tarfile.TarInfo) -> bytes:
-    file.seek(member.offset_data)
-    return file.read(member.size)
+def _is_whole(parts: set[str], before: set[str] | None) -> bool:
+    """Whether the last sample of a tar that breaks off has the parts of the one before it, or those of a chat."""
+    return {"json", "videos"} <= parts or {"json", "mp4s"} <= parts if before is None else parts == before
 
 
 def _parted(name: str, key: str, part: str) -> tuple[str, str, bool]:

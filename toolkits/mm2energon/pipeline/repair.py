@@ -57,10 +57,10 @@ class RepairJob:
     max_samples: int = 10_000
     seed: int = 42
 
-    @property
-    def asks_for_more(self) -> bool:
-        """Whether it is asked to change what need not be wrong."""
-        return bool(self.target or self.ratios or self.sources)
+    def can_mend(self, found: Examination) -> bool:
+        """Whether there is something to do."""
+        kinds = {finding.kind.repair for finding in found.findings}
+        return bool("yes" in kinds or self.target or self.ratios or self.sources)
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Repaired:
     unmended: Counter[str] = field(default_factory=Counter)
     #: What became of the splits.
     splits: str = ""
-    #: Nothing was wrong, and nothing was written.
+    #: Nothing is wrong that can be mended, and nothing was written.
     nothing_to_mend: bool = False
 
 
@@ -96,7 +96,7 @@ def repair(job: RepairJob, *, progress: ProgressMaker = silent) -> Repaired:
         groups.add(shared, own=own)
 
     report = Repaired(examine(job.root, watch=note, progress=progress))
-    if not report.examination.findings and not job.asks_for_more:
+    if not job.can_mend(report.examination):
         report.nothing_to_mend = True
         return report
     report.target = _target(job, report.examination)
@@ -227,7 +227,7 @@ class _Repair:
         if not {sample.shard, str(sample)}.isdisjoint(self._found.metadata.excluded):
             return EXCLUDED, f"{sample}: split.yaml excludes it"
         if sample.cut_off:
-            return "broken-shard", f"{sample}: its {sample.cut_off} is cut off with the tar"
+            return "broken-shard", f"{sample}: it is cut off with its tar"
         return None
 
     def _sum_up(self) -> None:
