@@ -10,7 +10,8 @@ import pytest
 import torch
 import yaml
 from mm2energon import cli
-from mm2energon.pipeline.verify import _unsound, verify
+from mm2energon.pipeline.verify import verify
+from mm2energon.pipeline.verify_energon import unsound
 
 from pipeline.planted import edit_json, faults_of, found_at, meta, one_record, pixels, text_of
 
@@ -115,8 +116,8 @@ class Slotted:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: [[x, x]], lambda x: {"a": (x,)}])
 def test_a_tensor_that_is_not_finite_is_found_in_a_sample_with_slots(value, wrap):
-    assert list(_unsound(Slotted(imgs=wrap(torch.zeros(2))))) == []
-    assert list(_unsound(Slotted(imgs=wrap(torch.tensor([0.0, value]))))) == ["imgs holds colours that are not finite"]
+    assert list(unsound(Slotted(imgs=wrap(torch.zeros(2))))) == []
+    assert list(unsound(Slotted(imgs=wrap(torch.tensor([0.0, value]))))) == ["imgs holds colours that are not finite"]
 
 
 def test_the_command_names_the_faults_and_exits_1(shards, capsys):

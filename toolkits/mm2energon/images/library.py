@@ -102,11 +102,34 @@ def encode_anew(path: Path, *, origin: str, min_side: int, data: bytes | None = 
     return buffer.getvalue()
 
 
+def decode(data: bytes) -> Image.Image:
+    """An encoded picture as RGB, as it lies, which is how readers of shards see it.
+
+    Raises:
+        ValueError: it cannot be decoded, or is larger than any reader takes.
+    """
+    Image.init()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"{image.width}x{image.height} pixels, where {MAX_PIXELS} are the limit")
+                rgb: Image.Image = image.convert("RGB")
+                return rgb
+    except _FAULTS as error:
+        raise ValueError(str(error)) from error
+
+
+def _known_formats() -> list[str]:
+    return [name for name in _OPENED if name in Image.OPEN]  # an older Pillow has no AVIF
+
+
 @contextlib.contextmanager
 def _opened(path: Path, *, origin: str, data: bytes | None = None) -> Iterator[tuple[Image.Image, IO[bytes]]]:
     """The picture, not decoded yet, and a file of its own to look at its bytes."""
     Image.init()
-    formats = [name for name in _OPENED if name in Image.OPEN]  # an older Pillow has no AVIF
+    formats = _known_formats()
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # of Pillow's warnings, those that matter are errors of ours

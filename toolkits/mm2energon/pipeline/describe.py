@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.verify import layout_of, target_of
+from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.shards import reader
 from mm2energon.shards.metadata import replace_dataset_yamls
 from mm2energon.shards.reader import DatasetIndex

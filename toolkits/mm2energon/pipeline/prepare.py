@@ -92,13 +92,7 @@ def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFind
     Raises:
         SampleError: the entry is malformed, one of its media cannot be used, or the target's reader would lose it.
     """
-    if entry.error is not None:
-        raise entry.error
-    sample = formats.load(entry.value, origin=entry.origin)
-    if target.rules.own_system_turn or sample.turns[0].text != target.rules.system_text:
-        sample = mend_system_turn(sample, mending.system_turn)
-    if mending.prepend_missing_tags:
-        sample = prepend_missing_tags(sample)
+    sample = mended_sample(entry, target=target, mending=mending)
     rules = target.rules
     if mending.max_images is not None:
         rules = replace(rules, max_images=min(mending.max_images, rules.max_images or mending.max_images))
@@ -110,6 +104,20 @@ def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFind
         media,
         tuple(other for other in target.also if not _takes(TARGETS[other], sample, media, checked_for=target)),
     )
+
+
+def mended_sample(entry: Entry, *, target: Target, mending: Mending) -> Sample:
+    """What an entry says, mended where that was asked for; its media are not looked at.
+
+    Raises:
+        SampleError: the entry is malformed.
+    """
+    if entry.error is not None:
+        raise entry.error
+    sample = formats.load(entry.value, origin=entry.origin)
+    if target.rules.own_system_turn or sample.turns[0].text != target.rules.system_text:
+        sample = mend_system_turn(sample, mending.system_turn)
+    return prepend_missing_tags(sample) if mending.prepend_missing_tags else sample
 
 
 def group_names(prepared: Prepared, group_by: GroupBy) -> list[str]:

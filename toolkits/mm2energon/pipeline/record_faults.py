@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-import struct
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from PIL import Image
-
 from mm2energon.errors import SampleError
-from mm2energon.formats.turns import read_turns
-from mm2energon.jsonio import loads
+from mm2energon.images.library import decode
 from mm2energon.pipeline.prepare import visual_tokens
+from mm2energon.pipeline.record_content import Content, read_content
 from mm2energon.rules import Facts, VideoFacts, check
 from mm2energon.sample import Sample
-from mm2energon.shards.pickles import load_nested_bytes
 from mm2energon.targets import Target
+
+#: Letters of a value that are shown.
+_SHOWN = 80
 
 
 class RecordReader:
@@ -38,43 +35,42 @@ class RecordReader:
         self.videos = 0
         self.frames = 0
 
-    def faults(self, record: Mapping[str, bytes]) -> Iterator[str]:
-        """What is wrong with a record."""
+    def read(self, record: Mapping[str, bytes]) -> tuple[Content | None, list[str]]:
+        """What a record holds (None when that cannot be read), and what is wrong with it."""
         try:
-            text = _json(record)
-            sample, facts = self._read(record, text)
+            content = read_content(record, self._layout)
+        except SampleError as error:
+            return None, [str(error)]
+        return content, list(self._faults(content))
+
+    def _faults(self, content: Content) -> Iterator[str]:
+        try:
+            facts = self._facts(content)
         except SampleError as error:
             yield str(error)
             return
-        except KeyError as error:
-            yield f"has no {error}"
-            return
-        except TypeError as error:
-            yield f"its json is not what a record of {self._layout.name} holds ({error})"
-            return
-        yield from self._lost(sample, facts)
-        seconds = text.get("second_per_grid_ts")
+        yield from self._lost(content, facts)
+        seconds = content.text.get("second_per_grid_ts")
         if not isinstance(seconds, list) or len(seconds) != len(facts.videos) or not all(map(_positive, seconds)):
-            yield f"second_per_grid_ts is {seconds}; {len(facts.videos)} numbers above 0 were expected"
+            yield (f"second_per_grid_ts is {str(seconds)[:_SHOWN]}; {len(facts.videos)} numbers above 0 were expected")
 
-    def _read(self, record: Mapping[str, bytes], text: Mapping[str, Any]) -> tuple[Sample, Facts]:
-        images, videos, audios = _media(record, text, self._layout)
-        pictures = tuple(_picture_size(data, f"image {number}") for number, data in enumerate(images))
-        facts = tuple(_video_facts(frames, f"video {number}") for number, frames in enumerate(videos))
+    def _facts(self, content: Content) -> Facts:
+        pictures = tuple(_picture_size(data, f"image {number}") for number, data in enumerate(content.images))
+        videos = tuple(_video_facts(frames, f"video {number}") for number, frames in enumerate(content.videos))
         self.images += len(pictures)
-        self.videos += len(facts)
-        self.frames += sum(video.frames for video in facts)
+        self.videos += len(videos)
+        self.frames += sum(video.frames for video in videos)
+        return Facts(pictures, videos, visual_tokens(pictures, videos))
+
+    def _lost(self, content: Content, facts: Facts) -> Iterator[str]:
+        """What the reader would drop or cut."""
         sample = Sample(
-            turns=read_turns(text["conversations" if self._layout.images_part else "messages"], origin="its json"),
-            images=("",) * len(pictures),
-            videos=("",) * len(facts),
-            audios=("",) * audios,
+            turns=content.turns,
+            images=("",) * len(content.images),
+            videos=("",) * len(content.videos),
+            audios=("",) * len(content.audios),
             origin="its text",
         )
-        return sample, Facts(pictures, facts, visual_tokens(pictures, facts))
-
-    def _lost(self, sample: Sample, facts: Facts) -> Iterator[str]:
-        """What the reader would drop or cut."""
         if self._wants_even and any(video.frames % 2 for video in facts.videos):
             yield "a video has an odd number of frames; the reader cuts the last"
         try:
@@ -83,44 +79,11 @@ class RecordReader:
             yield str(error)
 
 
-def _json(record: Mapping[str, bytes]) -> dict[str, Any]:
-    try:
-        text = loads(record["json"])
-    except ValueError as error:
-        raise SampleError(f"its json is not JSON ({error})", "bad-part") from error
-    if not isinstance(text, dict):
-        raise SampleError(f"its json is a {type(text).__name__}; an object was expected", "bad-part")
-    return text
-
-
-def _media(
-    record: Mapping[str, bytes], text: Mapping[str, Any], layout: Target
-) -> tuple[list[bytes], list[list[bytes]], int]:
-    """The images, the frames of the videos, and the number of audio files of a record."""
-    if not layout.images_part:
-        images = [record[name] for name in text["images"]]
-        videos = [[record[name] for name in video] for video in text["videos"]]
-        return images, videos, len([record[name] for name in text["audios"]])
-    images = _nested(record, layout.images_part, depth=1)
-    videos = _nested(record, layout.videos_part, depth=2)
-    return images, videos, len(_nested(record, layout.audios_part, depth=1)) if layout.audios_part else 0
-
-
-def _nested(record: Mapping[str, bytes], part: str, *, depth: int) -> list[Any]:
-    nested = load_nested_bytes(record[part], origin=part)
-    if any(isinstance(item, list) != (depth == 2) for item in nested):
-        raise SampleError(f"{part}: a list of {'lists of ' if depth == 2 else ''}bytes was expected", "bad-part")
-    return nested
-
-
 def _picture_size(data: bytes, place: str) -> tuple[int, int]:
     """Width and height of a picture, decoded as the reader does it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                decoded: Image.Image = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, IndexError, struct.error, Image.DecompressionBombError) as error:
+        decoded = decode(data)
+    except ValueError as error:
         raise SampleError(f"{place}: cannot be decoded ({error})", "unreadable-image") from error
     return decoded.width, decoded.height
 
@@ -132,4 +95,9 @@ def _video_facts(frames: list[bytes], place: str) -> VideoFacts:
 
 
 def _positive(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value > 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value) and value > 0
+    except OverflowError:  # a whole number of hundreds of digits
+        return False

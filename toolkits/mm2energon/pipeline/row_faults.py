@@ -1,44 +1,56 @@
-"""What is wrong with the indexes of a dataset, `.tar.idx` and `index.sqlite`, against the headers of the tars."""
+"""What is wrong with the indexes of a shard, `.tar.idx` and `index.sqlite`, against the headers of its tar."""
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mm2energon.errors import InputError
 from mm2energon.shards import reader
-from mm2energon.shards.index import PartRow, SampleRow
-from mm2energon.shards.reader import DatasetIndex
+from mm2energon.shards.index import SampleRow
+
+_INDEX = "index.sqlite"
 
 
-def row_faults(root: Path, index: DatasetIndex, readable: Collection[str]) -> Iterator[tuple[str, str]]:
+def row_faults(root: Path, name: str, number: int, true_rows: list[SampleRow], end: int) -> Iterator[tuple[str, str]]:
     """(place, what) of every index that does not say what its tar holds.
 
     Args:
-        readable: shards that could be opened; of the others their own fault has been said.
+        number: of the shard, in the order of `.info.json`, by which the index knows it.
+        true_rows: what the headers of the tar say.
+        end: where its last sample ends.
     """
-    by_shard: dict[str, list[SampleRow]] = {name: [] for name in index.counts}
-    sound = True
+    yield from _offset_faults(root / name, [*(row.byte_offset for row in true_rows), end])
+    most = sum(len(row.parts) for row in true_rows) + 1
     try:
-        for name, row in reader.read_rows(root):
-            by_shard[name].append(row)
+        with reader.open_rows(root) as index:
+            rows = index.of_shard(number, most_parts=most)
+    except InputError:
+        return  # `index_faults` says so, once
+    if rows != true_rows:
+        yield _INDEX, f"does not tell the samples of {name} as they are, first at {_first(rows, true_rows)}"
+
+
+def index_faults(root: Path, *, samples: int, parts: int, deep: bool) -> Iterator[tuple[str, str]]:
+    """(place, what) of an index that cannot be read, or has other rows than those of the shards.
+
+    Args:
+        samples, parts: in all shards that the metadata name.
+        deep: have SQLite look at every page of it.
+    """
+    try:
+        with reader.open_rows(root) as index:
+            if deep and (damage := index.damage()):
+                yield _INDEX, f"is damaged ({damage})"
+            found = index.counts()
     except InputError as error:
-        sound = False
-        yield "index.sqlite", str(error)
-    for name, rows in by_shard.items():
-        if name not in readable:
-            continue
-        try:
-            true_rows, end = _rows_of(root / name)
-        except (OSError, tarfile.TarError):
-            continue  # said by the reader of the records
-        yield from _offset_faults(root / name, [*(row.byte_offset for row in true_rows), end])
-        if sound and rows != true_rows:
-            yield "index.sqlite", f"does not tell the samples of {name} as they are, first at {_first(rows, true_rows)}"
+        yield _INDEX, str(error)
+        return
+    if found != (samples, parts):
+        yield _INDEX, f"{found[0]} samples of {found[1]} parts, where the shards hold {samples} of {parts}"
 
 
-def _offset_faults(tar: Path, true_offsets: list[int]) -> Iterator[tuple[str, str]]:
+def _offset_faults(tar: Path, true_offsets: Sequence[int]) -> Iterator[tuple[str, str]]:
     place = f"{tar.name}.idx"
     try:
         offsets = reader.read_offsets(tar)
@@ -53,24 +65,6 @@ def _offset_faults(tar: Path, true_offsets: list[int]) -> Iterator[tuple[str, st
     elif offsets != true_offsets:
         number = next(n for n, (one, true) in enumerate(zip(offsets, true_offsets, strict=True)) if one != true)
         yield place, f"offset {number} is {offsets[number]}; {true_offsets[number]} was expected"
-
-
-def _rows_of(tar: Path) -> tuple[list[SampleRow], int]:
-    """What the headers of a tar say: its samples, and where the last ends."""
-    found: list[tuple[str, int, list[PartRow]]] = []
-    end = 0
-    with tarfile.open(tar, "r:") as members:
-        for member in members:
-            key, _, part = member.name.partition(".")
-            if not found or found[-1][0] != key:
-                found.append((key, member.offset, []))
-            found[-1][2].append((part, member.offset_data, member.size))
-            end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-    ends = [*(begin for _, begin, _ in found[1:]), end]
-    rows = [
-        SampleRow(key, begin, stop - begin, tuple(parts)) for (key, begin, parts), stop in zip(found, ends, strict=True)
-    ]
-    return rows, end
 
 
 def _first(rows: list[SampleRow], true_rows: list[SampleRow]) -> str:

@@ -107,14 +107,14 @@ def _fill(
     dataset_yamls: Mapping[str, Mapping[str, Any]],
     manifest: Mapping[str, Any],
 ) -> None:
-    counts, digest = _write_rows(folder / "index.sqlite", shards, _split_of(splits))
+    counts, index_id = _write_rows(folder / "index.sqlite", shards, _split_of(splits))
     unwritten = sorted(set(_split_of(splits)) - set(counts))
     if unwritten:
         raise ValueError(f"splits name {unwritten[0]!r} (of {len(unwritten)}), which is not among the shards")
     info = {"shard_counts": counts}
     split_parts = {split: list(splits.get(split, ())) for split in dict.fromkeys([*SPLITS, *splits])}
     files = {
-        "index.uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, digest)).encode(),
+        "index.uuid": index_id.encode(),
         ".info.json": json.dumps(info, indent=2).encode(),
         ".info.yaml": _yaml(info),
         "split.yaml": _yaml({"split_parts": split_parts, "exclude": []}),
@@ -130,9 +130,9 @@ def _fill(
 
 
 def _write_rows(path: Path, shards: Iterable[ShardSummary], split_of: Mapping[str, str]) -> tuple[dict[str, int], str]:
-    """Write the SQLite index; return the samples of each shard and a digest of all rows."""
+    """Write the SQLite index; return the samples of each shard and the id of all rows."""
     counts: dict[str, int] = {}
-    digest = hashlib.sha256()
+    index_id = IndexId()
     # No locks and no journal: nobody else knows the file yet, and network file systems are slow or wrong with both.
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?nolock=1", uri=True, isolation_level=None)) as database:
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN", *_TABLES):
@@ -142,12 +142,30 @@ def _write_rows(path: Path, shards: Iterable[ShardSummary], split_of: Mapping[st
             samples, parts = _sample_rows(number, shard.index), _part_rows(number, shard.index)
             _insert(database, shard.name, samples, parts)
             counts[shard.name] = len(samples)
-            digest.update(dumps([shard.name, samples, parts]))
+            index_id.add(shard.name, samples, parts)
         for statement in (*_INDEXES, "COMMIT"):
             database.execute(statement)
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return counts, digest.hexdigest()
+    return counts, str(index_id)
+
+
+class IndexId:
+    """The id of an index, made from all of its rows: that of an earlier state is another."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, samples: list[Any], parts: list[Any]) -> None:
+        """Add the rows of the next shard."""
+        self._digest.update(dumps([name, samples, parts]))
+
+    def add_shard(self, number: int, name: str, index: ShardIndex) -> None:
+        """Add what the next shard holds."""
+        self.add(name, _sample_rows(number, index), _part_rows(number, index))
+
+    def __str__(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self._digest.hexdigest()))
 
 
 def _check_shard(shard: ShardSummary, counts: Mapping[str, int], split_of: Mapping[str, str]) -> None:

@@ -1,0 +1,143 @@
+"""One shard, looked at: its headers against the indexes, and its bytes, all of them or those of some samples."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import InputError
+from mm2energon.pipeline.record_content import Digests, digests_of
+from mm2energon.pipeline.record_faults import RecordReader
+from mm2energon.pipeline.row_faults import row_faults
+from mm2energon.shards import reader
+from mm2energon.shards.index import SampleRow
+from mm2energon.shards.keys import valid_key
+from mm2energon.shards.tars import DamagedTarError, RefusedTarError, odd_bytes, sample_rows
+from mm2energon.targets import TARGETS
+
+#: Faults of one shard that are told.
+_MOST_FAULTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLook:
+    """One shard that is to be looked at: a unit of work."""
+
+    root: Path
+    name: str
+    split: str
+    #: Its place in the order of `.info.json`; None when that does not name it.
+    number: int | None
+    #: What the manifest says of it: samples, bytes, crc32 (or sha256, as earlier versions noted it).
+    written: Mapping[str, Any]
+    layout: str
+    target: str
+    odd_frames: str | None
+    #: Samples that are read, by their places; None: every byte of the shard.
+    places: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass
+class ShardSeen:
+    """What was seen of a shard."""
+
+    #: The keys of its samples, by its headers; None when there is no tar to be read.
+    keys: list[str] | None = None
+    parts: int = 0
+    #: Of the samples that were read: (key, digests).
+    read: list[tuple[str, Digests]] = field(default_factory=list)
+    #: Samples that were read, those included of which there are no digests.
+    samples: int = 0
+    images: int = 0
+    videos: int = 0
+    frames: int = 0
+    #: (place, what) of each fault.
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+    def fault(self, place: str, what: str) -> None:
+        """Note a fault; after many of them, only that there are more."""
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append((place, what))
+        elif len(self.faults) == _MOST_FAULTS:
+            self.faults.append((place.partition("/")[0], "more faults, which are not told"))
+
+
+def look_at_shard(look: ShardLook) -> ShardSeen:
+    """Everything that can be told of one shard by itself."""
+    seen = ShardSeen()
+    path = look.root / look.name
+    rows = _headers(look, path, seen)
+    if look.places is None:
+        _check_digest(look, path, seen)
+    records = RecordReader(TARGETS[look.layout], TARGETS[look.target], odd_frames=look.odd_frames)
+    try:
+        for key, record in _records(look, path, rows):
+            content, faults = records.read(record)
+            seen.samples += 1
+            if content is not None:
+                seen.read.append((key, digests_of(content)))
+            for what in [*_key_faults(key), *faults]:
+                seen.fault(f"{look.name}/{key}", what)
+    except InputError as error:
+        seen.fault(look.name, str(error).removeprefix(f"{path}: "))
+    seen.images, seen.videos, seen.frames = records.images, records.videos, records.frames
+    return seen
+
+
+def _headers(look: ShardLook, path: Path, seen: ShardSeen) -> list[SampleRow]:
+    try:
+        rows, end = sample_rows(path)
+    except DamagedTarError as error:
+        if look.places is not None:
+            seen.fault(look.name, f"{error}; a whole tar was expected; write the shard again")
+        return []
+    except (OSError, RefusedTarError) as error:
+        if look.places is not None:
+            seen.fault(look.name, str(error))
+        return []
+    seen.keys, seen.parts = [row.key for row in rows], sum(len(row.parts) for row in rows)
+    if look.number is not None:
+        for place, what in row_faults(look.root, look.name, look.number, rows, end):
+            seen.fault(place, what)
+    return rows
+
+
+def _records(look: ShardLook, path: Path, rows: list[SampleRow]) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+    if look.places is None:
+        return reader.read_shard(path)
+    return reader.read_samples(path, [rows[place] for place in look.places if place < len(rows)])
+
+
+def _check_digest(look: ShardLook, path: Path, seen: ShardSeen) -> None:
+    """The bytes are those that were written, where the manifest says which; where they are not, which part it is."""
+    kind = "crc32" if "crc32" in look.written else "sha256"
+    if kind not in look.written or not path.is_file():
+        return
+    if _digest(path, kind) == look.written[kind]:
+        return
+    seen.fault(look.name, f"its bytes are not those that were written ({kind})")
+    for member, what in odd_bytes(path):
+        key = member.partition(".")[0]
+        seen.fault(f"{look.name}/{key}" if key else look.name, f"{member}: {what}" if key else what)
+
+
+def _digest(path: Path, kind: str) -> str:
+    sha256, crc32 = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            if kind == "sha256":
+                sha256.update(block)
+            else:
+                crc32 = zlib.crc32(block, crc32)
+    return sha256.hexdigest() if kind == "sha256" else f"{crc32:08x}"
+
+
+def _key_faults(key: str) -> Iterable[str]:
+    return () if valid_key(key) else ("is no valid key",)
