@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mm2energon import storage
 from mm2energon.errors import MediaError
-from mm2energon.storage import TEMPORARY_SUFFIX, PlainFiles, inside_root, media_file, write_whole
+from mm2energon.storage import (
+    TEMPORARY_SUFFIX,
+    PlainFiles,
+    inside_root,
+    media_file,
+    remove_leftovers,
+    write_whole,
+)
 
 
 @pytest.fixture
@@ -303,3 +313,51 @@ def test_what_is_opened_as_plain_is_what_a_look_at_every_part_finds(root: Path, 
     if stat.S_ISREG(found.st_mode):
         assert os.path.samestat(found, media_file(root, written, origin="o").stat())
         assert inside_root(root, written, origin="o") == written
+
+
+def test_what_is_being_written_stays_and_what_a_dead_run_left_goes_at_once(tmp_path: Path) -> None:
+    deep = tmp_path / "deep"
+    with write_whole(deep / "a.json") as file:
+        file.write(b"half")
+        (alive,) = deep.iterdir()
+        dead = alive.with_name(f".dead{TEMPORARY_SUFFIX}")
+        dead.write_bytes(b"half")
+        other = tmp_path / f"not-ours{TEMPORARY_SUFFIX}"
+        other.write_bytes(b"")
+        remove_leftovers(tmp_path)
+        assert dead.exists()
+        remove_leftovers(tmp_path, deep=True)
+        assert (dead.exists(), alive.exists(), other.exists()) == (False, True, True)
+    assert (deep / "a.json").read_bytes() == b"half"
+
+
+def test_without_locks_what_is_an_hour_old_goes_and_what_is_younger_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    for name, age in (("old", 4000), ("new", 10)):
+        path = tmp_path / f".{name}{TEMPORARY_SUFFIX}"
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - age,) * 2)
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f".new{TEMPORARY_SUFFIX}"]
+
+
+def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, calls = storage.lock, []
+
+    def late(descriptor: int, *, wait: bool) -> bool:
+        if not calls:
+            calls.append(1)
+            remove_leftovers(tmp_path)
+        return lock(descriptor, wait=wait)
+
+    monkeypatch.setattr(storage, "lock", late)
+    with write_whole(tmp_path / "a.json") as file:
+        file.write(b"whole")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]

@@ -5,7 +5,6 @@ import io
 import os
 import stat
 import tarfile
-import time
 import zipfile
 
 import pytest
@@ -261,15 +260,6 @@ def test_a_header_that_is_damaged_in_the_middle_of_a_plain_tar_is_told(tmp_path)
     tar.write_bytes(data)
     (report,) = unpack_all(tmp_path)
     assert report.files == 1 and "no member" in report.refused[0]
-
-
-def test_what_was_half_written_an_hour_ago_goes_and_what_is_being_written_stays(tmp_path):
-    for name, age in (("old", 4000), ("new", 10)):
-        path = tmp_path / f".{name}.mm2energon-tmp"
-        path.write_text("")
-        os.utime(path, (time.time() - age,) * 2)
-    archives.remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".new.mm2energon-tmp"]
 
 
 def test_a_damaged_archive_does_not_keep_others_from_being_unpacked(tmp_path):

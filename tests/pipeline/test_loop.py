@@ -1,5 +1,12 @@
 """The loop: outcomes in order, and a fault that costs one item."""
 
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline import pool
@@ -88,3 +95,28 @@ def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
     with pytest.raises(ToolkitError, match="run the same command again") as error:
         list(run_each(step, [1, item, 2] * 20, workers=1))
     assert "\n" not in str(error.value)
+
+
+def test_workers_end_with_the_run_they_work_for(tmp_path):
+    code = "from mm2energon.pipeline.loop import run_each\nfrom pipeline.steps import step\n"
+    code += "list(run_each(step, ['hangs'] * 2, workers=2))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MARK": str(tmp_path)}
+    run = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    while len(marked(tmp_path)) < 3:
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 60
+    while marked(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not marked(tmp_path)
+
+
+def marked(mark):
+    """The processes that have the mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"MARK={mark}\0".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found

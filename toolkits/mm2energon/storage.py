@@ -8,13 +8,15 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from mm2energon.errors import MediaError
+from mm2energon.locks import ABANDONED_SECONDS, lock
 
-#: Endings of our temporary files; whatever bears it was left by a run that was cut off.
+#: Ending of our temporary files, each locked while it is written; one that is not was left by a run that was cut off.
 TEMPORARY_SUFFIX = ".mm2energon-tmp"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
@@ -34,20 +36,62 @@ _FOLDERS_REMEMBERED = 4096
 def write_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears under `path` when the block ends well, and not at all when it raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     try:
-        with temporary.open("xb") as file:  # with the mode that the umask says, which tempfile would not give
+        with temporary_file(path.parent) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+            file.close()
+            Path(file.name).replace(path)
+    except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None:
             error.filename = str(path)  # Python names the file where it opens one, not where it writes
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
+    """A new file for writing, known as that of a live run; removed in the end, unless it has another name by then."""
+    file, claim = _new_file(folder)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            file.close()
+        with contextlib.suppress(OSError):
+            Path(file.name).unlink()
+        os.close(claim)
+
+
+def _new_file(folder: Path) -> tuple[IO[bytes], int]:
+    """A new file, and a descriptor that holds its lock, also once the file is closed."""
+    while True:
+        # With the mode that the umask says, which tempfile would not give.
+        file = (folder / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}").open("xb")
+        claim = os.dup(file.fileno())
+        lock(claim, wait=True)
+        if os.fstat(claim).st_nlink:
+            return file, claim
+        file.close()  # it was taken for a leftover in the moment before it was locked
+        os.close(claim)
+
+
+def remove_leftovers(folder: Path, *, deep: bool = False) -> None:
+    """Take away what runs that were killed left half written in a folder, or everywhere below it."""
+    pattern = f".*{TEMPORARY_SUFFIX}"
+    for path in folder.rglob(pattern) if deep else folder.glob(pattern):
+        with contextlib.suppress(OSError):  # it is written to, or not ours to remove
+            _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    descriptor = os.open(path, _OPEN_FLAGS | os.O_RDWR)
+    try:
+        if lock(descriptor, wait=False) or time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS:
+            path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import tarfile
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mm2energon.pipeline.ledger import STATE_FOLDER, note, read_ledger
-from mm2energon.storage import TEMPORARY_SUFFIX, write_whole
+from mm2energon.storage import write_whole
 
 _SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _MAX_MEMBERS = 5_000_000
@@ -33,7 +32,6 @@ _MAX_BYTES = 20 << 40
 _MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
 _MAX_NAME_BYTES = 255
-_ABANDONED_SECONDS = 3600
 #: Folders below the root in which archives are looked for: that of a split, and those in it.
 _DEPTH = 2
 #: Times that archives are looked for: archives may come out of archives.
@@ -113,14 +111,6 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
     for name in names if depth else ():
         if not (folder / f"{name}.json").is_file():
             yield from _folders(folder / name, depth - 1)
-
-
-def remove_leftovers(root: Path) -> None:
-    """Take away what runs that were killed left half written below the root, once it has lain for an hour."""
-    for path in root.rglob(f".*{TEMPORARY_SUFFIX}"):
-        with suppress(OSError):  # its run is alive after all, and has just given it its name
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                path.unlink()
 
 
 def _is_archive(path: Path) -> bool:

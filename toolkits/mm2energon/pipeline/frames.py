@@ -13,7 +13,8 @@ from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.formats.turns import read_role
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
-from mm2energon.pipeline.archives import Unpacked, remove_leftovers, unpack_all
+from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.archives import Unpacked, unpack_all
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.ledger import made_by, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
@@ -21,6 +22,7 @@ from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.stopwatch import Stopwatch
+from mm2energon.storage import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,13 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     if not job.video_token.strip():
         raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
     check_place(job.output, job.root)
+    with alone_on(job.output, option="--output-json"):
+        remove_leftovers(job.root, deep=True)
+        return _build(job, progress)
+
+
+def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
     report = FramesReport()
-    remove_leftovers(job.root)
     with report.watch.time("unpack"):
         report.archives = list(unpack_all(job.root)) if job.unpack else []
     with report.watch.time("annotations"):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.jsonio import EntryWriter, dumps, loads, write_entries
-from mm2energon.storage import write_whole
+from mm2energon.locks import lock
+from mm2energon.storage import sync_folder, write_whole
 
 STATE_FOLDER = ".mm2energon"
 _LEDGER_NAME = "outputs.json"
@@ -31,23 +32,42 @@ def read_ledger(folder: Path) -> dict[str, Any]:
 
 def note(folder: Path, name: str, value: Any) -> None:
     """Write one line of the ledger of `folder`."""
-    with write_whole(folder / STATE_FOLDER / _LEDGER_NAME) as file:
+    with _alone_with_ledger(folder), write_whole(folder / STATE_FOLDER / _LEDGER_NAME) as file:
         file.write(dumps({**read_ledger(folder), name: value}))
 
 
 def forget(folder: Path, name: str) -> None:
     """Take one line out of the ledger of `folder`; a ledger without lines goes."""
-    ledger = read_ledger(folder)
-    if ledger.pop(name, None) is None:
+    if read_ledger(folder).get(name) is None:
         return
     path = folder / STATE_FOLDER / _LEDGER_NAME
-    if ledger:
-        with write_whole(path) as file:
-            file.write(dumps(ledger))
-        return
-    path.unlink()
-    with contextlib.suppress(OSError):  # something else lies in it
-        path.parent.rmdir()
+    with _alone_with_ledger(folder):
+        ledger = {other: value for other, value in read_ledger(folder).items() if other != name}
+        if ledger:
+            with write_whole(path) as file:
+                file.write(dumps(ledger))
+            return
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else lies in it
+            path.parent.rmdir()
+
+
+@contextlib.contextmanager
+def _alone_with_ledger(folder: Path) -> Iterator[None]:
+    """Keep other runs, which write other files of the folder, from changing the ledger meanwhile."""
+    state = folder / STATE_FOLDER
+    while True:
+        state.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has just removed it
+            descriptor = os.open(state, os.O_RDONLY)
+            lock(descriptor, wait=True)
+            if os.path.samestat(os.fstat(descriptor), state.stat()):
+                break
+            os.close(descriptor)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -74,6 +94,7 @@ def write_output(path: Path, *, about: Mapping[str, Any]) -> Iterator[EntryWrite
         fresh.unlink()
     else:
         fresh.replace(path)
+        sync_folder(path.parent)
 
 
 def made_by(command: str, output: Path, *, sources: Iterable[Path], root: Path | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import read_entries
 from mm2energon.pipeline.account import open_account, write_entry
+from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 
@@ -27,7 +28,12 @@ def normalize(
     """
     if not source.is_file():
         raise InputError(f"--input-file {source}: no such file")
-    _check_output(source, output, overwrite=overwrite)
+    with alone_on(output, option="--output-file"):
+        _check_output(source, output, overwrite=overwrite)
+        return _normalize(source, output, progress)
+
+
+def _normalize(source: Path, output: Path, progress: ProgressMaker) -> dict[str, Any]:
     bar = progress("entries", None)
     about = made_by("normalize", output, sources=[source])
     with open_account(output, sources=[source]) as account, write_output(output, about=about) as out:

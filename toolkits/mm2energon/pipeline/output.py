@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
+from mm2energon.locks import lock
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.plan import Plan
 from mm2energon.pipeline.splits import SPLITS
 from mm2energon.shards.index import idx_path
 from mm2energon.shards.metadata import FOLDER, MANIFEST
 from mm2energon.shards.reader import read_index
-from mm2energon.storage import TEMPORARY_SUFFIX
+from mm2energon.storage import remove_leftovers
 from mm2energon.video.pack import forget_frames
 
 _OWN_SHARD = re.compile(rf"({'|'.join(SPLITS)})-shard-\d{{6,}}\.tar(\.idx)?")
@@ -62,15 +63,9 @@ def held_by_us(output: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, output: Path) -> None:
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, wait=False)
     except BlockingIOError as error:
         raise InputError(f"--output {output}: another run writes to it now; wait for it, or choose another") from error
-    except OSError:
-        return  # a file system without locks
 
 
 def check_owner(output: Path) -> None:
@@ -103,8 +98,13 @@ def remove_state(output: Path) -> None:
     shutil.rmtree(state_of(output), ignore_errors=True)
     with contextlib.suppress(OSError):  # there is none, or the ledger of other commands lies in it
         (output / STATE_FOLDER).rmdir()
-    for left_by_a_killed_run in output.glob(f".*{TEMPORARY_SUFFIX}"):
-        left_by_a_killed_run.unlink()
+    remove_temporary(output)
+
+
+def remove_temporary(output: Path) -> None:
+    """Take away what a run that was killed left half written."""
+    for folder in (output, output / STATE_FOLDER, packs_of(output)):
+        remove_leftovers(folder)
 
 
 def forget_attempt(output: Path, folder: Path) -> None:

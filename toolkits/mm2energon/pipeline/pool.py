@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -24,6 +25,7 @@ _AHEAD = 4
 #: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
 _ITEMS_OF_A_WORKER = 500
 _OUT_OF_MEMORY = 137
+_ORPHANED = 1
 #: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule.
 _ATTEMPTS = 3
 #: Memory that a worker keeps rather than giving it back to the system.
@@ -119,6 +121,7 @@ def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:
 
 
 def _start_worker(memory_bytes: int | None) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     _keep_freed_memory()
     if memory_bytes is None:
         return
@@ -126,6 +129,13 @@ def _start_worker(memory_bytes: int | None) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _die_with_parent() -> None:
+    """End this worker at once when the run that it works for is no more: the next run may be at the same files."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(_ORPHANED)
 
 
 def _keep_freed_memory() -> None:

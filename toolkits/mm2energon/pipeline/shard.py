@@ -24,6 +24,7 @@ from mm2energon.pipeline.output import (
     packs_of,
     remove_own,
     remove_state,
+    remove_temporary,
     state_of,
 )
 from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
@@ -95,6 +96,7 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
     _check(job)
     with held_by_us(job.output):
         check_owner(job.output)
+        remove_temporary(job.output)
         return _shard(job, progress)
 
 

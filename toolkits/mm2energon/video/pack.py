@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from mm2energon.errors import MediaError
 from mm2energon.stopwatch import Stopwatch
-from mm2energon.storage import TEMPORARY_SUFFIX, write_whole
+from mm2energon.storage import temporary_file, write_whole
 from mm2energon.video.encode import FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION
 from mm2energon.video.places import choose_place, load_sidecar
@@ -164,6 +164,7 @@ class _PackSink:
     def __init__(self, pack: Path) -> None:
         self._pack = pack
         self._parts: dict[int, IO[bytes]] = {}
+        self._files = ExitStack()
 
     def __enter__(self) -> _PackSink:
         return self
@@ -174,15 +175,13 @@ class _PackSink:
     def put(self, part: int, _number: int, _count: int, data: bytes) -> None:
         """Append a frame to its part."""
         if part not in self._parts:
-            self._parts[part] = self._pack.with_name(f".{self._pack.name}.{part}{TEMPORARY_SUFFIX}").open("wb")
+            self._parts[part] = self._files.enter_context(temporary_file(self._pack.parent))
         self._parts[part].write(data)
 
     def clear(self) -> None:
         """Take away what was written."""
-        for file in self._parts.values():
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
         self._parts.clear()
+        self._files.close()
 
     def finish(self, frame_bytes: tuple[int, ...]) -> None:
         """Make one file of the parts, on the disk under the name of the pack.

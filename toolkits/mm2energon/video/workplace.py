@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import MediaError
+from mm2energon.locks import ABANDONED_SECONDS, LockFile
 from mm2energon.storage import sync_folder
 from mm2energon.video.places import Place, fold_stem, frame_name, frame_places, is_frame, read_mark, read_own_sidecar
 
@@ -24,24 +24,11 @@ from mm2energon.video.places import Place, fold_stem, frame_name, frame_places, 
 WORK_PREFIX = ".mm2energon-"
 _LOCK_NAME = "lock"
 
-#: On a file system without locks a work folder untouched for this long belongs to a process that died.
-ABANDONED_SECONDS = 3600
-
 #: Files that are put on the disk at the same time.
 _SYNCS_AT_ONCE = 8
 
-#: What a file system says that has no locks.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
-
 #: Errors that concern the place of one video; any other (no space, no permission) concerns the folder with all in it.
 _OF_ONE_PLACE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EXDEV, errno.EILSEQ}
-
-
-@dataclass(frozen=True)
-class _Lock:
-    descriptor: int
-    #: False on a file system without locks.
-    held: bool
 
 
 @contextmanager
@@ -57,7 +44,7 @@ def work_folder(video: Path) -> Iterator[Path]:
     """
     hall = _hall(video)
     with _naming_the_folder(video):
-        lock = _lock(hall)
+        lock = LockFile.enter(hall / _LOCK_NAME)
         try:
             _sweep(hall, lock)
             folder = _new_folder(hall)
@@ -66,22 +53,22 @@ def work_folder(video: Path) -> Iterator[Path]:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
-            _leave(hall, lock)
+            lock.leave(with_folder=True)
 
 
 def sweep_leftovers(video: Path, place: Place) -> None:
     """Remove what a process left that died after the last of its work; nothing when one is alive there."""
     hall = _hall(video)
-    if not hall.is_dir():
+    if not hall.is_dir() and not place.mark.exists():
         return
     with suppress(OSError):  # a folder that is not ours to write: the frames are as good
-        lock = _lock(hall, wait=False)
+        lock = LockFile.enter(hall / _LOCK_NAME, wait=False)
         try:
             _sweep(hall, lock)
             if lock.held:
                 place.mark.unlink(missing_ok=True)
         finally:
-            _leave(hall, lock)
+            lock.leave(with_folder=True)
 
 
 def move_in(work: Path, video: Path, place: Place, sidecar: dict[str, Any]) -> None:
@@ -111,6 +98,7 @@ def move_in(work: Path, video: Path, place: Place, sidecar: dict[str, Any]) -> N
     sync_folder(place.folder)
     _write(work / "sidecar", json.dumps(sidecar, ensure_ascii=False) + "\n")
     (work / "sidecar").replace(place.sidecar)
+    sync_folder(place.sidecar.parent)
     place.mark.unlink(missing_ok=True)
 
 
@@ -131,47 +119,6 @@ def _hall(video: Path) -> Path:
     return video.with_name(f"{WORK_PREFIX}{digest[:16]}.partial")
 
 
-def _lock(hall: Path, *, wait: bool = True) -> _Lock:
-    """Enter the hall; a BlockingIOError when another process is inside, and we do not wait for it."""
-    path = hall / _LOCK_NAME
-    while True:
-        hall.mkdir(exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:
-            continue  # the process before us has just removed the hall
-        try:
-            held = _flock(descriptor, wait=wait)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return _Lock(descriptor, held)
-        os.close(descriptor)  # the process before us removed the file that we waited for
-
-
-def _flock(descriptor: int, *, wait: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return False
-        raise
-    return True
-
-
-def _leave(hall: Path, lock: _Lock) -> None:
-    with suppress(OSError):  # the folder may be gone altogether, or the next process be inside already
-        (hall / _LOCK_NAME).unlink()
-        hall.rmdir()
-    os.close(lock.descriptor)
-
-
 def _new_folder(hall: Path) -> Path:
     while True:
         with suppress(FileNotFoundError):  # where there are no locks, another process may just have removed the hall
@@ -179,7 +126,7 @@ def _new_folder(hall: Path) -> Path:
             return Path(tempfile.mkdtemp(dir=hall))
 
 
-def _sweep(hall: Path, lock: _Lock) -> None:
+def _sweep(hall: Path, lock: LockFile) -> None:
     """Remove the work folders of dead processes: all of them, when the lock says that none is alive."""
     with suppress(FileNotFoundError):
         for left in list(hall.iterdir()):
