@@ -1,6 +1,7 @@
 """The loop: outcomes in order, and a fault that costs one item."""
 
 import contextlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -95,6 +96,24 @@ def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
     with pytest.raises(ToolkitError, match="run the same command again") as error:
         list(run_each(step, [1, item, 2] * 20, workers=1))
     assert "\n" not in str(error.value)
+
+
+def test_workers_that_are_killed_while_they_have_nothing_to_do_cost_nothing():
+    def items():
+        for number in range(30):
+            if number in (9, 20):  # those before it are done, and no other is given out
+                kill_workers()
+            yield number
+
+    outcomes = run_each(step, items(), workers=1)
+    assert [outcome.result for outcome in outcomes] == [2 * number for number in range(30)]
+
+
+def kill_workers():
+    time.sleep(0.5)
+    for process in multiprocessing.active_children():
+        process.kill()
+    time.sleep(0.5)
 
 
 def test_workers_end_with_the_run_they_work_for(tmp_path):

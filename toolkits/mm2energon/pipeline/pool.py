@@ -36,6 +36,32 @@ def run_in_workers(
     step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits
 ) -> Iterator[Outcome[Item, Result]]:
     """As `run_each`, in that many processes."""
+    source = iter(items)
+    begun: deque[Item] = deque()
+    failures = 0
+    while True:
+        try:
+            for outcome in _in_one_pool(step, source, begun, workers=workers, limits=limits):
+                failures = 0
+                yield outcome
+            return
+        except BrokenProcessPool as error:  # workers were killed while they waited for something to do
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise _broken_pool(error) from error
+
+
+def _in_one_pool(
+    step: Callable[[Item], Result], source: Iterator[Item], begun: deque[Item], *, workers: int, limits: Limits
+) -> Iterator[Outcome[Item, Result]]:
+    """As `run_in_workers`, until the pool breaks.
+
+    Args:
+        begun: items that were given to workers and have no outcome yet, those of a broken pool first.
+
+    Raises:
+        BrokenProcessPool: it did.
+    """
     with ProcessPool(
         max_workers=workers,
         max_tasks=_ITEMS_OF_A_WORKER,
@@ -44,18 +70,19 @@ def run_in_workers(
         initargs=(limits.memory_bytes,),
     ) as pool:
         try:
-            source = iter(items)
+            begun.extend(islice(source, max(0, workers * _AHEAD - len(begun))))
             with _without_interrupts():  # the pool starts with its first item
-                waiting = deque(
-                    (item, _schedule(pool, step, item, limits)) for item in islice(source, workers * _AHEAD)
-                )
-            while waiting:
-                item, future = waiting.popleft()
+                futures = deque(_schedule(pool, step, item, limits) for item in begun)
+            while begun:
+                item, future = begun[0], futures.popleft()
                 for _ in range(_ATTEMPTS - 1):
                     if _was_killed(future):
                         future = _schedule(pool, step, item, limits)
                 outcome: Outcome[Item, Result] = _collect(item, future, limits)
-                waiting.extend((following, _schedule(pool, step, following, limits)) for following in islice(source, 1))
+                for following in islice(source, 1):
+                    begun.append(following)
+                    futures.append(_schedule(pool, step, following, limits))
+                begun.popleft()
                 yield outcome
         except BaseException:
             pool.stop()  # type: ignore[no-untyped-call]
@@ -80,7 +107,7 @@ def _schedule(pool: ProcessPool, step: Callable[[Item], Result], item: Item, lim
     try:
         return pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)
     except RuntimeError as error:  # also the BrokenProcessPool of a worker that could not be started
-        raise _broken_pool(error) from error
+        raise BrokenProcessPool(str(error)) from error
 
 
 def _broken_pool(error: BaseException) -> ToolkitError:
@@ -108,7 +135,7 @@ def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
         why = "out of memory" if error.exitcode == _OUT_OF_MEMORY else error
         message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
         return Outcome(item, error=MediaError(message, "worker-died"))
-    except (BrokenProcessPool, ImportError) as error:
+    except ImportError as error:
         raise _broken_pool(error) from error
 
 
