@@ -7,6 +7,7 @@ import pickle
 from mm2energon.pipeline.verify import verify
 from mm2energon.shards.index import ShardSummary
 from mm2energon.shards.metadata import write_metadata
+from mm2energon.shards.reader import read_index, read_shard
 from mm2energon.shards.writer import ShardWriter
 from mm2energon.targets import TARGETS, dataset_yamls
 from PIL import Image
@@ -59,3 +60,41 @@ def one_record(folder, target="pai-v1", **parts):
         manifest={"target": target},
     )
     return folder
+
+
+def rewrite(shards, change):
+    """Write every shard of a dataset anew, with all indexes and checksums, after `change`.
+
+    Args:
+        change: takes shard, key and record; gives the (key, record) pairs that shall stand in their place.
+    """
+    index = read_index(shards)
+    summaries, about = [], {}
+    for split, names in index.splits.items():
+        for name in names:
+            samples = [pair for key, record in list(read_shard(shards / name)) for pair in change(name, key, record)]
+            with ShardWriter(shards / name) as shard:
+                for key, record in samples:
+                    shard.write(key, record)
+            summaries.append(ShardSummary(name, split, shard.rows))
+            size = (shards / name).stat().st_size
+            about[name] = {"samples": len(samples), "bytes": size, "crc32": f"{shard.crc32:08x}"}
+    write_metadata(
+        shards,
+        shards=summaries,
+        splits=index.splits,
+        dataset_yamls=dataset_yamls(TARGETS[index.manifest["target"]]),
+        manifest={**index.manifest, "shards": about},
+    )
+
+
+def swap_colours(picture):
+    """The picture as a reader of BGR who writes RGB leaves it behind."""
+    with Image.open(io.BytesIO(picture)) as image:
+        buffer = io.BytesIO()
+        Image.merge("RGB", image.convert("RGB").split()[::-1]).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def unpickled(record, part):
+    return pickle.loads(record[part])
