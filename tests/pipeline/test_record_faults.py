@@ -1,8 +1,13 @@
 """What is wrong with one record is found, at its place."""
 
+import json
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mm2energon.pipeline.record_faults import RecordReader
+from mm2energon.targets import TARGETS
 
 from pipeline.planted import PLACE, found_at, one_record, pixels, text_of
 
@@ -61,3 +66,65 @@ def test_a_missing_part_is_found(tmp_path, part):
 def test_a_json_that_is_no_conversation_is_found(tmp_path, content):
     one_record(tmp_path, json=content)
     assert found_at(tmp_path, PLACE, "") is True
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+turn = st.fixed_dictionaries({}, optional=dict.fromkeys(("from", "value", "role", "content"), values))
+texts = st.fixed_dictionaries(
+    {},
+    optional={
+        "conversations": st.lists(turn, max_size=3) | values,
+        "messages": st.lists(turn, max_size=3) | values,
+        "images": st.lists(st.sampled_from(["json", "jpgs"]) | values, max_size=2) | values,
+        "videos": values,
+        "audios": values,
+        "second_per_grid_ts": values,
+        "id": values,
+    },
+)
+
+
+@given(text=texts | values, target=st.sampled_from(sorted(TARGETS)), videos=st.binary(max_size=20))
+def test_whatever_a_record_holds_it_has_faults_or_content_and_nothing_is_raised(text, target, videos):
+    record = {"json": json.dumps(text).encode(), "jpgs": pickle.dumps([]), "videos": videos, "mp4s": pickle.dumps([])}
+    content, faults = RecordReader(TARGETS[target], TARGETS[target]).read(record)
+    assert content is not None or faults
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"conversations": ' + b"[" * 100_000,
+        b'{"conversations": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"second_per_grid_ts": [' + b"9" * 5000 + b"]}",
+        b'{"conversations": NaN}',
+        b'\xff\xfe{"a": 1}',
+        b'{"conversations": [{"from": "human", "value": "\\ud800"}, {"from": "gpt", "value": "a"}]}',
+    ],
+    ids=["unclosed", "deep", "huge number", "NaN", "no UTF-8", "half a pair"],
+)
+def test_a_hostile_json_is_a_fault(tmp_path, content):
+    one_record(tmp_path, json=content)
+    assert found_at(tmp_path, PLACE, "") is True
+
+
+def test_a_picture_of_a_kind_that_is_handed_to_other_programs_is_not_opened(tmp_path):
+    """A PostScript file, which Pillow would hand to ghostscript."""
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n"
+    one_record(tmp_path, json=text_of("<image>q"), jpgs=pickle.dumps([eps]))
+    assert found_at(tmp_path, PLACE, "image 0: cannot be decoded (cannot identify image file") is True
+
+
+def test_a_picture_of_more_pixels_than_any_reader_takes_is_not_decoded(tmp_path):
+    import struct
+    import zlib
+
+    head = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    data += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    one_record(tmp_path, json=text_of("<image>q"), jpgs=pickle.dumps([data]))
+    assert found_at(tmp_path, PLACE, "image 0: cannot be decoded") is True

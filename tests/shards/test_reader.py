@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import pickle
 import shutil
+import sqlite3
 import tarfile
 
 import pytest
 from megatron.energon import BaseWebdatasetFactory
 from mm2energon.errors import InputError
-from mm2energon.shards.reader import read_dataset_yaml, read_index, read_offsets, read_rows, read_shard
+from mm2energon.shards.reader import open_rows, read_dataset_yaml, read_index, read_offsets, read_rows, read_shard
 
 from .making import crude_record, picture, write_dataset
 
@@ -106,6 +107,18 @@ def test_the_dataset_yaml_is_read(dataset):
         ("split.yaml", b"split_parts: []"),
         ("split.yaml", b"\xff\xfe"),
         ("mm2energon.json", b"{"),
+        ("mm2energon.json", b'{"shards": []}'),
+        ("mm2energon.json", b'{"options": 7}'),
+        (".info.json", b"[" * 100_000),
+        (".info.json", b'{"shard_counts": {"a.tar": -1}}'),
+        (".info.json", b'{"shard_counts": {"a.tar": "2"}}'),
+        (".info.json", b'{"shard_counts": {"../a.tar": 1}}'),
+        ("split.yaml", b"[" * 100_000),
+        ("split.yaml", b"split_parts: {train: 7}"),
+        ("split.yaml", b"split_parts: {train: [7]}"),
+        ("split.yaml", b"split_parts: {train: [/etc/a.tar]}"),
+        ("split.yaml", b"split_parts: {}\nexclude: 7"),
+        ("split.yaml", b"!!python/object/apply:os.system [ls]"),
     ],
 )
 def test_metadata_that_is_missing_or_damaged_is_named(tmp_path, name, content):
@@ -129,3 +142,31 @@ def test_an_idx_that_is_missing_or_cut_off_is_named(tmp_path, content):
         (tmp_path / "a.tar.idx").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.tar\.idx"):
         read_offsets(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE VIEW samples AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+        "CREATE TABLE other (a)",
+    ],
+    ids=["a view without end", "no table"],
+)
+def test_an_index_that_has_no_tables_of_samples_is_named(tmp_path, change):
+    write_dataset(tmp_path)
+    path = tmp_path / ".nv-meta/index.sqlite"
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(InputError, match="no tables samples and sample_parts"), open_rows(tmp_path):
+        pass
+
+
+def test_the_rows_of_one_shard_are_read(tmp_path):
+    shards = write_dataset(tmp_path)
+    with open_rows(tmp_path) as rows:
+        found = [rows.of_shard(number, most_parts=1000) for number in range(len(shards))]
+        assert found == [shard.index.samples for shard in shards]
+        assert rows.counts() == (sum(map(len, found)), sum(len(row.parts) for one in found for row in one))
+        assert rows.damage() == ""

@@ -197,6 +197,10 @@ class RowReader:
         if kinds != {"samples": "table", "sample_parts": "table"}:
             raise sqlite3.DatabaseError("no tables samples and sample_parts")
 
+    def all(self) -> Iterator[tuple[int, SampleRow]]:
+        """Each sample, in order, with the number of its shard."""
+        return _grouped(self._database.execute(f"{_ROWS} {_ORDER}"))
+
     def of_shard(self, number: int, *, most_parts: int) -> list[SampleRow]:
         """The rows of one shard, in order, of so many parts at most."""
         return [row for _, row in _grouped(self._database.execute(_ROWS_OF_SHARD, (number, most_parts)))]
@@ -219,13 +223,11 @@ def read_rows(root: Path) -> Iterator[tuple[str, SampleRow]]:
         InputError: the database is missing, damaged, or names a shard that `.info.json` does not.
     """
     names = dict(enumerate(read_index(root).counts))
-    path = root / FOLDER / "index.sqlite"
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-            for number, row in _grouped(database.execute(f"{_ROWS} {_ORDER}")):
-                yield names[number], row
-    except (sqlite3.Error, LookupError, TypeError) as error:
-        raise InputError(f"{path}: {error}; the index that belongs to the shards was expected") from error
+    with open_rows(root) as rows:
+        for number, row in rows.all():
+            if number not in names:
+                raise InputError(f"{root / FOLDER / 'index.sqlite'}: has rows of a shard {number}, which is in no list")
+            yield names[number], row
 
 
 def _grouped(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, SampleRow]]:
