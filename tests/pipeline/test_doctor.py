@@ -76,11 +76,11 @@ def rewrite(tar, change):
     write_tar(tar, [member for member in members if member is not None])
 
 
-def write_tar(tar, members):
+def write_tar(tar, members, user="bigdata"):
     with tarfile.open(tar, "w") as after:
         for name, data in members:
             info = tarfile.TarInfo(name)
-            info.size, info.uname = len(data), "bigdata"
+            info.size, info.uname = len(data), user
             after.addfile(info, io.BytesIO(data))
 
 

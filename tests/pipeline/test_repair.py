@@ -152,20 +152,55 @@ def test_seconds_that_are_right_already_can_be_kept(copy):
     assert codes(copy / "new") == LEFT
 
 
+def with_another_user(copy):
+    """The same samples, in a tar without the marks of webdataset's writer."""
+    tar = copy / "wds/pretrain-0.tar"
+    with tarfile.open(tar) as before:
+        members = [(member.name, before.extractfile(member).read()) for member in before]
+    write_tar(tar, members, user="somebody")
+
+
 def test_what_another_tool_wrote_keeps_its_seconds(copy):
-    """The same parts, but pictures that webdataset's encoder did not make."""
-    rewrite(copy / "wds/pretrain-0.tar", lambda name, data: (name, data))
-    with tarfile.open(copy / "wds/pretrain-0.tar") as tar:
-        members = [(member.name, tar.extractfile(member).read()) for member in tar]
-    png = (copy / "pictures/0.png").read_bytes()
-    write_tar(
-        copy / "wds/pretrain-0.tar",
-        [(name, pickle.dumps([png]) if name == "0.jpgs" else data) for name, data in members],
-    )
+    with_another_user(copy)
     done = mended(copy)
-    assert "half-seconds" not in done.mended
+    assert "half-seconds" not in done.mended and "colours-untold" not in done.unmended
     assert samples(copy / "new")["<video>What happens in 0?"].text["second_per_grid_ts"] == [0.5]
+    assert codes(copy / "new") == set()
     assert any("second_per_grid_ts" in note for note in examine(copy / "new").notes)
+
+
+def test_what_another_tool_wrote_is_mended_by_its_sources(copy):
+    with_another_user(copy)
+    done = mended(copy, sources=True)
+    assert (done.mended["half-seconds"], done.mended["colours-swapped"]) == (4, 8)
+    assert samples(copy / "new")["<video>What happens in 0?"].text["second_per_grid_ts"] == [1.0]
+
+
+def test_one_sample_of_another_tool_changes_nothing_for_the_others(copy):
+    png = (copy / "pictures/0.png").read_bytes()
+    rewrite(copy / "wds/pretrain-0.tar", lambda n, data: (n, pickle.dumps([png]) if n == "0.jpgs" else data))
+    done = mended(copy)
+    assert (done.mended["half-seconds"], done.unmended["colours-untold"], done.unmended["re-encoded"]) == (4, 7, 19)
+    assert codes(copy / "new") == LEFT
+
+
+def test_seconds_of_one_over_fps_that_were_asked_for_are_mended_only_by_sources(tmp_path):
+    originals.write_sources(tmp_path)
+    assert run_shard(tmp_path, "--second-per-grid-ts", "pai", "--no-extract") == 0
+    (tmp_path / "wds/.nv-meta/index.uuid").unlink()
+    mended(tmp_path)
+    assert samples(tmp_path / "new")["<video>What happens in 0?"].text["second_per_grid_ts"] == [0.5]
+    assert codes(tmp_path / "new") == set()
+    shutil.rmtree(tmp_path / "new")
+    mended(tmp_path, sources=True)
+    assert samples(tmp_path / "new")["<video>What happens in 0?"].text["second_per_grid_ts"] == [1.0]
+
+
+def test_a_dataset_of_which_no_sample_is_whole_is_refused(copy):
+    os.truncate(copy / "wds/pretrain-0.tar", 2000)
+    with pytest.raises(InputError, match="no sample of it can be read"):
+        mended(copy)
+    assert not (copy / "new").exists()
 
 
 def test_a_sound_split_stays_and_is_dealt_anew_when_asked(tmp_path):
@@ -274,6 +309,14 @@ def test_of_a_tar_that_was_cut_off_all_whole_samples_go_over(copy):
     assert done.examination.samples == 6
     assert [line["was"] for line in unmended(copy / "new")] == ["pretrain-0.tar/5"]
     assert [str(fault) for fault in verify(copy / "new", energon=False).faults] == []
+
+
+def test_a_train_split_that_is_lost_with_its_shard_is_dealt_anew(tmp_path):
+    originals.write_sources(tmp_path, images=3, videos=0)
+    originals.prepare(originals.convert(tmp_path, samples_in_a_shard=1), ratios=[("train", 1), ("val", 2), ("test", 0)])
+    [train] = examine(tmp_path / "wds").metadata.splits["train"]
+    os.truncate(tmp_path / "wds" / train, 3000)
+    assert dict(mended(tmp_path).written) == {"train": 1, "val": 1}
 
 
 def test_what_split_yaml_excludes_is_left_out_and_named(copy):

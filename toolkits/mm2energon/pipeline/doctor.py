@@ -22,7 +22,7 @@ _SAME = 0.01
 AS_FOUND = "as found"
 
 #: Is told of every sample, in order, with its conversation where it has one that can be read.
-Watch = Callable[[FoundSample, "Chat | None"], None]
+Watch = Callable[[FoundSample, "Chat | None", FoundMetadata], None]
 
 
 @dataclass
@@ -44,11 +44,6 @@ class Examination:
     #: What could not be looked at, or may be meant so.
     notes: list[str] = field(default_factory=list)
     metadata: FoundMetadata = field(default_factory=FoundMetadata)
-
-    @property
-    def by_original(self) -> bool:
-        """Whether everything about it is as the original script writes it."""
-        return self.written_by == "the original script"
 
     def codes(self) -> set[str]:
         """The codes of all findings."""
@@ -103,6 +98,18 @@ def examine(
     return found
 
 
+@dataclass
+class _Tally:
+    """How many, and the first of them."""
+
+    count: int = 0
+    example: str = ""
+
+    def add(self, example: str, count: int = 1) -> None:
+        self.example = self.example or example
+        self.count += count
+
+
 class _Look:
     """Looks at one sample after another."""
 
@@ -112,13 +119,13 @@ class _Look:
         self._sources = sources
         self._watch = watch
         self._keys: set[str] = set()
-        self._others = 0
-        self._by_webdataset = True
-        self._re_encoded = self._re_encoded_samples = 0
-        self._example = ""
-        #: Samples with seconds for their videos, and how many of these the sources did not judge; the first of them.
-        self._unjudged: list[str] = []
-        self._unjudged_count = 0
+        #: Samples that are read as conversations and have pictures; those of them that the original script wrote.
+        self._pictured = self._originals = 0
+        self._not_read = 0
+        #: Samples, and pictures, that went through the original script; pictures that merely look like it.
+        self._suspects, self._suspect_pictures, self._alike = _Tally(), _Tally(), _Tally()
+        #: Samples whose seconds no source judged: of the original script, and others.
+        self._halves, self._unjudged = _Tally(), _Tally()
 
     def at_tar(self, tar: FoundTar) -> None:
         """Look at a tar that has been read."""
@@ -128,7 +135,6 @@ class _Look:
             self._findings.add("odd-member", member)
         if (fault := tar.idx_fault()) is not None:
             self._findings.add(*fault)
-        self._by_webdataset = self._by_webdataset and tar.by_webdataset
         tar.offsets.clear()  # of all shards, they would fill the memory
 
     def at(self, sample: FoundSample) -> None:
@@ -139,33 +145,41 @@ class _Look:
         if sample.key in self._keys:
             self._findings.add("repeated-key", str(sample))
         self._keys.add(sample.key)
-        chat = None
-        try:
-            if self._found.metadata.config is None and self._found.target is None and is_chat(sample, None):
-                self._found.target = TARGETS["pai-v2" if "mp4s" in sample.parts else "pai-v1"]
-            if is_chat(sample, self._found.target) or sample.cut_off:
-                chat = read_chat(sample, self._found.target)
-                self._at_chat(sample, chat)
-            else:
-                self._others += 1
-        except UnreadableSample as error:
-            if not sample.cut_off:  # that is said of its tar
-                self._findings.add(error.code, str(error))
+        chat = None if sample.cut_off else self._chat(sample)
+        if chat is not None:
+            self._at_chat(sample, chat)
         if self._watch is not None:
-            self._watch(sample, chat)
+            self._watch(sample, chat, self._found.metadata)
+
+    def _chat(self, sample: FoundSample) -> Chat | None:
+        found = self._found
+        if found.metadata.config is None and found.target is None and is_chat(sample, None):
+            found.target = TARGETS["pai-v2" if "mp4s" in sample.parts else "pai-v1"]
+        if not is_chat(sample, found.target):
+            self._not_read += 1
+            return None
+        try:
+            return read_chat(sample, found.target)
+        except UnreadableSample as error:
+            self._findings.add(error.code, str(error))
+            return None
 
     def _at_chat(self, sample: FoundSample, chat: Chat) -> None:
         for code, example in chat.faults:
             self._findings.add(code, example if str(sample) in example else f"{sample}: {example}")
         self._found.pictures += chat.pictures
-        self._re_encoded += chat.re_encoded
-        self._re_encoded_samples += chat.re_encoded > 0
-        self._example = self._example or (str(sample) if chat.re_encoded else "")
+        self._pictured += chat.pictures > 0
+        self._originals += chat.by_original
+        if is_suspect(chat, self._found.metadata):
+            self._suspects.add(str(sample))
+            self._suspect_pictures.add(str(sample), chat.re_encoded)
+        elif chat.re_encoded:
+            self._alike.add(str(sample), chat.re_encoded)
         judged = self._sources is not None and self._compare(self._sources, sample, chat)
         sound = not {"no-seconds", "bad-seconds"} & {code for code, _ in chat.faults}
         if chat.media.videos and sound and not judged:
-            self._unjudged = self._unjudged or [f"{sample}: {list(chat.media.second_per_grid_ts)[:4]}"]
-            self._unjudged_count += 1
+            tally = self._halves if chat.by_original else self._unjudged
+            tally.add(f"{sample}: {list(chat.media.second_per_grid_ts)[:4]}")
 
     def _compare(self, sources: Sources, sample: FoundSample, chat: Chat) -> bool:
         """Compare a sample with its source; whether there is one."""
@@ -175,13 +189,13 @@ class _Look:
         try:
             match = sources.match(sample.key, chat)
         except Undecided as error:
-            if chat.re_encoded and not self._is_ours:
+            if is_suspect(chat, self._found.metadata):
                 self._findings.add("colours-untold", str(error))
             return False
         self._found.decided += 1
         if match.colours == "swapped":
             self._findings.add("colours-swapped", str(sample))
-        code = "" if self._asked_for_halves else seconds_fault(chat, match.media.second_per_grid_ts)
+        code = "" if asked_for_halves(self._found.metadata) else seconds_fault(chat, match.media.second_per_grid_ts)
         if code:
             stored, meant = list(chat.media.second_per_grid_ts)[:4], list(match.media.second_per_grid_ts)[:4]
             self._findings.add(code, f"{sample}: {stored}, {meant} was expected")
@@ -190,57 +204,54 @@ class _Look:
     def sum_up(self) -> None:
         """What can be said only of the whole."""
         found = self._found
-        chats = found.samples - self._others
         if found.metadata.manifest:
             found.written_by = "mm2energon"
-        elif chats and not self._others and self._by_webdataset and self._re_encoded == found.pictures:
-            found.written_by = "the original script"
-        if self._others:
+        elif self._originals:
+            found.written_by = "the original script" + (", in part" if self._originals < self._pictured else "")
+        if self._not_read:
             found.notes.append(
-                f"{self._others} samples hold no pickled lists of pictures: of these, tars and indexes alone were "
+                f"{self._not_read} samples hold no pickled lists of pictures: of these, tars and indexes alone were "
                 f"looked at; mm2energon verify {found.root} reads the rest of what mm2energon wrote"
             )
-        self._sum_up_pictures()
-        self._sum_up_seconds()
-
-    @property
-    def _is_ours(self) -> bool:
-        """Whether mm2energon took all pictures from their sources."""
-        manifest = self._found.metadata.manifest
-        return bool(manifest) and not _mapping(manifest.get("repaired")).get("re_encoded")
-
-    @property
-    def _asked_for_halves(self) -> bool:
-        return bool(option(self._found.metadata, "second_per_grid_ts") == "pai")
-
-    def _sum_up_pictures(self) -> None:
-        found, re_encoded = self._found, self._re_encoded
-        if self._is_ours or not re_encoded:
-            return
-        if found.written_by == "others":
+        if self._suspects.count:
+            self._findings.add("re-encoded", self._suspect_pictures.example, self._suspect_pictures.count)
+            if self._sources is None:
+                self._findings.add("colours-untold", self._suspects.example, self._suspects.count)
+        if self._alike.count and not found.metadata.manifest:
             found.notes.append(
-                f"{re_encoded} of {found.pictures} pictures, such as in {self._example}, are as the original script "
-                "encodes them anew, with red and blue swapped: --from-sources tells"
+                f"{self._alike.count} pictures, such as in {self._alike.example}, look as if the original script had "
+                "encoded them, with red and blue swapped: --from-sources tells"
             )
-            return
-        self._findings.add("re-encoded", self._example, re_encoded)
-        if self._sources is None:
-            self._findings.add("colours-untold", self._example, self._re_encoded_samples)
+        self._sum_up_seconds()
 
     def _sum_up_seconds(self) -> None:
         """Say what the seconds are that no source judged."""
-        if not self._unjudged_count:
+        notes, metadata, unjudged = self._found.notes, self._found.metadata, self._unjudged
+        if self._halves.count:
+            self._findings.add("half-seconds", self._halves.example, self._halves.count)
+        if not unjudged.count:
             return
-        example, metadata = self._unjudged[0], self._found.metadata
-        if self._found.by_original:
-            self._findings.add("half-seconds", example, self._unjudged_count)
-        elif self._asked_for_halves:
-            self._found.notes.append("second_per_grid_ts is 1 / fps, as --second-per-grid-ts pai asked for")
+        if asked_for_halves(metadata):
+            notes.append("second_per_grid_ts is 1 / fps, as --second-per-grid-ts pai asked for")
         elif not metadata.manifest or option(metadata, "second_per_grid_ts") == AS_FOUND:
-            self._found.notes.append(
-                f"second_per_grid_ts of {self._unjudged_count} samples, such as {example}, may be 1 / fps or 2 / fps: "
-                "--from-sources tells"
+            notes.append(
+                f"second_per_grid_ts of {unjudged.count} samples, such as {unjudged.example}, may be 1 / fps or "
+                "2 / fps: --from-sources tells"
             )
+
+
+def is_suspect(chat: Chat, metadata: FoundMetadata) -> bool:
+    """Whether the original script encoded the pictures of a sample, with red and blue swapped.
+
+    In a dataset that was repaired without its sources, the pictures that look like it are those.
+    """
+    kept = _mapping(metadata.manifest.get("repaired")).get("re_encoded")
+    return chat.by_original or bool(kept and chat.re_encoded)
+
+
+def asked_for_halves(metadata: FoundMetadata) -> bool:
+    """Whether second_per_grid_ts is 1 / fps because an option said so."""
+    return bool(option(metadata, "second_per_grid_ts") == "pai")
 
 
 def option(metadata: FoundMetadata, name: str) -> Any:

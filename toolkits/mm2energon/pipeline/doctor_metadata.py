@@ -234,7 +234,7 @@ def _read_index(root: Path, found: FoundMetadata, findings: Findings) -> None:
     elif found.counts is not None:
         try:
             found.rows = _rows(path, [str(name) for name in found.counts])
-        except (sqlite3.Error, ValueError, IndexError, UnicodeError) as error:
+        except (sqlite3.Error, ValueError, TypeError, IndexError, OverflowError) as error:
             findings.add("stale-index", f"{path.name}: {error}", len(found.tars))
     if not (root / FOLDER / "index.uuid").is_file():
         findings.add("no-uuid", "index.uuid")
@@ -244,10 +244,11 @@ def _rows(path: Path, names: list[str]) -> dict[str, tuple[int, int]]:
     """Shard -> (samples, CRC-32 of their rows).
 
     Raises:
-        ValueError, IndexError, sqlite3.Error: it is not such an index.
+        ValueError, TypeError, IndexError, OverflowError, sqlite3.Error: it is not such an index.
     """
     rows: dict[str, tuple[int, int]] = dict.fromkeys(names, (0, 0))
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        database.execute("PRAGMA trusted_schema = OFF")
         kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'samples'").fetchone()
         if kind != ("table",):
             raise ValueError("no table of samples")

@@ -36,6 +36,9 @@ _PILLOW_BEGINS = b"\xff\xd8\xff\xe0\x00\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\
 _PILLOW_COLOURS = b"\xff\xdb\x00\x43\x01" + b"\x01" * 64 + b"\xff\xc0\x00\x11\x08"
 _PILLOW_HALVED = b"\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
 _PILLOW_GRAY = b"\xff\xc0\x00\x0b\x08"
+#: Parts of a record of the original script, and what stands in its json.
+_ORIGINAL_PARTS = frozenset({"jpgs", "videos", "json"})
+_ORIGINAL_TEXT = frozenset({"conversations", "second_per_grid_ts"})
 #: What Pillow raises on pictures that it cannot decode.
 DECODE_FAULTS = (
     OSError,
@@ -62,6 +65,8 @@ class Chat:
     #: Pictures, and how many of them were encoded anew.
     pictures: int = 0
     re_encoded: int = 0
+    #: It has pictures, and everything about it is as the original script writes it.
+    by_original: bool = False
 
 
 def key_faults(found: FoundSample) -> list[tuple[str, str]]:
@@ -87,10 +92,8 @@ def read_chat(found: FoundSample, target: Target | None) -> Chat:
         target: the reader that its dataset.yaml names, where that is known.
 
     Raises:
-        UnreadableSample: `bad-json`, `unsafe-pickle` or `broken-shard`.
+        UnreadableSample: `bad-json` or `unsafe-pickle`.
     """
-    if found.cut_off:
-        raise UnreadableSample(f"{found}: it is cut off with its tar", "broken-shard")
     text, bare = _text(found)
     media = _media(found, text)
     try:
@@ -102,6 +105,7 @@ def read_chat(found: FoundSample, target: Target | None) -> Chat:
         turns, empty * len(media.images), empty * len(media.videos), empty * len(media.audios), origin=str(found)
     )
     chat = Chat(text, bare, sample, media)
+    _note_writer(found, chat)
     _check_seconds(chat)
     _check_media(chat, target)
     if target is not None and target.images_part:
@@ -150,6 +154,19 @@ def _nested(found: FoundSample, part: str, *, depth: int) -> list[Any]:
     return nested
 
 
+def _note_writer(found: FoundSample, chat: Chat) -> None:
+    """Note how many pictures were encoded anew, and whether the original script wrote the sample."""
+    pictures = [*chat.media.images, *(frame for video in chat.media.videos for frame in video)]
+    chat.pictures = len(pictures)
+    chat.re_encoded = sum(map(was_encoded_anew, pictures))
+    chat.by_original = (
+        found.by_webdataset
+        and chat.re_encoded == chat.pictures > 0
+        and set(found.parts) == _ORIGINAL_PARTS
+        and set(chat.text) <= _ORIGINAL_TEXT
+    )
+
+
 def _check_seconds(chat: Chat) -> None:
     seconds, videos = chat.text.get("second_per_grid_ts"), len(chat.media.videos)
     if seconds is None and videos:
@@ -177,8 +194,6 @@ def _check_media(chat: Chat, target: Target | None) -> None:
 
 def _measure(chat: Chat, data: bytes) -> tuple[int, int]:
     """Width and height of a picture, by its header."""
-    chat.pictures += 1
-    chat.re_encoded += was_encoded_anew(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

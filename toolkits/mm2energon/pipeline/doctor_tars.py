@@ -35,6 +35,8 @@ class FoundSample:
     parts: dict[str, bytes] = field(default_factory=dict)
     #: A reader takes the key to end at its first dot.
     dotted: bool = False
+    #: All its members bear the marks of webdataset's own writer.
+    by_webdataset: bool = True
     #: It is the last of a tar that breaks off, and more of it was to come.
     cut_off: bool = False
 
@@ -58,9 +60,8 @@ class FoundTar:
         self.broken = ""
         #: Members that are no part of any sample.
         self.odd: list[str] = []
-        #: Every member bears the marks of webdataset's own writer.
-        self.by_webdataset = True
         self._energon_key: str | None = None
+        self._by_webdataset = False
 
     def samples(self) -> Iterator[FoundSample]:
         """Each sample, in order."""
@@ -75,6 +76,7 @@ class FoundTar:
                             yield sample
                         sample = FoundSample(self.name, key, dotted=dotted)
                     sample.parts[part] = data
+                    sample.by_webdataset = sample.by_webdataset and self._by_webdataset
         except (OSError, ValueError) as error:
             self.broken = str(error)
         if sample is not None:
@@ -94,7 +96,7 @@ class FoundTar:
                 continue
             self._note_row(named[1], member.offset)
             file.seek(member.begin - BLOCK_BYTES + _USER_AT)
-            self.by_webdataset = self.by_webdataset and file.read(len(_WEBDATASET_USER)) == _WEBDATASET_USER
+            self._by_webdataset = file.read(len(_WEBDATASET_USER)) == _WEBDATASET_USER
             file.seek(member.begin)
             yield (*_parted(member.name, named[1], named[2]), file.read(member.size))
         self.offsets.append(end)

@@ -19,7 +19,7 @@ import mm2energon
 from mm2energon.errors import InputError
 from mm2energon.jsonio import write_entries
 from mm2energon.pipeline.doctor import AS_FOUND, Examination, examine, option
-from mm2energon.pipeline.doctor_metadata import reader_of
+from mm2energon.pipeline.doctor_metadata import FoundMetadata, reader_of
 from mm2energon.pipeline.doctor_records import Chat
 from mm2energon.pipeline.doctor_sources import Sources
 from mm2energon.pipeline.doctor_tars import FoundSample, FoundTar
@@ -89,11 +89,13 @@ def repair(job: RepairJob, *, progress: ProgressMaker = silent) -> Repaired:
         InputError: the dataset cannot be looked at, its reader is not known, or the output is taken.
     """
     _check(job)
-    groups = Groups(seed=job.seed)
+    groups, writable = Groups(seed=job.seed), set[str]()
 
-    def note(sample: FoundSample, chat: Chat | None) -> None:
-        shared, own = group_names(sample, chat)
-        groups.add(shared, own=own)
+    def note(sample: FoundSample, chat: Chat | None, metadata: FoundMetadata) -> None:
+        if _why_left_out(sample, metadata) is None:
+            shared, own = group_names(sample, chat)
+            groups.add(shared, own=own)
+            writable.add(sample.shard)
 
     report = Repaired(examine(job.root, watch=note, progress=progress))
     if not job.can_mend(report.examination):
@@ -108,7 +110,9 @@ def repair(job: RepairJob, *, progress: ProgressMaker = silent) -> Repaired:
             sources = None if job.sources is None else Sources(*job.sources)
             if sources is not None:
                 stack.callback(sources.close)
-            _Repair(job, report, groups, sources).write(fresh, progress)
+            _Repair(job, report, groups, sources, kept=_kept_splits(job, report.examination, writable)).write(
+                fresh, progress
+            )
             fresh.replace(job.output)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -150,6 +154,18 @@ def _check_room(job: RepairJob) -> None:
         )
 
 
+def _kept_splits(job: RepairJob, found: Examination, writable: set[str]) -> dict[str, str] | None:
+    """Shard -> split, where the splits are sound and stay; None where samples are dealt anew.
+
+    Args:
+        writable: shards of which some sample goes over.
+    """
+    splits = None if job.ratios else found.metadata.by_split
+    if splits is None or writable.isdisjoint(splits["train"]):
+        return None
+    return {name: split for split, names in splits.items() for name in names}
+
+
 def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
@@ -161,32 +177,37 @@ def _clear(folder: Path) -> None:
 class _Repair:
     """The second pass."""
 
-    def __init__(self, job: RepairJob, report: Repaired, groups: Groups, sources: Sources | None) -> None:
+    def __init__(
+        self,
+        job: RepairJob,
+        report: Repaired,
+        groups: Groups,
+        sources: Sources | None,
+        *,
+        kept: Mapping[str, str] | None,
+    ) -> None:
+        """
+        Args:
+            kept: shard -> split, where the splits stay.
+        """
         self._job = job
         self._report = report
         self._found = report.examination
         self._target = _target(job, report.examination)
         self._new_keys = not self._found.codes().isdisjoint(_OF_KEYS)
-        self._asked = option(self._found.metadata, "second_per_grid_ts")
-        # Seconds of 1 / fps that were asked for stay, unless sources say what they should be.
-        halves = self._found.by_original or (self._asked == "pai" and sources is not None)
-        self._halves = halves and not job.keep_seconds
-        self._mender = Mender(self._target, sources, halves=self._halves, keep_seconds=job.keep_seconds)
-        self._split_of = self._deal(groups)
+        self._mender = Mender(self._target, sources, self._found.metadata, keep_seconds=job.keep_seconds)
+        self._split_of = self._deal(groups, kept)
 
-    def _deal(self, groups: Groups) -> Callable[[int, str], str]:
-        """What says the split of a sample, by its number and its shard."""
-        metadata = self._found.metadata
-        kept = None if self._job.ratios or "empty-train" in self._found.codes() else metadata.by_split
+    def _deal(self, groups: Groups, kept: Mapping[str, str] | None) -> Callable[[int, str], str]:
+        """What says the split of a sample, by its place among those that are written, and its shard."""
         if kept is not None:
             self._report.splits = "as they were"
-            by_shard = {name: split for split, names in kept.items() for name in names}
-            return lambda _number, shard: by_shard[shard]
+            return lambda _place, shard: kept[shard]
         ratios = self._job.ratios or _USUAL_RATIOS
         shares = ":".join(f"{share:g}" for share in ratios.values())
         self._report.splits = f"dealt anew, {shares}; samples that share a medium stay together"
         dealt = assign(groups, ratios)
-        return lambda number, _shard: SPLITS[dealt[number]]
+        return lambda place, _shard: SPLITS[dealt[place]]
 
     def write(self, folder: Path, progress: ProgressMaker) -> None:
         """Write the dataset to a folder."""
@@ -202,6 +223,8 @@ class _Repair:
                         lines.write(line)
                     number += 1
                     bar.update(1)
+            if not report.written:
+                raise InputError(f"{self._job.root}: no sample of it can be read; nothing was written")
             self._sum_up()
             out.finish(dataset_yamls=dataset_yamls(self._target), manifest=self._manifest())
         bar.close()
@@ -212,23 +235,16 @@ class _Repair:
     def _write_one(self, out: DatasetWriter, number: int, sample: FoundSample) -> list[dict[str, Any]]:
         """Write a sample; the lines that name what stays wrong with it."""
         report = self._report
-        key = make_key(number, sample.key) if self._new_keys else sample.key
-        if why := self._why_left_out(sample):
+        if why := _why_left_out(sample, self._found.metadata):
             report.left_out[why[0]] += 1
             return [{"was": str(sample), "key": None, "reason": why[0], "message": why[1]}]
         record, left = self._mender.mend(sample, keep_id=self._new_keys)
-        split = self._split_of(number, sample.shard)
+        key = make_key(number, sample.key) if self._new_keys else sample.key
+        split = self._split_of(report.written.total(), sample.shard)
         out.write(split, key, record)
         report.written[split] += 1
         report.unmended.update({code for code, _ in left})
         return [{"was": str(sample), "key": key, "reason": code, "message": message} for code, message in left]
-
-    def _why_left_out(self, sample: FoundSample) -> tuple[str, str] | None:
-        if not {sample.shard, str(sample)}.isdisjoint(self._found.metadata.excluded):
-            return EXCLUDED, f"{sample}: split.yaml excludes it"
-        if sample.cut_off:
-            return "broken-shard", f"{sample}: it is cut off with its tar"
-        return None
 
     def _sum_up(self) -> None:
         """Add what is mended of the whole, and not of single samples."""
@@ -239,10 +255,9 @@ class _Repair:
                 report.mended[finding.code] = finding.count
             elif finding.code in ("broken-shard", "odd-member"):
                 report.unmended[finding.code] = max(report.unmended[finding.code], finding.count)
-        if self._found.by_original and self._mender.re_encoded:
-            report.unmended["re-encoded"] = self._mender.re_encoded
-            left = next((one.count for one in self._found.findings if one.code == "colours-untold"), 0)
-            report.unmended.setdefault("colours-untold", left)
+        if self._mender.untold:
+            report.unmended.update({"re-encoded": self._mender.re_encoded})
+            report.unmended["colours-untold"] = self._mender.untold
 
     def _manifest(self) -> dict[str, Any]:
         before = self._found.metadata.manifest
@@ -263,6 +278,15 @@ class _Repair:
 
     def _seconds(self) -> str:
         """What second_per_grid_ts holds now."""
-        if self._halves or self._job.keep_seconds or not self._mender.seconds_as_found:
+        if self._job.keep_seconds or not self._mender.seconds_as_found:
             return "model"
-        return str(self._asked or AS_FOUND)
+        return str(option(self._found.metadata, "second_per_grid_ts") or AS_FOUND)
+
+
+def _why_left_out(sample: FoundSample, metadata: FoundMetadata) -> tuple[str, str] | None:
+    """(code, message) of a sample that is not written; None of all others."""
+    if not {sample.shard, str(sample)}.isdisjoint(metadata.excluded):
+        return EXCLUDED, f"{sample}: split.yaml excludes it"
+    if sample.cut_off:
+        return "broken-shard", f"{sample}: it is cut off with its tar"
+    return None

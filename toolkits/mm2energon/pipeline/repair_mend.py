@@ -11,8 +11,9 @@ from typing import Any
 
 from mm2energon.formats.turns import TURN_KEYS
 from mm2energon.jsonio import dumps
-from mm2energon.pipeline.doctor import seconds_fault
+from mm2energon.pipeline.doctor import asked_for_halves, is_suspect, seconds_fault
 from mm2energon.pipeline.doctor_findings import UnreadableSample
+from mm2energon.pipeline.doctor_metadata import FoundMetadata
 from mm2energon.pipeline.doctor_records import Chat, is_chat, read_chat
 from mm2energon.pipeline.doctor_sources import Match, Sources, Undecided
 from mm2energon.pipeline.doctor_tars import KNOWN_PARTS, FoundSample
@@ -34,20 +35,22 @@ Left = list[tuple[str, str]]
 class Mender:
     """Makes records of samples as they are found, and counts what it mended."""
 
-    def __init__(self, target: Target, sources: Sources | None, *, halves: bool, keep_seconds: bool) -> None:
+    def __init__(self, target: Target, sources: Sources | None, metadata: FoundMetadata, *, keep_seconds: bool) -> None:
         """
         Args:
-            halves: second_per_grid_ts is 1 / fps where no source says what it is.
+            metadata: what is said of the dataset.
             keep_seconds: second_per_grid_ts stays, whatever a source says.
         """
         self._target = target
         self._sources = sources
-        self._halves = halves
+        self._metadata = metadata
         self._keep_seconds = keep_seconds
         #: Code -> samples, or pictures.
         self.mended: Counter[str] = Counter()
-        #: Pictures that stay as they were encoded anew, and samples whose seconds nobody judged.
+        #: Samples whose colours nobody told, and their pictures, which stay as they were encoded anew.
+        self.untold = 0
         self.re_encoded = 0
+        #: Samples whose seconds nobody judged.
         self.seconds_as_found = 0
 
     def mend(self, found: FoundSample, *, keep_id: bool) -> tuple[Record, Left]:
@@ -76,7 +79,7 @@ class Mender:
         try:
             return self._sources.match(found.key, chat)
         except Undecided as error:
-            if chat.re_encoded:
+            if is_suspect(chat, self._metadata):
                 left.append(("colours-untold", str(error)))
             return None
 
@@ -95,8 +98,10 @@ class Mender:
             text.setdefault("id", found.key)
         record["json"] = dumps(text)
         self.mended.update({code: chat.re_encoded if code == "re-encoded" else 1 for code in mended})
-        self.re_encoded += chat.re_encoded if match is None else 0
-        self.seconds_as_found += bool(chat.media.videos) and match is None and not self._halves
+        if match is None and is_suspect(chat, self._metadata):
+            self.untold += 1
+            self.re_encoded += chat.re_encoded
+        self.seconds_as_found += bool(chat.media.videos) and match is None and "half-seconds" not in mended
         left += unmended
         return record
 
@@ -107,12 +112,20 @@ class Mender:
         if match is not None:
             mended |= faults & _OF_THE_SECONDS
             mended |= {"colours-swapped"} if match.colours == "swapped" else set()
-            mended |= {"re-encoded"} if chat.re_encoded else set()
+            mended |= {"re-encoded"} if is_suspect(chat, self._metadata) else set()
             wrong = "" if self._keep_seconds else seconds_fault(chat, match.media.second_per_grid_ts)
             mended |= {wrong} - {""}
-        elif self._halves and chat.media.videos and not faults & _OF_THE_SECONDS:
+        elif chat.media.videos and self._holds_halves(chat) and not faults & _OF_THE_SECONDS:
             mended.add("half-seconds")
         return mended
+
+    def _holds_halves(self, chat: Chat) -> bool:
+        """Whether second_per_grid_ts is 1 / fps, and shall not be.
+
+        Where an option asked for it, it stays, unless sources say of other samples what it should be.
+        """
+        asked = self._sources is not None and asked_for_halves(self._metadata)
+        return (chat.by_original or asked) and not self._keep_seconds
 
     def _parts(self, found: FoundSample, media: Media, unmended: Left) -> Record:
         """The parts of the target, then those that no reader of ours knows."""
