@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 import mm2energon
+import numpy as np
 import pytest
 import yaml
 from media import draw_colours
@@ -18,10 +19,11 @@ from mm2energon import cli
 from mm2energon.errors import InputError
 from mm2energon.pipeline.doctor import examine
 from mm2energon.pipeline.doctor_findings import FINDINGS
-from mm2energon.pipeline.doctor_sources import Sources
+from mm2energon.pipeline.doctor_sources import Sources, Undecided, compare
 from mm2energon.pipeline.doctor_tars import FoundTar
 from mm2energon.targets import TARGETS
 from PIL import Image
+from webdataset.writer import imageencoder
 
 from pipeline import originals
 from pipeline.making import chat, run_shard, tree_bytes, tree_times, write_json
@@ -120,6 +122,28 @@ def test_the_sources_acquit_what_a_mended_script_wrote(made, tmp_path, monkeypat
     shards = originals.prepare(originals.convert(tmp_path / "data", samples_in_a_shard=2))
     assert originals._encoded is plain
     assert set(found(shards, tmp_path / "data")) == {"re-encoded", "half-seconds"}
+
+
+def stamped(number, size):
+    """A white page with a small spot of colour."""
+    page = np.full((size[1], size[0], 3), 235, np.uint8)
+    page[10:30, 5 + number : 25 + number] = draw_colours(number, (20, 20))
+    return page
+
+
+@pytest.mark.parametrize("draw", [draw_colours, stamped, lambda n, _size: draw_colours(n, (31, 47)) // 8 + 100])
+@pytest.mark.parametrize("quality", [30, 95])
+def test_what_is_decided_of_colours_is_right(draw, quality):
+    """JPEGs of any quality, encoded anew the way the original script does it, and with the swap mended."""
+    for number in range(8):
+        buffer = io.BytesIO()
+        Image.fromarray(draw(number, (320, 200))).save(buffer, "JPEG", quality=quality)
+        pixels = np.asarray(Image.open(buffer))
+        assert compare(imageencoder(pixels[:, :, ::-1].copy(), "jpg"), buffer.getvalue()) in ("swapped", "gray")
+        assert compare(imageencoder(pixels, "jpg"), buffer.getvalue()) in ("right", "gray")
+        other = imageencoder(draw_colours(number + 100, pixels.shape[1::-1]), "jpg")
+        with pytest.raises(Undecided):
+            compare(other, buffer.getvalue())
 
 
 def test_gray_pictures_have_no_colours_to_swap(tmp_path):

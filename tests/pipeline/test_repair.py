@@ -453,5 +453,5 @@ def test_the_command_says_what_was_mended_and_what_was_not(copy, capsys):
     assert "read              8\nwritten           8" in said
     options = ["--output", str(copy / "newer"), "--from-sources", str(copy), "--val-split", "1"]
     assert cli.main(["repair", str(copy / "wds"), *options]) == 0
-    assert cli.main(["verify", str(copy / "newer")]) == 0
+    assert cli.main(["verify", str(copy / "newer"), "--against", str(copy)]) == 0
     assert cli.main(["doctor", str(copy / "newer"), "--from-sources", str(copy)]) == 0

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from PIL import Image, ImageChops, ImageStat
 
@@ -33,8 +33,11 @@ Colours = Literal["right", "swapped", "gray"]
 _COMPARED_SIDE = 64
 #: Mean difference of the colour values, of 255, up to which two pictures are taken for the same.
 _NEAR = 4.0
+#: And of no part of it more than this: a picture pasted into another is found by it.
+_NEAR_IN_PARTS = 32
+_PARTS = 16
 #: How much nearer (in those values, and as a factor) one way has to be than the other to decide.
-_CLEARLY, _TIMES = 0.25, 1.5
+_CLEARLY, _CLEARLY_IN_PARTS, _TIMES = 0.25, 3.0, 1.5
 #: Differences up to which nobody would see which way it is.
 _UNSEEN = 1.0
 #: Entries with the key of a sample that are compared with it at most.
@@ -54,6 +57,19 @@ class Match:
     media: Media
     #: How the stored pictures lie to those of the source.
     colours: Colours
+
+
+class _Difference(NamedTuple):
+    """How much the colour values of two pictures differ, of 255."""
+
+    mean: float
+    #: In the part (a sixteenth of the sides) that differs most.
+    most: float
+
+    @property
+    def is_near(self) -> bool:
+        """Whether they are the same picture."""
+        return self.mean <= _NEAR and self.most <= _NEAR_IN_PARTS
 
 
 class Sources:
@@ -170,20 +186,21 @@ def compare(stored: bytes, source: bytes) -> Colours:
         raise Undecided(
             f"a picture of {size[0]}x{size[1]} pixels, where its source has {source_size[0]}x{source_size[1]}"
         )
-    near: dict[Any, tuple[float, float]] = {}
     for turned in _UPRIGHT:  # OpenCV leaves a picture as it lies, where its source is turned upright
         upright = other if turned is None else other.transpose(turned)
-        near[turned] = _difference(one, upright), _difference(one, _swapped(upright))
-        if min(near[turned]) <= _NEAR:
-            return _decided(*near[turned])
+        same, swapped = _difference(one, upright), _difference(one, _swapped(upright))
+        if same.is_near or swapped.is_near:
+            return _decided(same, swapped)
     raise Undecided("its picture is none that its entry names")
 
 
-def _decided(same: float, swapped: float) -> Colours:
-    least, most = sorted((same, swapped))
-    if most > least * _TIMES + _CLEARLY:
-        return "swapped" if swapped < same else "right"
-    if most <= _UNSEEN:
+def _decided(same: _Difference, swapped: _Difference) -> Colours:
+    """The nearer way: by the part that differs most, where a spot of colour tells, else by the whole."""
+    for one, other, clearly in ((same.most, swapped.most, _CLEARLY_IN_PARTS), (same.mean, swapped.mean, _CLEARLY)):
+        least, most = sorted((one, other))
+        if most > least * _TIMES + clearly:
+            return "swapped" if other < one else "right"
+    if max(same.mean, swapped.mean) <= _UNSEEN:
         return "gray"
     raise Undecided("red and blue of its picture are too much alike to tell")
 
@@ -206,6 +223,8 @@ def _swapped(image: Image.Image) -> Image.Image:
     return Image.merge("RGB", image.split()[::-1])
 
 
-def _difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean difference of two pictures' colour values."""
-    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
+def _difference(one: Image.Image, other: Image.Image) -> _Difference:
+    pixels = ImageChops.difference(one, other)
+    parts = pixels.resize((_PARTS, _PARTS), Image.Resampling.BOX).split()
+    most = max(int(part.getextrema()[1]) for part in parts)  # type: ignore[arg-type]
+    return _Difference(sum(ImageStat.Stat(pixels).mean) / 3, most)
