@@ -52,6 +52,6 @@ def step(item):
     return item * 2
 
 
-def fail_to_start(_memory_bytes):
+def fail_to_start(_memory_bytes, _module):
     """What a worker does that cannot start."""
     os._exit(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import multiprocessing
 import os
 import signal
@@ -67,7 +68,7 @@ def _in_one_pool(
         max_tasks=_ITEMS_OF_A_WORKER,
         context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(limits.memory_bytes,),
+        initargs=(limits.memory_bytes, step.__module__),
     ) as pool:
         try:
             begun.extend(islice(source, max(0, workers * _AHEAD - len(begun))))
@@ -147,9 +148,17 @@ def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:
         os._exit(_OUT_OF_MEMORY)
 
 
-def _start_worker(memory_bytes: int | None) -> None:
+def _start_worker(memory_bytes: int | None, module: str) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _keep_freed_memory()
+    _limit_memory(memory_bytes)
+    # With its first item a worker would import the step under the lock that all workers share: one after another, and
+    # for a minute none where it is killed just then.
+    with suppress(ImportError):  # the item says so
+        importlib.import_module(module)
+
+
+def _limit_memory(memory_bytes: int | None) -> None:
     if memory_bytes is None:
         return
     with suppress(ImportError, ValueError, OSError):  # no such limit on Windows, nor where a lower one stands already
