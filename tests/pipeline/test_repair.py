@@ -398,6 +398,12 @@ def test_a_reader_that_is_not_known_has_to_be_named(copy):
     assert [str(fault) for fault in verify(copy / "new", energon=False).faults] == []
 
 
+def test_lists_of_pictures_are_not_turned_into_members(copy):
+    with pytest.raises(InputError, match="mm2energon shard"):
+        mended(copy, target=TARGETS["crude"])
+    assert not (copy / "new").exists()
+
+
 def test_too_little_room_is_said_before_anything_is_written(copy, monkeypatch):
     usage = shutil.disk_usage(copy)._replace(free=10)
     monkeypatch.setattr(repairing.shutil, "disk_usage", lambda _path: usage)

@@ -140,6 +140,11 @@ def _target(job: RepairJob, found: Examination) -> Target:
             f"{job.root}: its dataset.yaml names {reader_of(found.metadata.config or {})}, which no target of ours "
             "has; say with --target who shall read it"
         )
+    if not target.images_part and target is not found.target:
+        raise InputError(
+            f"--target {target.name}: has a member for each picture, where {job.root} has lists of them; "
+            "write it from its sources with mm2energon shard"
+        )
     return target
 
 
