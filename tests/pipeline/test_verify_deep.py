@@ -1,6 +1,8 @@
 """Verify --deep: whatever byte of a shard is another is found, and so is every file that is of another state."""
 
 import json
+import os
+import pickle
 import shutil
 import sqlite3
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from mm2energon import cli
 from mm2energon.errors import ToolkitError
 from mm2energon.pipeline.verify import HowDeep, verify
+from mm2energon.shards.energon import load_split
 
 from pipeline.making import (
     image_dataset,
@@ -302,3 +305,56 @@ def test_metadata_that_lead_out_of_the_folder_are_refused(older, name, capsys):
     meta(now, "split.yaml").write_text(yaml.safe_dump(split))
     assert cli.main(["verify", str(now)]) == 1
     assert "names a shard" in capsys.readouterr().err
+
+
+class _Runs:
+    """What Python's unpickler would call."""
+
+    def __init__(self, path):
+        self._path = str(path)
+
+    def __reduce__(self):
+        return (os.makedirs, (self._path, 0o755, True))
+
+
+@pytest.mark.parametrize("part", ["pyd", "a.pkl", "pickle"])
+def test_a_part_that_energons_decoder_would_unpickle_is_found_and_not_given_to_it(tmp_path, part):
+    assert run_shard(image_dataset(tmp_path, 3), "--target", "crude", "--val-split", 0) == 0
+    now = tmp_path / "wds"
+    hostile = pickle.dumps(_Runs(tmp_path / "ran"))
+    rewrite(now, lambda _shard, key, record: [(key, {**record, part: hostile})])
+    found = verify(now)
+    assert any(f"has a part '{part}', which no target writes" in fault.what for fault in found.faults)
+    assert not (tmp_path / "ran").exists() and found.by_energon == {}
+    list(load_split(now, "train"))
+    assert (tmp_path / "ran").exists(), "the part was not hostile at all"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"__module__": "os", "__class__": "mkdir", "path": "{ran}"},
+        {"sample_loader": "loader.py:sample_loader", "part_filter": "loader.py:part_filter"},
+        {"subflavors": {"a": {"__module__": "os", "__function__": "mkdir", "path": "{ran}"}}},
+        {"subflavors": {"__module__": "os", "__function__": "mkdir", "path": "{ran}"}},
+    ],
+    ids=["class", "code of its own", "nested", "function"],
+)
+def test_a_dataset_yaml_that_names_more_than_its_reader_is_not_given_to_energon(older, tmp_path, content):
+    now, _ = older
+    plain = yaml.safe_load(meta(now, "dataset.yaml").read_text())
+    text = yaml.safe_dump({**plain, **content}).replace("{ran}", str(tmp_path / "ran"))
+    meta(now, "dataset.yaml").write_text(text)
+    code = f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\n"
+    meta(now, "loader.py").write_text(code)
+    found = verify(now)
+    assert found.fault_count and found.by_energon == {} and not (tmp_path / "ran").exists()
+
+
+def test_offsets_that_lead_into_a_picture_are_not_given_to_energon(older):
+    now, _ = older
+    idx = now / "train-shard-000000.tar.idx"
+    whole = idx.read_bytes()
+    idx.write_bytes(whole[:8] + (1024).to_bytes(8, "little") + whole[16:])
+    found = verify(now)
+    assert found.by_energon == {} and "Energon was not asked" in found.notes[0]

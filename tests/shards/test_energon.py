@@ -6,10 +6,18 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 
 import pytest
 import torch
-from megatron.energon import CaptioningSample, WorkerConfig, get_loader, get_val_dataset
+from megatron.energon import (
+    CaptioningSample,
+    DefaultGenericWebdatasetFactory,
+    Sample,
+    WorkerConfig,
+    get_loader,
+    get_val_dataset,
+)
 from mm2energon.errors import InputError, SampleError
 from mm2energon.shards.energon import load_split, stand_in
 from mm2energon.shards.metadata import replace_dataset_yamls, write_metadata
@@ -239,3 +247,19 @@ def test_writing_shards_needs_neither_torch_nor_energon():
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_a_reader_that_is_installed_is_stood_in_for_and_unpickles_nothing(tmp_path, monkeypatch):
+    """As a framework's own reader, which would run what a hostile shard holds."""
+
+    class ChatMLWebdataset(DefaultGenericWebdatasetFactory):
+        __sample_type__ = Sample
+
+        def load_sample(self, sample):
+            raise AssertionError("the reader of the framework was given a sample")
+
+    module = types.ModuleType("megatron_patch.data.energon.chatml")
+    module.ChatMLWebdataset = ChatMLWebdataset
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    write_dataset(tmp_path)
+    assert len(list(load_split(tmp_path, "train"))) == 8

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 def _read(found: Verified, *, energon: bool) -> list[str]:
     lines = []
     for split, samples in found.by_webdataset.items():
-        by_energon = str(found.by_energon.get(split, 0)) if energon else "not asked"
+        by_energon = str(found.by_energon.get(split, 0)) if energon and found.by_energon else "not asked"
         listed = "" if found.deep else f"{found.samples.get(split, 0):>8} samples, "
         how = "samples by webdataset" if found.deep else "of them read"
         lines.append(f"{split:<6} {listed}{samples:>8} {how}, {by_energon:>8} by Energon")

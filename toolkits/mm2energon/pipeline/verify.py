@@ -23,12 +23,13 @@ from mm2energon.pipeline.verify_against import compare_with
 from mm2energon.pipeline.verify_catalog import Catalog
 from mm2energon.pipeline.verify_energon import check_by_energon
 from mm2energon.pipeline.verify_findings import Fault, Verified
-from mm2energon.pipeline.verify_metadata import check_metadata, layout_of, target_of
+from mm2energon.pipeline.verify_metadata import check_metadata, is_plain_yaml, layout_of, target_of
 from mm2energon.pipeline.verify_shards import ShardLook, ShardSeen, look_at_shard
 from mm2energon.pipeline.verify_sources import Sources
 from mm2energon.shards import reader
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.shards.reader import DatasetIndex
+from mm2energon.targets import Target
 
 __all__ = ["Fault", "HowDeep", "Verified", "verify"]
 
@@ -85,7 +86,7 @@ def verify(
         _check_keys_and_splits(index, catalog, result)
         if against is not None:
             result.compared = compare_with(against, root, index, catalog, result, workers=workers, progress=progress)
-        if energon:
+        if energon and _may_be_loaded(root, target, result):
             loader: Any = importlib.import_module("mm2energon.shards.energon")  # torch, for those who ask for it
             load_split = partial(loader.load_split, root, num_workers=workers)
             most = None if is_deep else how.by_energon
@@ -93,6 +94,14 @@ def verify(
     finally:
         catalog.close()
     return result
+
+
+def _may_be_loaded(root: Path, target: Target, result: Verified) -> bool:
+    """Whether nothing was found by which Energon, which trusts what it reads, could be made to run somebody's code."""
+    if result.trusted and is_plain_yaml(reader.read_dataset_yaml(root), target):
+        return True
+    result.notes.append("Energon was not asked to read what does not look as it was written; mend that first")
+    return False
 
 
 def _is_small(root: Path, index: DatasetIndex, how: HowDeep) -> bool:
@@ -155,14 +164,22 @@ def _look(
         look, seen = outcome.item, outcome.result
         if seen is None:
             result.fault(look.name, f"could not be read ({outcome.error})")
+            totals["untrusted"] += 1
             continue
         _take(look, seen, index, catalog, result)
-        totals.update(samples=len(seen.keys or ()), parts=seen.parts, unread=int(seen.keys is None))
+        totals.update(
+            samples=len(seen.keys or ()),
+            parts=seen.parts,
+            unread=int(seen.keys is None),
+            untrusted=int(not seen.trusted),
+        )
         bar.update(index.counts.get(look.name, 0))
     bar.close()
     named = {name for names in index.splits.values() for name in names}
+    result.trusted = not totals["untrusted"] and named == set(index.counts)
     if not totals["unread"] and named == set(index.counts):  # else no numbers are known to compare with
         for place, what in index_faults(root, samples=totals["samples"], parts=totals["parts"], deep=result.deep):
+            result.trusted = False
             result.fault(place, what)
 
 

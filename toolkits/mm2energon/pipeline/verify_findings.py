@@ -52,6 +52,8 @@ class Verified:
     #: Split -> samples that webdataset read (all when `deep`), and that Energon's loader read.
     by_webdataset: dict[str, int] = field(default_factory=dict)
     by_energon: dict[str, int] = field(default_factory=dict)
+    #: Metadata, headers and indexes agree, so that a loader that trusts them may be let near.
+    trusted: bool = False
     images: int = 0
     videos: int = 0
     frames: int = 0

@@ -42,6 +42,24 @@ def target_of(root: Path, index: DatasetIndex) -> Target:
     raise InputError(f"{root}: its dataset.yaml names {found.get('__class__')}, which no target of ours has")
 
 
+def is_plain_yaml(content: Mapping[str, Any], target: Target) -> bool:
+    """Whether a `dataset.yaml` names the reader of a target and its fields alone.
+
+    Energon imports and calls whatever else it names, and runs Python files that it points to.
+    """
+    named = all(content.get(name) == target.dataset_yaml[name] for name in ("__module__", "__class__"))
+    more = [value for name, value in content.items() if name not in ("__module__", "__class__")]
+    return (
+        named
+        and set(content) <= {"__module__", "__class__", "field_map", "subflavors"}
+        and all(isinstance(value, dict) and all(map(_is_plain, value, value.values())) for value in more)
+    )
+
+
+def _is_plain(name: Any, value: Any) -> bool:
+    return not str(name).startswith("__") and isinstance(value, str | int | float | None)
+
+
 def layout_of(index: DatasetIndex, target: Target) -> Target:
     """The target by whose layout the bytes were written: another than `target` after `mm2energon retarget`."""
     return TARGETS.get(str(index.manifest.get("written_for")), target)

@@ -16,9 +16,12 @@ from mm2energon.pipeline.row_faults import row_faults
 from mm2energon.shards import reader
 from mm2energon.shards.index import SampleRow
 from mm2energon.shards.keys import valid_key
+from mm2energon.shards.records import SOUNDS
 from mm2energon.shards.tars import DamagedTarError, RefusedTarError, odd_bytes, sample_rows
 from mm2energon.targets import TARGETS
 
+#: Endings of parts that a target of ours writes; of others, Energon's own decoder unpickles or unpacks some.
+_KNOWN_ENDINGS = frozenset({"json", "jpgs", "videos", "mp4s", "mp3s", "jpg", "png", "webp", "bin"}) | SOUNDS
 #: Faults of one shard that are told.
 _MOST_FAULTS = 1000
 
@@ -51,6 +54,8 @@ class ShardSeen:
     #: The keys of its samples, by its headers; None when there is no tar to be read.
     keys: list[str] | None = None
     parts: int = 0
+    #: Headers and indexes say the same, and nothing lies in it that another loader would unpickle.
+    trusted: bool = False
     #: Of the samples that were read: (key, digests).
     read: list[tuple[str, Digests]] = field(default_factory=list)
     #: Samples that were read, those included of which there are no digests.
@@ -106,7 +111,17 @@ def _headers(look: ShardLook, path: Path, seen: ShardSeen) -> list[SampleRow]:
     if look.number is not None:
         for place, what in row_faults(look.root, look.name, look.number, rows, end):
             seen.fault(place, what)
+    odd = next(((row.key, part) for row in rows for part, *_ in row.parts if not _is_known(part)), None)
+    if odd is not None:
+        seen.fault(
+            f"{look.name}/{odd[0]}", f"has a part {odd[1]!r}, which no target writes; loaders unpickle some kinds"
+        )
+    seen.trusted = look.number is not None and not seen.faults
     return rows
+
+
+def _is_known(part: str) -> bool:
+    return part.rpartition(".")[2] in _KNOWN_ENDINGS
 
 
 def _records(look: ShardLook, path: Path, rows: list[SampleRow]) -> Iterator[tuple[str, Mapping[str, bytes]]]:

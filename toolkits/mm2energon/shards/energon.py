@@ -117,7 +117,7 @@ def load_split(
 ) -> Iterator[Any]:
     """Every sample of a split once, in the order that Energon gives them, as the target's reader makes them.
 
-    Samples of a `crude` dataset are cooked into `ChatSample`; readers that are not installed are stood in for.
+    Samples of a `crude` dataset are cooked into `ChatSample`; the frameworks' own readers are stood in for.
     The dataset.yaml is trusted: Energon makes an instance of whatever class it names.
 
     Args:
@@ -138,7 +138,7 @@ def load_split(
         return
     config = read_dataset_yaml(root, dataset_config)
     if "__module__" in config and "__class__" in config:
-        stand_in(config["__module__"], config["__class__"])
+        _stand_in_for_frameworks(str(config["__module__"]), str(config["__class__"]))
     count = 0
     for sample in _one_pass(root, split, dataset_config, num_workers, decode):
         count += 1
@@ -148,6 +148,13 @@ def load_split(
         raise InputError(
             f"{root}: Energon gave {count} samples of {split}, {expected} were written; see its log for why"
         )
+
+
+def _stand_in_for_frameworks(module: str, class_name: str) -> None:
+    """Readers of frameworks that are installed unpickle what they are given; their stand-ins do not."""
+    known = getattr(sys.modules.get(module), class_name, None)
+    if not (isinstance(known, type) and issubclass(known, StandInDataset)):
+        stand_in(module, class_name, always=not module.startswith("megatron.energon"))
 
 
 def _one_pass(root: Path, split: str, dataset_config: str, num_workers: int, decode: bool) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from mm2energon.shards.pickles import dump_images, dump_videos
 from mm2energon.targets import Target, turns_json
 
 #: Endings that say what a sound file is. Any other is left out: some (`pyd`, `pth`) would be unpickled by loaders.
-_SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"})
+SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"})
 
 #: Part name -> bytes, or the pieces of them, in the order in which they are written.
 Record = dict[str, "bytes | list[bytes]"]
@@ -83,7 +83,7 @@ def _picture_suffix(picture: bytes) -> str:
 def _sound_suffix(path: str) -> str:
     """What the name of a sound file says it is: `mp3` for `a.MP3` and `a.mp3 (1)`, `bin` when it says nothing."""
     letters = re.match(r"\.([a-z0-9]+)", PurePosixPath(path).suffix.lower())
-    return letters[1] if letters and letters[1] in _SOUNDS else "bin"
+    return letters[1] if letters and letters[1] in SOUNDS else "bin"
 
 
 def _provenance(sample: Sample) -> dict[str, Any]:
