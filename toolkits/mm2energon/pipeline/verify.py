@@ -41,8 +41,8 @@ class HowDeep:
     #: Every byte, whatever the size.
     deep: bool = False
     #: Samples and bytes up to which that is done anyway.
-    small_samples: int = 1000
-    small_bytes: int = 1 << 30
+    small_samples: int = 10_000
+    small_bytes: int = 4 << 30
     #: Samples that are read of a larger one, and those that Energon reads of each split.
     samples: int = 1000
     by_energon: int = 100
