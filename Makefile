@@ -6,13 +6,18 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= auto
 
-.PHONY: quickstart test bench check format clean tools
+.PHONY: quickstart test crash fuzz bench check format clean tools
 
 quickstart: $(VENV)/energon.stamp
 	$(BIN)/python examples/quickstart.py
 
 test: tools $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+# Kills processes at random moments, and lets every single call on a file fail; SEED=N repeats a run. Half an hour.
+CRASHES ?= 100
+crash: tools $(VENV)/dev.stamp
+	CRASHES=$(CRASHES) SEED=$(SEED) $(BIN)/python -m pytest -q tests/crash tests/crash/long_runs.py
 
 # QUICK=1: less data, each contender once, a few minutes instead of hours; the tables are printed, and not kept.
 bench: tools $(VENV)/bench.stamp

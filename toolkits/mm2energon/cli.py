@@ -33,6 +33,7 @@ _ADVICE = {
     errno.EROFS: "; work on a copy that may be written to",
     errno.ENOSPC: "; make room, and run the same command again to go on",
     errno.EDQUOT: "; make room, and run the same command again to go on",
+    errno.EFBIG: "; raise the limit on the size of files (ulimit -f), and run the same command again to go on",
 }
 
 

@@ -6,14 +6,15 @@ them with what the installed version writes). Only shard counts stand in `.info.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,10 @@ def _write_rows(path: Path, shards: Iterable[ShardSummary], split_of: Mapping[st
     counts: dict[str, int] = {}
     index_id = IndexId()
     # No locks and no journal: nobody else knows the file yet, and network file systems are slow or wrong with both.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?nolock=1", uri=True, isolation_level=None)) as database:
+    with (
+        _faults_of_the_disk(path),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?nolock=1", uri=True, isolation_level=None)) as database,
+    ):
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN", *_TABLES):
             database.execute(statement)
         for number, shard in enumerate(shards):
@@ -166,6 +170,16 @@ class IndexId:
 
     def __str__(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self._digest.hexdigest()))
+
+
+@contextmanager
+def _faults_of_the_disk(path: Path) -> Iterator[None]:
+    """Let what SQLite says of a disk be the OSError that it is."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = errno.ENOSPC if "full" in str(error) else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def _check_shard(shard: ShardSummary, counts: Mapping[str, int], split_of: Mapping[str, str]) -> None:

@@ -1,0 +1,148 @@
+"""Commands on small datasets: what each leaves when nothing disturbs it, and what may never be there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from media import write_clip
+from mm2energon.storage import TEMPORARY_SUFFIX
+from pipeline.making import image_entry, text_entry, video_entry, write_images, write_json
+
+#: Command lines by name; they run in the folder of the dataset.
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "frames": ("frames", "--time-interval", "0.5"),
+    "normalize": ("normalize", "--input-file", "train.json", "--output-file", "normal.json"),
+    "shard": ("shard", "--max-samples-per-tar", "3"),
+    "shard --extract": ("shard", "--max-samples-per-tar", "3", "--extract", "--time-interval", "0.5"),
+}
+#: Marks of what a run needs for itself; none of it is there when one has ended well.
+LEFTOVERS = (TEMPORARY_SUFFIX, ".partial", "-unfinished", ".writing", ".old", ".jpegs", "plan", "lock")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command on a dataset, and what comes of it."""
+
+    name: str
+    #: Where the command runs: messages name the place, so it is always the same.
+    root: Path
+    #: Path -> content of each file when nothing has disturbed the run.
+    after: Mapping[str, bytes]
+    status: int
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line."""
+        return command_line(self.name, self.root)
+
+    def renew(self) -> Path:
+        """The dataset as it was before the command."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        return Path(shutil.copytree(_before(self.root), self.root, symlinks=True))  # with the times of the files
+
+
+def command_line(name: str, root: Path) -> list[str]:
+    """The arguments of a command of `COMMANDS`."""
+    command, *options = COMMANDS[name]
+    if command == "normalize":
+        return [command, *(str(root / one) if one.endswith(".json") else one for one in options)]
+    output = ["--output", str(root / "wds")] if command == "shard" else []
+    return [command, "--dataset-root", str(root), "--workers", "2", *output, *options]
+
+
+def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
+    """The dataset of a command, and what the command makes of it when nothing disturbs it.
+
+    Args:
+        run: runs a command line; its exit status.
+    """
+    before = _before(root)
+    before.mkdir(parents=True)
+    {"frames": _frames_dataset, "normalize": _normalize_dataset}.get(name, _video_dataset)(before)
+    if name == "shard":
+        assert run(["frames", "--dataset-root", str(before), "--workers", "1", "--time-interval", "0.5"]) == 3
+    shutil.copytree(before, root)
+    status = run(command_line(name, root))
+    assert not leftovers(root)
+    return Case(name, root, contents(root), status)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Path -> content of every file; a folder has no content, and a slash behind its name.
+
+    Of the notes of a folder that part is left out which says what stood there before.
+    """
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        found[name + "/" * path.is_dir()] = b"" if path.is_dir() else path.read_bytes()
+        if path.name == "outputs.json":
+            notes = json.loads(found[name])
+            found[name] = json.dumps({of: _without_before(note) for of, note in notes.items()}, sort_keys=True).encode()
+    return found
+
+
+def leftovers(root: Path) -> list[str]:
+    """What a run left that it needed for itself alone."""
+    return [name for name in contents(root) if any(mark in name for mark in LEFTOVERS)]
+
+
+def half_written(case: Case) -> list[str]:
+    """What stands under a final name and is not what belongs there; hidden files are nobody's but the run's."""
+    return [
+        name
+        for name, content in contents(case.root).items()
+        if not any(part.startswith(".") and part != ".nv-meta" for part in name.split("/"))
+        and case.after.get(name) != content
+    ]
+
+
+def difference(case: Case) -> list[str]:
+    """Where a dataset is not what the undisturbed run makes of it."""
+    now = contents(case.root)
+    return sorted(name for name in {*now, *case.after} if now.get(name) != case.after.get(name))
+
+
+def _before(root: Path) -> Path:
+    return root.with_name(f"{root.name} before")
+
+
+def _without_before(note: Any) -> Any:
+    return {name: value for name, value in note.items() if name != "before"} if isinstance(note, dict) else note
+
+
+def _frames_dataset(root: Path) -> None:
+    """Videos in a folder, beside one another and in an archive; a damaged one; an entry that is none."""
+    for number, name in enumerate(["a.mp4", "a.mkv", "b.mp4"]):
+        write_clip(root / name, frames=20, rate=10, size=(64, 48), first=20 * number)
+    (root / "c.mp4").write_bytes((root / "b.mp4").read_bytes()[:900])
+    (root / "sub").mkdir()
+    with tarfile.open(root / "sub" / "more.tar", "w") as tar:
+        tar.add(root / "b.mp4", "d.mp4")
+    videos = ["a.mp4", "a.mkv", "b.mp4", "c.mp4", "sub/d.mp4"]
+    entries = [video_entry(video, id=video) for video in videos]
+    write_json(root / "train.json", [*entries, text_entry(1), {"id": "bad"}])
+
+
+def _normalize_dataset(root: Path) -> None:
+    entries = [text_entry(number, id=number) for number in range(20)]
+    write_json(root / "train.json", [*entries, {"id": "bad"}, {"id": 7, "image": "a.jpg", **text_entry(1)}])
+
+
+def _video_dataset(root: Path) -> None:
+    """Videos without frames, pictures, text, and an entry that is set aside."""
+    entries = [image_entry(name, id=name) for name in write_images(root, 5)]
+    for number in range(2):
+        name = write_clip(root / f"v{number}.mp4", frames=20, rate=10, size=(64, 48), first=20 * number).name
+        entries += [video_entry(name, id=f"{name}-{turn}") for turn in range(2)]
+    write_json(root / "dataset.json", [*entries, *(text_entry(number) for number in range(4)), {"id": "bad"}])
+    past = 1_700_000_000
+    for path in root.iterdir():
+        os.utime(path, (past, past))

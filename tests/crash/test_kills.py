@@ -1,0 +1,150 @@
+"""Real processes are killed at random moments and started again until they are done: the bytes of a quiet run.
+
+CRASHES is how many processes are killed in all (`make crash`: 100), SEED says at which moments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crash.forks import TESTS, TOOLKITS
+from crash.runs import COMMANDS, Case, contents, difference, half_written, make_case
+
+SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
+#: Processes that are killed, for each command and each kind of victim.
+KILLS = max(1, int(os.environ.get("CRASHES") or 20) // 10)
+#: Seconds within which the workers of a killed run are gone.
+_GRACE_SECONDS = 10
+_MARK = "MM2ENERGON_TEST_RUN"
+
+#: Of `normalize` there are no workers.
+VICTIMS = [
+    (name, victim)
+    for name in COMMANDS
+    for victim in ("run", "worker", "group")
+    if name != "normalize" or victim == "run"
+]
+
+
+@dataclass
+class Run:
+    """A process that runs a command with workers, and all that belongs to it."""
+
+    arguments: list[str]
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        path = f"{TESTS}{os.pathsep}{TOOLKITS}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "crash.command", *self.arguments],
+            env={**os.environ, "PYTHONPATH": path, _MARK: self.mark},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill(self, victim: str, chance: random.Random) -> bool:
+        """Kill the run, one of its workers, or all of them; whether there was one."""
+        if self.process.poll() is not None:
+            return False
+        if victim == "group":
+            os.killpg(self.process.pid, signal.SIGKILL)
+        elif victim == "run":
+            self.process.kill()
+        else:
+            workers = self._workers()
+            if not workers:
+                return False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+        return True
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end: exit status, and what it said of faults."""
+        _, error = self.process.communicate(timeout=300)
+        return self.process.returncode, error
+
+    def processes(self) -> Iterator[tuple[int, str]]:
+        """Number and command of each process that belongs to the run."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes():
+                    yield int(folder.name), (folder / "cmdline").read_bytes().decode()
+
+    def _workers(self) -> list[int]:
+        return [number for number, command in self.processes() if "spawn_main" in command]
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    """Each command undisturbed."""
+
+    def run(arguments: list[str]) -> int:
+        return Run(arguments).end()[0]
+
+    return {name: make_case(name, tmp_path_factory.mktemp("kills") / "data", run) for name in COMMANDS}
+
+
+@pytest.fixture(scope="module")
+def spans(cases: dict[str, Case]) -> dict[str, tuple[float, float]]:
+    """Seconds from the start of a run to its first trace on the disk, and to its end."""
+    return {name: _span(case) for name, case in cases.items()}
+
+
+def _span(case: Case) -> tuple[float, float]:
+    case.renew()
+    before = set(contents(case.root))
+    start = time.monotonic()
+    run = Run(case.arguments)
+    while set(contents(case.root)) == before and run.process.poll() is None:
+        time.sleep(0.005)
+    first = time.monotonic() - start
+    run.end()
+    return first, time.monotonic() - start
+
+
+@pytest.mark.parametrize(("name", "victim"), VICTIMS)
+def test_a_run_that_is_killed_again_and_again_gives_the_bytes_of_one_that_is_not(
+    cases: dict[str, Case], spans: dict[str, tuple[float, float]], name: str, victim: str
+) -> None:
+    case, (first, last) = cases[name], spans[name]
+    chance = random.Random(f"{SEED} {name} {victim}")
+    kills, moments = 0, []
+    case.renew()
+    while True:
+        run = Run(case.arguments)
+        if kills < KILLS:
+            moments.append(round(chance.uniform(0.8 * first, last), 3))
+            time.sleep(moments[-1])
+            kills += run.kill(victim, chance)
+        status, error = run.end()
+        about = f"SEED={SEED}: {name}, {victim} killed at {moments} s: {status}, {error}"
+        assert not half_written(case), about
+        _wait_for_its_workers(run, about)
+        if status == -signal.SIGKILL:
+            continue
+        assert status == case.status, about
+        assert not difference(case), f"{about}\n{difference(case)}"
+        if kills >= KILLS:
+            return
+        case.renew()
+
+
+def _wait_for_its_workers(run: Run, about: str) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while list(run.processes()):
+        assert time.monotonic() < deadline, f"still alive: {list(run.processes())}: {about}"
+        time.sleep(0.01)
