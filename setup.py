@@ -18,7 +18,6 @@ CORE = [
     "pyyaml>=6",
     "webdataset>=0.2.100",
     "opencv-python-headless>=4.8",
-    "pebble>=5.0.3",
 ]
 EXTRAS = {
     "energon": ["torch>=2.4", "megatron-energon[av_decode]>=7"],

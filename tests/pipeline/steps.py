@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm2energon.errors import MediaError
+from mm2energon.video.workplace import work_folder
 
 _LEAKED = []
 
@@ -52,6 +53,16 @@ def step(item):
     return item * 2
 
 
-def fail_to_start(_memory_bytes, _module):
+def die_at_work(unit):
+    """What a decoder does that crashes, or (b.mp4) hangs and cannot be told to stop."""
+    with work_folder(unit.root / unit.video) as folder:
+        (folder / "000001.jpg").write_bytes(b"half")
+        if unit.video == "b.mp4":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600)
+        os._exit(9)
+
+
+def fail_to_start(_connection, _memory_bytes, _module):
     """What a worker does that cannot start."""
     os._exit(3)

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 import pytest
 from media import read_number, write_clip
 from mm2energon.pipeline import extract as extract_module
+from mm2energon.pipeline import pool
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits, Outcome
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.pack import Packs
 from mm2energon.video.sampling import Sampling
 
+from pipeline import steps
 from pipeline.making import unprivileged
 
 
@@ -50,6 +52,16 @@ def test_an_error_of_a_decoder_that_nobody_foresaw_costs_one_video(tmp_path, mon
     monkeypatch.setattr(extract_module, "extract_frames", fail)
     bad, good = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(0))
     assert bad.error.code == "unreadable-video" and kind.__name__ in str(bad.error) and good.frames == 2
+
+
+def test_a_video_whose_decoder_crashes_or_hangs_leaves_nothing_half_done(tmp_path, monkeypatch):
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr(extract_module, "_extract", steps.die_at_work)
+    monkeypatch.setattr(pool, "_GRACE_SECONDS", 0.1)
+    found = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(2, seconds=1))
+    assert [one.error.code for one in found] == ["worker-died", "video-timeout"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
 
 
 def test_a_folder_that_is_not_ours_to_write_to_costs_its_videos_alone(open_folder):

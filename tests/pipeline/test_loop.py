@@ -92,7 +92,7 @@ def test_items_are_taken_as_they_are_needed():
 @pytest.mark.parametrize("item", ["cannot load", "breaks the pool"])
 def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
     if item == "breaks the pool":
-        monkeypatch.setattr(pool, "_start_worker", steps.fail_to_start)
+        monkeypatch.setattr(pool, "serve", steps.fail_to_start)
     with pytest.raises(ToolkitError, match="run the same command again") as error:
         list(run_each(step, [1, item, 2] * 20, workers=1))
     assert "\n" not in str(error.value)

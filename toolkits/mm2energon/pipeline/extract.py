@@ -14,9 +14,13 @@ from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
 from mm2energon.video.pack import Packs, pack_frames
+from mm2energon.video.workplace import sweep_leftovers
 
 #: What a decoder may come up with in a file that nobody foresaw: it costs one video, as a crash of its process does.
 _UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+#: Codes of videos whose worker could not clean up after itself.
+_KILLED = frozenset({"video-timeout", "worker-died"})
 
 #: What costs one video, whose folder may be the only such one; that the disk is full concerns all.
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -86,6 +90,8 @@ def extract_all(
     for outcome in run_each(_extract, map(unit, sizes), workers=workers, limits=extraction.limits):
         frames, spent = outcome.result or (0, {})
         bar.update(1, frames=frames, MB=sizes[outcome.item.video] / 1e6)
+        if outcome.error is not None and outcome.error.code in _KILLED:
+            sweep_leftovers(root / outcome.item.video)
         yield Extracted(outcome.item.video, frames=frames, error=outcome.error, spent=spent)
     bar.close()
 

@@ -1,93 +1,263 @@
-"""Workers: processes that a step runs in, which are killed where an item makes them crash, hang or eat memory."""
+"""Workers: processes that a step runs in, which are killed where an item makes them crash, hang or eat memory.
+
+Each worker has a pipe of its own and one item at a time, so that there is nothing that one could leave locked, or half
+read, for the others: a worker may be killed at any moment, and it is known which item it was at.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import multiprocessing
-import os
+import pickle
 import signal
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeout
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
-
-from pebble import ProcessExpired, ProcessPool
+from multiprocessing.connection import wait
+from typing import Any, Generic
 
 from mm2energon.errors import MediaError, SampleError, ToolkitError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
+from mm2energon.pipeline.worker import OUT_OF_MEMORY, STOPPED, Answer, serve
 
-#: Items given to each worker ahead of time: enough to keep it busy, few enough to keep memory flat.
+#: Items under way for each worker: enough to keep it busy behind a long one, few enough to keep memory flat.
 _AHEAD = 4
 #: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
 _ITEMS_OF_A_WORKER = 500
-_OUT_OF_MEMORY = 137
-_ORPHANED = 1
-#: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule.
+#: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule; and how
+#: often a worker is started anew that does not come to life.
 _ATTEMPTS = 3
-#: Memory that a worker keeps rather than giving it back to the system.
-_KEPT_BYTES = 64 << 20
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, STOPPED)
+#: Seconds that a worker has to clean up.
+_GRACE_SECONDS = 3.0
 
 
 def run_in_workers(
     step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits
 ) -> Iterator[Outcome[Item, Result]]:
     """As `run_each`, in that many processes."""
-    source = iter(items)
-    begun: deque[Item] = deque()
-    failures = 0
-    while True:
+    crew: _Crew[Item, Result] = _Crew(step, workers, limits)
+    try:
+        yield from crew.run(iter(items))
+    except BaseException:
+        crew.stop()
+        raise
+    crew.dismiss()
+
+
+@dataclass(eq=False)
+class _Task(Generic[Item, Result]):
+    """An item under way."""
+
+    item: Item
+    attempts: int = 0
+    outcome: Outcome[Item, Result] | None = None
+    #: What ends the run when the turn of the item comes.
+    fault: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.outcome is not None or self.fault is not None
+
+
+class _Worker:
+    """A process, the pipe to it, and the task that it is at."""
+
+    def __init__(self, limits: Limits, module: str) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=serve, args=(theirs, limits.memory_bytes, module), daemon=True)
         try:
-            for outcome in _in_one_pool(step, source, begun, workers=workers, limits=limits):
-                failures = 0
-                yield outcome
+            with _without_interrupts():
+                self.process.start()
+        except (OSError, EOFError) as error:
+            raise _no_workers(f"{type(error).__name__}: {error}") from error
+        theirs.close()
+        self.task: _Task[Any, Any] | None = None
+        self.is_ready = False
+        self.items = 0
+        self._seconds = limits.seconds
+        #: Time by which the task has to be done.
+        self.deadline: float | None = None
+
+    def give(self, step: Callable[[Any], Any], task: _Task[Any, Any]) -> bool:
+        """Send the task; False when nobody takes it."""
+        try:
+            self.pipe.send_bytes(pickle.dumps((step, task.item)))
+        except OSError:
+            return False
+        self.task = task
+        self.begin()
+        return True
+
+    def begin(self) -> None:
+        """Let the time of the task run, once the worker is at it."""
+        if self.is_ready and self._seconds is not None:
+            self.deadline = time.monotonic() + self._seconds
+
+    def end(self, grace_seconds: float | None = None) -> int:
+        """Wait for the end of the process, for so long; its exit status."""
+        self.pipe.close()
+        self.process.join(_GRACE_SECONDS if grace_seconds is None else grace_seconds)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        return self.process.exitcode or 0
+
+
+class _Crew(Generic[Item, Result]):
+    """The workers of a run, and the tasks that are under way."""
+
+    def __init__(self, step: Callable[[Item], Result], count: int, limits: Limits) -> None:
+        self._step, self._count, self._limits = step, count, limits
+        self._workers: list[_Worker] = []
+        #: In the order of the items; the first is the next to be given back.
+        self._begun: deque[_Task[Item, Result]] = deque()
+        #: Those of them that no worker is at.
+        self._waiting: deque[_Task[Item, Result]] = deque()
+        self._failed_starts = 0
+
+    def run(self, items: Iterator[Item]) -> Iterator[Outcome[Item, Result]]:
+        """The outcomes, in the order of the items.
+
+        Raises:
+            ToolkitError: no worker comes to life.
+        """
+        while True:
+            for item in islice(items, self._count * _AHEAD - len(self._begun)):
+                self._begun.append(_Task(item))
+                self._waiting.append(self._begun[-1])
+            if not self._begun:
+                return
+            self._give_out()
+            if not self._begun[0].is_done:
+                self._listen()
+                continue
+            task = self._begun.popleft()
+            if task.fault is not None:
+                raise task.fault
+            if task.outcome is not None:
+                yield task.outcome
+
+    def stop(self) -> None:
+        """End the workers, whatever they are at."""
+        for worker in self._workers:
+            worker.process.terminate()
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Send home the workers, which have nothing more to do."""
+        for worker in self._workers:
+            worker.pipe.close()
+        until = time.monotonic() + _GRACE_SECONDS
+        for worker in self._workers:
+            worker.end(max(0.0, until - time.monotonic()))
+        self._workers.clear()
+
+    def _give_out(self) -> None:
+        """Give the waiting tasks to workers that are free."""
+        while self._waiting:
+            worker = next((worker for worker in self._workers if worker.task is None), None)
+            if worker is None:
+                if len(self._workers) == self._count:
+                    return
+                worker = _Worker(self._limits, self._step.__module__)
+                self._workers.append(worker)
+            if worker.give(self._step, self._waiting[0]):
+                self._waiting.popleft()
+            else:
+                self._bury(worker)
+
+    def _listen(self) -> None:
+        """Wait until a worker has something to say, or has had its time."""
+        busy = [worker for worker in self._workers if worker.task is not None]
+        until = min((worker.deadline for worker in busy if worker.deadline is not None), default=None)
+        told = wait([worker.pipe for worker in busy], None if until is None else max(0.0, until - time.monotonic()))
+        for worker in busy:
+            if worker.pipe in told:
+                self._hear(worker)
+            elif worker.deadline is not None and time.monotonic() >= worker.deadline:
+                self._give_up(worker)
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            answer: Answer | None = worker.pipe.recv()
+        except (EOFError, OSError):  # it is dead, or was killed while it spoke
+            self._bury(worker)
             return
-        except BrokenProcessPool as error:  # workers were killed while they waited for something to do
-            failures += 1
-            if failures == _ATTEMPTS:
-                raise _broken_pool(error) from error
+        if answer is None:
+            worker.is_ready = True
+            worker.begin()
+            return
+        self._failed_starts = 0
+        if worker.task is not None:
+            _note(worker.task, answer)
+        worker.task, worker.deadline = None, None
+        worker.items += 1
+        if worker.items == _ITEMS_OF_A_WORKER:
+            self._workers.remove(worker)
+            worker.end()
+
+    def _give_up(self, worker: _Worker) -> None:
+        """End a worker that takes too long."""
+        self._workers.remove(worker)
+        worker.process.terminate()
+        worker.end()
+        if worker.task is not None:
+            message = f"{worker.task.item}: took longer than {self._limits.seconds:g} s; "
+            message += "raise --video-timeout, or take it out"
+            worker.task.outcome = Outcome(worker.task.item, error=MediaError(message, "video-timeout"))
+
+    def _bury(self, worker: _Worker) -> None:
+        """Let go of a dead worker; its task is begun again where that may help."""
+        self._workers.remove(worker)
+        status, task = worker.end(), worker.task
+        if task is None or not worker.is_ready:  # it never came to the task
+            self._failed_starts += 1
+            if self._failed_starts == _ATTEMPTS:
+                raise _no_workers(_shown(status))
+            if task is not None:
+                self._waiting.appendleft(task)
+            return
+        task.attempts += 1
+        if status in _FROM_OUTSIDE and task.attempts < _ATTEMPTS:
+            self._waiting.appendleft(task)
+            return
+        message = f"{task.item}: the process that worked on it died ({_shown(status)}): "
+        message += "a damaged file, or too little memory"
+        task.outcome = Outcome(task.item, error=MediaError(message, "worker-died"))
 
 
-def _in_one_pool(
-    step: Callable[[Item], Result], source: Iterator[Item], begun: deque[Item], *, workers: int, limits: Limits
-) -> Iterator[Outcome[Item, Result]]:
-    """As `run_in_workers`, until the pool breaks.
+def _note(task: _Task[Any, Any], answer: Answer) -> None:
+    if answer.error is None:
+        task.outcome = Outcome(task.item, result=answer.result)
+    elif isinstance(answer.error, SampleError):
+        task.outcome = Outcome(task.item, error=answer.error)
+    else:
+        fault = answer.error
+        if isinstance(fault, ImportError):
+            fault = _no_workers(f"{type(fault).__name__}: {fault}")
+        fault.__cause__ = _InWorkerError(answer.trace)
+        task.fault = fault
 
-    Args:
-        begun: items that were given to workers and have no outcome yet, those of a broken pool first.
 
-    Raises:
-        BrokenProcessPool: it did.
-    """
-    with ProcessPool(
-        max_workers=workers,
-        max_tasks=_ITEMS_OF_A_WORKER,
-        context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(limits.memory_bytes, step.__module__),
-    ) as pool:
-        try:
-            begun.extend(islice(source, max(0, workers * _AHEAD - len(begun))))
-            with _without_interrupts():  # the pool starts with its first item
-                futures = deque(_schedule(pool, step, item, limits) for item in begun)
-            while begun:
-                item, future = begun[0], futures.popleft()
-                for _ in range(_ATTEMPTS - 1):
-                    if _was_killed(future):
-                        future = _schedule(pool, step, item, limits)
-                outcome: Outcome[Item, Result] = _collect(item, future, limits)
-                for following in islice(source, 1):
-                    begun.append(following)
-                    futures.append(_schedule(pool, step, following, limits))
-                begun.popleft()
-                yield outcome
-        except BaseException:
-            pool.stop()  # type: ignore[no-untyped-call]
-            raise
+class _InWorkerError(Exception):
+    """Where an error was raised in a worker, for whoever has to find it."""
+
+
+def _shown(status: int) -> str:
+    if status == OUT_OF_MEMORY:
+        return "out of memory"
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _no_workers(why: str) -> ToolkitError:
+    return ToolkitError(
+        f"worker processes: cannot start, or do not live ({why}); "
+        "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
+    )
 
 
 @contextmanager
@@ -102,86 +272,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _schedule(pool: ProcessPool, step: Callable[[Item], Result], item: Item, limits: Limits) -> Any:
-    try:
-        return pool.schedule(_step_or_die, args=(step, item), timeout=limits.seconds)
-    except RuntimeError as error:  # also the BrokenProcessPool of a worker that could not be started
-        raise BrokenProcessPool(str(error)) from error
-
-
-def _broken_pool(error: BaseException) -> ToolkitError:
-    return ToolkitError(
-        f"worker processes: cannot start, or do not live ({type(error).__name__}: {error}); "
-        "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
-    )
-
-
-def _was_killed(future: Any) -> bool:
-    """Whether the worker of an item was killed from outside: by a person, or by a system that ran out of memory."""
-    error = future.exception()
-    return isinstance(error, ProcessExpired) and error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
-
-
-def _collect(item: Item, future: Any, limits: Limits) -> Outcome[Item, Result]:
-    try:
-        return Outcome(item, result=future.result())
-    except SampleError as error:
-        return Outcome(item, error=error)
-    except FutureTimeout:
-        message = f"{item}: took longer than {limits.seconds:g} s; raise --video-timeout, or take it out"
-        return Outcome(item, error=MediaError(message, "video-timeout"))
-    except ProcessExpired as error:
-        why = "out of memory" if error.exitcode == _OUT_OF_MEMORY else error
-        message = f"{item}: the process that worked on it died ({why}): a damaged file, or too little memory"
-        return Outcome(item, error=MediaError(message, "worker-died"))
-    except ImportError as error:
-        raise _broken_pool(error) from error
-
-
-def _step_or_die(step: Callable[[Item], Result], item: Item) -> Result:
-    """Run the step in a worker; one that has no memory left ends, for its next item would find none either."""
-    try:
-        return step(item)
-    except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
-
-
-def _start_worker(memory_bytes: int | None, module: str) -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    _keep_freed_memory()
-    _limit_memory(memory_bytes)
-    # With its first item a worker would import the step under the lock that all workers share: one after another, and
-    # for a minute none where it is killed just then.
-    with suppress(ImportError):  # the item says so
-        importlib.import_module(module)
-
-
-def _limit_memory(memory_bytes: int | None) -> None:
-    if memory_bytes is None:
-        return
-    with suppress(ImportError, ValueError, OSError):  # no such limit on Windows, nor where a lower one stands already
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-
-
-def _die_with_parent() -> None:
-    """End this worker at once when the run that it works for is no more: the next run may be at the same files."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(_ORPHANED)
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep some of what is freed, for the next frame or file, instead of giving it back each time.
-
-    This saves the clearing of fresh pages: a tenth of the time of JPEG encoding. Numbers: `man 3 mallopt`.
-    """
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8
-    with suppress(OSError, AttributeError, TypeError):  # another C library than GNU's
-        library = ctypes.CDLL(None)
-        library.mallopt(trim_threshold, _KEPT_BYTES)
-        library.mallopt(mmap_threshold, _KEPT_BYTES // 2)
-        library.mallopt(arena_max, 2)  # each thread's own would count 64 MB against the limit of memory

@@ -56,16 +56,20 @@ def work_folder(video: Path) -> Iterator[Path]:
             lock.leave(with_folder=True)
 
 
-def sweep_leftovers(video: Path, place: Place) -> None:
-    """Remove what a process left that died after the last of its work; nothing when one is alive there."""
+def sweep_leftovers(video: Path, place: Place | None = None) -> None:
+    """Remove what a process left that died at its work; nothing when one is alive there.
+
+    Args:
+        place: of the frames, when all of them are there: the mark of unfinished ones goes, too.
+    """
     hall = _hall(video)
-    if not hall.is_dir() and not place.mark.exists():
+    if not hall.is_dir() and (place is None or not place.mark.exists()):
         return
     with suppress(OSError):  # a folder that is not ours to write: the frames are as good
         lock = LockFile.enter(hall / _LOCK_NAME, wait=False)
         try:
             _sweep(hall, lock)
-            if lock.held:
+            if lock.held and place is not None:
                 place.mark.unlink(missing_ok=True)
         finally:
             lock.leave(with_folder=True)
