@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -270,11 +271,15 @@ def test_a_damaged_archive_does_not_keep_others_from_being_unpacked(tmp_path):
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    write_tar(tmp_path / "v.tar.gz", [("a.mp4", bytes(50_000_000))])
-    monkeypatch.setattr(archives, "_MAX_RATIO", 10)
+    write_tar(tmp_path / "v.tar.gz", [("a.mp4", CLIPS[0][1]), ("b.mp4", bytes(50_000_000))])
+    free = shutil.disk_usage(tmp_path)._replace(free=120 << 20)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: free)
     (report,) = unpack_all(tmp_path)
-    assert "unpacks to more" in report.refused[0]
-    assert list(files_below(tmp_path)) == ["v.tar.gz"]
+    assert "make room" in report.refused[0]
+    assert sorted(files_below(tmp_path)) == ["a.mp4", "v.tar.gz"]
+    monkeypatch.undo()
+    (report,) = unpack_all(tmp_path)
+    assert report.refused == [] and (tmp_path / "b.mp4").stat().st_size == 50_000_000
 
 
 def test_shards_are_no_archives_of_videos(tmp_path):

@@ -6,50 +6,32 @@ refused, and so is an archive that would grow beyond the limits. A file that is 
 
 from __future__ import annotations
 
-import bz2
 import errno
-import gzip
-import lzma
 import os
-import re
 import shutil
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
+from mm2energon.pipeline.archive_member import ArchiveError, DishonestArchiveError, Member, MemberError, NoRoomError
+from mm2energon.pipeline.archive_stream import MOST_RATIO, decompressed
+from mm2energon.pipeline.archive_tar import tar_members
+from mm2energon.pipeline.archive_zip import zip_members
+from mm2energon.pipeline.box import Box, safe_parts
 from mm2energon.pipeline.ledger import STATE_FOLDER, note, read_ledger
-from mm2energon.storage import write_whole
 
 _SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _MAX_MEMBERS = 5_000_000
 _MAX_BYTES = 20 << 40
-#: A member that grows by more than this is a bomb; videos and pictures hardly shrink at all.
-_MAX_RATIO = 1000
 _FREE_BYTES = 100 << 20
-_MAX_NAME_BYTES = 255
 #: Folders below the root in which archives are looked for: that of a split, and those in it.
 _DEPTH = 2
 #: Times that archives are looked for: archives may come out of archives.
 _ROUNDS = 3
-#: Refused members that are kept by name.
-_SHOWN = 20
-#: What the standard library raises on an archive that is cut off, altered, or of another kind than its name says;
-#: gzip and bz2 say it by an OSError without a number.
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-)
+#: Refused members that are kept by name, and characters of each.
+_SHOWN, _SHOWN_CHARACTERS = 20, 300
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 
 @dataclass
@@ -63,31 +45,49 @@ class Unpacked:
     refused_count: int = 0
     already_done: bool = False
 
-    def refuse(self, what: str) -> None:
-        """Note a member that is not taken."""
+    def refuse(self, name: str, why: str) -> None:
+        """Note a member, or the archive, that is not taken."""
         self.refused_count += 1
         if len(self.refused) < _SHOWN:
-            self.refused.append(what)
+            shown = name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}..."
+            self.refused.append(f"{shown}: {why}")
 
 
 def unpack_all(root: Path) -> Iterator[Unpacked]:
     """Unpack each archive of the root, of its split folders and of the folders in them, unless it is done.
 
-    So are archives that come out of archives, some rounds deep.
+    So are archives that come out of archives, some rounds deep; these share what the first may unpack to.
+
     """
+    root = root.resolve()
     seen: set[Path] = set()
-    for _ in range(_ROUNDS):
+    budget = _Budget()
+    for turn in range(_ROUNDS):
         fresh = [archive for archive in _archives(root) if archive not in seen]
+        if turn == 0:
+            budget.left = sum(_most_bytes(archive) for archive in fresh)
         for archive in fresh:
-            yield _unpack_once(archive, root)
+            yield _unpack_once(archive, root, budget)
         seen.update(fresh)
         if not fresh:
             return
     for archive in _archives(root):
         if archive not in seen:
             report = Unpacked(archive.relative_to(root).as_posix())
-            report.refuse(f"{report.name}: came out of archives in archives; run the command again to unpack it too")
+            report.refuse(report.name, "came out of archives in archives; run the command again to unpack it too")
             yield report
+
+
+@dataclass
+class _Budget:
+    """Bytes that all archives of a run may still write."""
+
+    left: int = 0
+
+
+def _most_bytes(archive: Path) -> int:
+    """What an honest archive unpacks to, at most."""
+    return min(_MAX_BYTES, archive.stat().st_size * MOST_RATIO)
 
 
 def _archives(root: Path) -> list[Path]:
@@ -120,7 +120,7 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and not path.with_name(f"{path.name}.idx").exists()
 
 
-def _unpack_once(archive: Path, root: Path) -> Unpacked:
+def _unpack_once(archive: Path, root: Path, budget: _Budget) -> Unpacked:
     stat = archive.stat()
     mark = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     report = Unpacked(archive.relative_to(root).as_posix())
@@ -129,140 +129,104 @@ def _unpack_once(archive: Path, root: Path) -> Unpacked:
         report.already_done = True
         report.refused, report.refused_count = list(known.get("refused", [])), known.get("refused_count", 0)
         return report
+    if not archive.resolve().is_relative_to(root):
+        report.refuse(report.name, "is a link out of the dataset root; put the archive itself there")
+        return report
     try:
-        unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
-        unpack(archive, report)
+        _unpack(archive, report, budget)
         note(archive.parent, archive.name, {**mark, "refused": report.refused, "refused_count": report.refused_count})
-    except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno in _NOT_ALLOWED:
-            report.refuse(f"{report.name}: cannot be read, or not be unpacked there ({error.strerror})")
-        elif isinstance(error, OSError) and error.errno is not None:
+    except NoRoomError as error:
+        report.refuse(report.name, f"{error}; make room, and run the same command again to go on")
+    except DishonestArchiveError as error:
+        report.refuse(report.name, f"is damaged, or dishonest ({error}); nothing of it was kept; fetch it again")
+    except ArchiveError as error:
+        report.refuse(report.name, f"is damaged, or no archive ({error}); fetch it again")
+    except OSError as error:
+        if error.errno not in _NOT_ALLOWED:
             raise  # the disk's fault, not the archive's
-        else:
-            report.refuse(f"{report.name}: is damaged, or no archive ({error}); fetch it again")
-    except _TooBigError as error:
-        report.refuse(f"{report.name}: {error}")
+        report.refuse(report.name, f"cannot be read, or not be unpacked there ({error.strerror})")
     return report  # a refused archive is not marked as done: a mended one is tried again
 
 
-class _TooBigError(Exception):
-    pass
-
-
-def _unpack_tar(archive: Path, report: Unpacked) -> None:
-    """Unpack what is sound: of a tar that is cut off the files before the cut, of one whose checksum is wrong none."""
-    taken: list[Path] = []
+def _unpack(archive: Path, report: Unpacked, budget: _Budget) -> None:
+    """Unpack what is sound: of an archive that is cut off the files before the cut, of a dishonest one none."""
+    box, room = Box(archive.parent), _Room(archive, budget)
+    taken: list[tuple[str, ...]] = []
     try:
-        _read_tar(archive, report, taken)
-    except (*_DAMAGED, OSError) as error:
-        if not isinstance(error, EOFError) and "unexpected end" not in str(error):
-            for path in taken:
-                path.unlink(missing_ok=True)
-            report.files = 0
+        with _members(archive) as members:
+            for member in members:
+                room.count()
+                try:
+                    if parts := _take(member, box, room):
+                        taken.append(parts)
+                except MemberError as error:
+                    report.refuse(member.name, str(error))
+    except DishonestArchiveError:
+        for parts in taken:
+            box.remove(parts)
+        taken.clear()
         raise
+    finally:
+        report.files = len(taken)
+        box.close()
 
 
-def _read_tar(archive: Path, report: Unpacked, taken: list[Path]) -> None:
-    room = _Room(archive)
-    with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            if member.isdir():
-                continue
-            source = tar.extractfile(member) if member.isreg() else None
-            if source is None:
-                report.refuse(f"{member.name}: not a regular file")
-            elif target := _take(source, member.name, member.size, archive.parent, room, report):
-                taken.append(target)
-        goes_on = False
-        while block := stream.read(1 << 20):  # to its very end, where the checksum stands
-            goes_on = goes_on or bool(block.strip(b"\0"))
-    if goes_on:  # tarfile takes a header that it cannot read for the end
-        raise EOFError("what follows its last readable member is no member")
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[Member]]:
+    if archive.name.lower().endswith(".zip"):
+        with archive.open("rb") as file:
+            yield zip_members(file, most_bytes=_most_bytes(archive))
+    else:
+        with decompressed(archive) as stream:
+            yield tar_members(stream)
 
 
-def _decompressed(archive: Path) -> IO[bytes]:
-    """The bytes of a tar, whatever it was compressed with (its name may say otherwise)."""
-    with archive.open("rb") as file:
-        head = file.read(8)
-    opened = next((opened for magic, opened in _COMPRESSIONS.items() if head.startswith(magic)), Path.open)
-    stream: IO[bytes] = opened(archive, "rb")
-    return stream
+def _take(member: Member, box: Box, room: _Room) -> tuple[str, ...] | None:
+    """Write a member into its place; None when it is there already.
 
-
-def _unpack_zip(archive: Path, report: Unpacked) -> None:
-    room = _Room(archive)
-    with zipfile.ZipFile(archive) as container:
-        for member in container.infolist():
-            kind = member.external_attr >> 28  # the high bits of a Unix mode; 0 where the writer set none
-            if member.is_dir():
-                continue
-            if kind not in (0, 8) or member.flag_bits & 1:
-                report.refuse(f"{member.filename}: not a regular file, or encrypted")
-                continue
-            with container.open(member) as source:
-                _take(source, member.filename, member.file_size, archive.parent, room, report)
+    Raises:
+        MemberError: it is not taken.
+        ArchiveError: there is no room for it, or the archive ends in it.
+    """
+    if member.refused:
+        raise MemberError(member.refused)
+    parts = safe_parts(member.name)
+    room.take(member.size)
+    return parts if box.put(parts, member.size, member.blocks) else None
 
 
 class _Room:
     """How much an archive may still write."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, budget: _Budget) -> None:
         self._members = 0
-        self._left = min(
-            _MAX_BYTES,
-            archive.stat().st_size * _MAX_RATIO,
-            max(0, shutil.disk_usage(archive.parent).free - _FREE_BYTES),
-        )
+        self._budget = budget
+        self._left = _most_bytes(archive)
+        self._disk_left = max(0, shutil.disk_usage(archive.parent).free - _FREE_BYTES)
 
-    def take(self, size: int) -> None:
-        """Book one member.
+    def count(self) -> None:
+        """Count one member, taken or not.
 
         Raises:
-            _TooBigError: the archive would write too much.
+            DishonestArchiveError: there are too many.
         """
         self._members += 1
+        if self._members > _MAX_MEMBERS:
+            raise DishonestArchiveError(f"it holds more than {_MAX_MEMBERS} members")
+
+    def take(self, size: int) -> None:
+        """Book the content of one member.
+
+        Raises:
+            DishonestArchiveError: the archive would write too much.
+            NoRoomError: the disk has none for it.
+        """
         self._left -= size
-        if self._left < 0 or self._members > _MAX_MEMBERS:
-            raise _TooBigError("unpacks to more than the disk, or any honest archive of its size, holds")
-
-
-def _take(source: IO[bytes], name: str, size: int, folder: Path, room: _Room, report: Unpacked) -> Path | None:
-    target = _target(name, folder)
-    if target is None:
-        report.refuse(f"{name}: leaves its folder, or is no file name")
-        return None
-    if any(above.exists() and not above.is_dir() for above in target.parents):
-        report.refuse(f"{name}: a file has the name of its folder")
-        return None
-    if target.exists():
-        if not target.is_file() or target.stat().st_size != size:
-            report.refuse(f"{name}: another file of that name is there; remove it to have the one in the archive")
-        return None
-    room.take(size)
-    with write_whole(target) as file:
-        copied = _copy(source, file, size)
-    if copied != size:
-        target.unlink()
-        raise EOFError("cut off")
-    report.files += 1
-    return target
-
-
-def _copy(source: IO[bytes], file: IO[bytes], size: int) -> int:
-    copied = 0
-    while copied < size and (block := source.read(min(1 << 20, size - copied))):
-        copied += file.write(block)
-    return copied
-
-
-def _target(name: str, folder: Path) -> Path | None:
-    """Where a member goes, or None when that is not below `folder` (links that are already there are followed)."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0].startswith("/") or re.match(r"[A-Za-z]:", parts[0]) or "\0" in name:
-        return None
-    if any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in parts):
-        return None
-    target = folder.joinpath(*parts)
-    if STATE_FOLDER in parts or not target.parent.resolve().is_relative_to(folder.resolve()) or target.is_symlink():
-        return None
-    return target
+        self._budget.left -= size
+        self._disk_left -= size
+        if min(self._left, self._budget.left) < 0:
+            raise DishonestArchiveError(
+                f"it unpacks to more than {MOST_RATIO} times its size, as no honest archive does"
+            )
+        if self._disk_left < 0:
+            raise NoRoomError("unpacks to more than the disk has room for")
