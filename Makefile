@@ -19,6 +19,11 @@ CRASHES ?= 100
 crash: tools $(VENV)/dev.stamp
 	CRASHES=$(CRASHES) SEED=$(SEED) $(BIN)/python -m pytest -q tests/crash tests/crash/long_runs.py
 
+# Bytes that nobody would write, for all that reads bytes of others; FUZZ_SECONDS in all, findings in .fuzz/found.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/fuzz.stamp
+	PYTHONPATH=toolkits $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
+
 # QUICK=1: less data, each contender once, a few minutes instead of hours; the tables are printed, and not kept.
 bench: tools $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
@@ -56,6 +61,10 @@ $(VENV)/dev.stamp: $(VENV)/torch.stamp setup.py
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp setup.py
 	@$(PIP) -e '.[dev,bench]'
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp setup.py
+	@$(PIP) -e '.[dev,fuzz]'
 	@touch $@
 
 # The tests measure against ffmpeg and ffprobe; the product itself needs neither.

@@ -39,6 +39,9 @@ EXTRAS["dev"] = [
 # another Python has it, TORCHCODEC_PYTHON names that one.
 EXTRAS["bench"] = [*EXTRAS["all"], "ijson>=3.2"]
 
+# What `make fuzz` is guided by; elsewhere it goes without.
+EXTRAS["fuzz"] = ["atheris>=3; sys_platform == 'linux' and python_version >= '3.11' and python_version < '3.14'"]
+
 
 def version() -> str:
     """The version, from its one place, without importing the package."""

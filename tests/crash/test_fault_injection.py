@@ -17,12 +17,11 @@ import pytest
 
 from crash.faults import Fault
 from crash.forks import Forks
-from crash.runs import COMMANDS, Case, difference, half_written, make_case
+from crash.runs import COMMANDS, SEED, Case, difference, half_written, make_case
 
 KINDS = ("ENOSPC", "EIO", "EACCES", "KILL", "POWER")
-SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
 #: Calls that fail, of each kind and command; all of them when CRASHES is set.
-SAMPLED = 10
+SAMPLED = 6
 #: How much a disk has room for: next to nothing, and a little more each time.
 ROOM_KILOBYTES = range(0, 200, 4) if os.environ.get("CRASHES") else (0, 8, 40, 100, 152, 168)
 

@@ -20,9 +20,8 @@ from pathlib import Path
 import pytest
 
 from crash.forks import TESTS, TOOLKITS
-from crash.runs import COMMANDS, Case, difference, half_written, make_case
+from crash.runs import COMMANDS, SEED, Case, difference, half_written, make_case
 
-SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
 #: Processes that are killed, for each command and each kind of victim.
 KILLS = max(1, int(os.environ.get("CRASHES") or 20) // 10)
 #: Seconds within which the workers of a killed run are gone.
@@ -88,32 +87,37 @@ class Run:
         return [number for number, command in self.processes() if "spawn_main" in command]
 
 
+@dataclass(frozen=True)
+class Quiet:
+    """A command undisturbed: its case, and seconds from its start to its first trace on the disk, and to its end."""
+
+    case: Case
+    first: float
+    last: float
+
+
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Quiet]:
     """Each command undisturbed."""
+    return {name: _undisturbed(name, tmp_path_factory.mktemp("kills") / "data") for name in COMMANDS}
+
+
+def _undisturbed(name: str, root: Path) -> Quiet:
+    spans = []
 
     def run(arguments: list[str]) -> int:
-        return Run(arguments).end()[0]
+        before, start, first = _names(root.parent), time.monotonic(), None
+        process = Run(arguments)
+        while process.process.poll() is None:
+            if first is None and _names(root.parent) != before:
+                first = time.monotonic() - start
+            time.sleep(0.005)
+        last = time.monotonic() - start
+        spans.append((last if first is None else first, last))
+        return process.end()[0]
 
-    return {name: make_case(name, tmp_path_factory.mktemp("kills") / "data", run) for name in COMMANDS}
-
-
-@pytest.fixture(scope="module")
-def spans(cases: dict[str, Case]) -> dict[str, tuple[float, float]]:
-    """Seconds from the start of a run to its first trace on the disk, and to its end."""
-    return {name: _span(case) for name, case in cases.items()}
-
-
-def _span(case: Case) -> tuple[float, float]:
-    case.renew()
-    before = _names(case.root)
-    start = time.monotonic()
-    run = Run(case.arguments)
-    while _names(case.root) == before and run.process.poll() is None:
-        time.sleep(0.005)
-    first = time.monotonic() - start
-    run.end()
-    return first, time.monotonic() - start
+    case = make_case(name, root, run)
+    return Quiet(case, *spans[-1])
 
 
 def _names(root: Path) -> set[str]:
@@ -123,9 +127,9 @@ def _names(root: Path) -> set[str]:
 
 @pytest.mark.parametrize(("name", "victim"), VICTIMS)
 def test_a_run_that_is_killed_again_and_again_gives_the_bytes_of_one_that_is_not(
-    cases: dict[str, Case], spans: dict[str, tuple[float, float]], name: str, victim: str
+    quiet: dict[str, Quiet], name: str, victim: str
 ) -> None:
-    case, (first, last) = cases[name], spans[name]
+    case, first, last = quiet[name].case, quiet[name].first, quiet[name].last
     chance = random.Random(f"{SEED} {name} {victim}")
     kills, moments = 0, []
     case.renew()

@@ -103,7 +103,7 @@ def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames
         folder=place.folder,
         names=names,
         fps=fps,
-        times=tuple(map(float, times)),
+        times=_read_times(place.sidecar, times),
         width=_side(sidecar, "width"),
         height=_side(sidecar, "height"),
         sidecar=place.sidecar,
@@ -181,6 +181,16 @@ def _read_fps(path: Path, sidecar: object) -> float:
             "bad-sidecar",
         ) from error
     return fps
+
+
+def _read_times(path: Path, times: list[Any]) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, times))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MediaError(
+            f"{path}: its times are no numbers ({error}); seconds were expected; remove it to extract anew",
+            "bad-sidecar",
+        ) from error
 
 
 def _number(text: str) -> float:

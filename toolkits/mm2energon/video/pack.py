@@ -25,7 +25,7 @@ from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import temporary_file, write_whole
 from mm2energon.video.encode import FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION
-from mm2energon.video.places import choose_place, load_sidecar
+from mm2energon.video.places import choose_place, is_own, load_sidecar
 from mm2energon.video.streams import file_facts
 
 #: Packs that are open at the same time: samples of one video mostly stand together.
@@ -94,21 +94,31 @@ def _pack_name(folder: str) -> str:
 
 def read_pack(video: Path, options: FrameOptions, pack: Path) -> Mapping[str, Any] | None:
     """The sidecar of a pack that was made of this video by these options; its frames may be gone."""
-    about = load_sidecar(_about(pack))
-    if not isinstance(about, dict) or about.get("version") != SIDECAR_VERSION or about["options"] != asdict(options):
+    about = _load_about(pack)
+    if about is None or about["version"] != SIDECAR_VERSION or about["options"] != asdict(options):
         return None
     try:
         facts = file_facts(video)
     except MediaError:
         return None
-    unchanged = (about["source_bytes"], about["source_mtime_ns"]) == (facts.st_size, facts.st_mtime_ns)
+    unchanged = (about.get("source_bytes"), about.get("source_mtime_ns")) == (facts.st_size, facts.st_mtime_ns)
     return about if unchanged else None
+
+
+def _load_about(pack: Path) -> Mapping[str, Any] | None:
+    """The sidecar of a pack, whatever it was made of; None when there is none, or a damaged one."""
+    about = load_sidecar(_about(pack))
+    if not is_own(about) or not isinstance(about["times"], list):
+        return None
+    sizes = about.get("frame_bytes")
+    is_sound = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
+    return dict(about) if is_sound and len(sizes) == len(about["times"]) else None
 
 
 def holds_frames(pack: Path, about: Mapping[str, Any]) -> bool:
     """Whether the frames themselves are there, too."""
     try:
-        return _frames(pack).stat().st_size == sum(map(int, about["frame_bytes"]))
+        return bool(_frames(pack).stat().st_size == sum(about["frame_bytes"]))
     except FileNotFoundError:
         return False
 
@@ -149,7 +159,7 @@ class PackReader:
 
     def _opened(self, folder: str) -> tuple[IO[bytes], list[int]] | None:
         pack = self._folder / _pack_name(folder)
-        about = load_sidecar(_about(pack))
+        about = _load_about(pack)
         if about is None:
             return None
         with suppress(FileNotFoundError):

@@ -1,0 +1,390 @@
+"""The READERS table: functions of bytes that may raise nothing, and bytes to begin with.
+
+A reader of the library may refuse what it is given, by the errors that it names. Everything else is a finding: another
+exception, and what an assertion says of a result (that of a second, independent reader, where there is one).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import pickle
+import shutil
+import tarfile
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mm2energon import formats
+from mm2energon.errors import InputError, MediaError, SampleError
+from mm2energon.images import library, plain_facts
+from mm2energon.jsonio import Entry, dumps, loads, read_entries
+from mm2energon.pipeline.archives import unpack_all
+from mm2energon.pipeline.ledger import STATE_FOLDER, read_ledger
+from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.prepare import Mending, Prepared, prepare
+from mm2energon.shards.index import ShardIndex, pack_index, unpack_index, unpack_offsets
+from mm2energon.shards.pickles import dump_images, dump_videos, load_nested_bytes
+from mm2energon.shards.reader import read_dataset_yaml, read_index
+from mm2energon.shards.tars import DamagedTarError, RefusedTarError, members
+from mm2energon.shards.writer import ShardWriter
+from mm2energon.targets import TARGETS
+from mm2energon.video.av1 import leaves_no_trace, read_sequence
+from mm2energon.video.extract import FrameOptions
+from mm2energon.video.layout import find_frames
+from mm2energon.video.pack import holds_frames, read_pack
+from mm2energon.video.places import Place, read_mark
+from mm2energon.video.references import References
+from mm2energon.video.sampling import Sampling
+from mm2energon.video.wholeness import ends_inside, promised_bytes
+from PIL import Image
+
+#: Written to by every input; in memory where there is such a folder.
+SCRATCH = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+
+_CHAT = [{"from": "human", "value": "<image>What is it?"}, {"from": "gpt", "value": "A picture."}]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is fuzzed."""
+
+    read: Callable[[bytes], None]
+    #: Bytes to begin with, sound ones for the most part.
+    seeds: Callable[[], Iterable[bytes]]
+    longest: int = 4096
+
+
+def _entries(data: bytes) -> None:
+    """Annotations; an array that `json` can read has all its entries, of the same values."""
+    path = SCRATCH / "train.json"
+    path.write_bytes(data)
+    try:
+        found = list(read_entries(path))
+    except InputError:
+        return
+    assert all((entry.error is None) or (entry.error.code == "broken-json") for entry in found)
+    with contextlib.suppress(ValueError, RecursionError):
+        expected = json.loads(data, parse_constant=_refuse)
+        if isinstance(expected, list) and data.lstrip()[:1] == b"[":
+            assert len(found) == len(expected), (len(found), len(expected))
+            for entry, value in zip(found, expected, strict=True):
+                assert entry.error is not None or _same(entry.value, value), (entry.value, value)
+
+
+def _value(data: bytes) -> None:
+    """One JSON value."""
+    with contextlib.suppress(ValueError):
+        value = loads(data)
+        assert _same(value, json.loads(data, parse_constant=_refuse)), value
+        assert _same(loads(dumps(value)), value), value
+
+
+def _formats(data: bytes) -> None:
+    """An entry, on its way to a shard of each target."""
+    try:
+        value = loads(data)
+    except ValueError:
+        return
+    finder = MediaFinder(SCRATCH, failures={})
+    for entry in formats.unwrap(Entry("train.json[0]", value)):
+        if entry.error is not None:
+            continue
+        with contextlib.suppress(SampleError):
+            formats.to_sharegpt(entry.value, origin=entry.origin)
+        for target in TARGETS.values():
+            with contextlib.suppress(SampleError):
+                planned = prepare(entry, target=target, mending=Mending(prepend_missing_tags=True), finder=finder)
+                again = Prepared.from_json(loads(dumps(planned.as_json())))
+                assert replace(again, refused_by=planned.refused_by) == planned, planned
+
+
+class _ListsAndBytes(pickle.Unpickler):
+    """The pickle machine, without anything to call."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def _pickles(data: bytes) -> None:
+    """A part of pictures; what is read is what pickle reads."""
+    with contextlib.suppress(SampleError):
+        found = load_nested_bytes(data)
+        assert found == _ListsAndBytes(io.BytesIO(data)).load(), found
+
+
+def _pictures(data: bytes) -> None:
+    """The header of a picture; what is told without a library is what the library tells."""
+    path = SCRATCH / "picture"
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        plain = plain_facts(descriptor)
+    finally:
+        os.close(descriptor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            facts = library.open_facts(path, origin="picture", decode=False)
+        except MediaError as error:
+            assert plain is None, (plain, str(error))
+            return
+    assert plain in (None, facts), (plain, facts)
+
+
+def _av1(data: bytes) -> None:
+    """A sequence header, and a packet by it."""
+    record, packet = data[: len(data) // 2], data[len(data) // 2 :]
+    sequence = read_sequence(record)
+    if sequence is not None:
+        assert leaves_no_trace(packet, sequence) in (True, False)
+
+
+class _Packet(bytes):
+    is_keyframe = True
+
+
+def _references(data: bytes) -> None:
+    """A packet of each codec, its units behind lengths or start codes."""
+    packet = _Packet(data[1:])
+    for codec in ("h264", "hevc", "mjpeg", "vp9"):
+        stream = References(codec, length_bytes=(data[:1] or b"\0")[0] % 5, top_layer=1)
+        assert stream.is_entry(packet) in (True, False) and stream.is_unreferenced(packet) in (True, False)
+        assert all(isinstance(one, bytes) for one in stream.parameter_sets(packet))
+
+
+def _indexes(data: bytes) -> None:
+    """The offsets beside a shard, and the rows in a done record."""
+    with contextlib.suppress(ValueError):
+        assert len(unpack_offsets(data)) * 8 == len(data)
+    with contextlib.suppress(ValueError):
+        assert isinstance(unpack_index(data), ShardIndex)
+
+
+def _tars(data: bytes) -> None:
+    """A shard."""
+    with contextlib.suppress(DamagedTarError, RefusedTarError):
+        for member in members(io.BytesIO(_with_sums(data))):
+            assert 0 <= member.begin <= member.end <= len(data) + 511, member
+
+
+def _archive(name: str) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        """An archive of videos: nothing outside its folder, nothing but files and folders in it."""
+        shutil.rmtree(SCRATCH / "box", ignore_errors=True)
+        root = SCRATCH / "box" / "root"
+        root.mkdir(parents=True)
+        (root / name).write_bytes(_with_sums(data) if name.endswith(".tar") else data)
+        list(unpack_all(root))
+        assert [path.name for path in root.parent.iterdir()] == ["root"]
+        assert all(path.is_dir() or path.is_file() for path in root.rglob("*"))
+        assert not any(path.is_symlink() for path in root.rglob("*"))
+
+    return read
+
+
+def _sidecars(data: bytes) -> None:
+    """What lies beside a video or in a ledger, whoever wrote it."""
+    video, place = SCRATCH / "v.mp4", Place(SCRATCH / "v", SCRATCH / "v.json")
+    place.folder.mkdir(exist_ok=True)
+    for path in (video, place.folder / "000001.jpg"):
+        path.write_bytes(b"x")
+    for path in (place.sidecar, place.mark, SCRATCH / STATE_FOLDER / "outputs.json"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    read_mark(place)
+    assert isinstance(read_ledger(SCRATCH), dict)
+    about = read_pack(video, FrameOptions(Sampling(fps=2.0)), SCRATCH / "v")
+    if about is not None:
+        holds_frames(SCRATCH / "v", about)
+    with contextlib.suppress(MediaError):
+        find_frames(video)
+    video.unlink()
+    with contextlib.suppress(MediaError):
+        find_frames(video)
+
+
+def _metadata(data: bytes) -> None:
+    """The files of `.nv-meta`."""
+    folder = SCRATCH / ".nv-meta"
+    folder.mkdir(exist_ok=True)
+    parts = [*data.split(b"\n---\n"), b"{}", b"{}"]
+    for name, part in zip((".info.json", "split.yaml", "mm2energon.json"), parts, strict=False):
+        (folder / name).write_bytes(part)
+    with contextlib.suppress(InputError):
+        read_index(SCRATCH)
+    with contextlib.suppress(InputError):
+        read_dataset_yaml(SCRATCH, "split.yaml")
+
+
+def _wholeness(data: bytes) -> None:
+    """Where a video says that it ends."""
+    path = SCRATCH / "v.bin"
+    path.write_bytes(data)
+    promised = promised_bytes(path)
+    assert promised is None or promised >= 0
+    for container in ("gif", "mpegts", "mpeg"):
+        assert ends_inside(path, container) in (True, False)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and of the same kinds: 1 is neither 1.0 nor true."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and (not isinstance(one, float) or math.copysign(1, one) == math.copysign(1, other))
+
+
+def _with_sums(data: bytes) -> bytes:
+    """A tar whose headers have the sums that they should: nobody finds those by chance."""
+    tar = bytearray(data)
+    for at in range(0, len(tar) - 511, 512):
+        if tar[at + 257 : at + 262] == b"ustar":
+            tar[at + 148 : at + 156] = b" " * 8
+            tar[at + 148 : at + 156] = b"%06o\0 " % sum(tar[at : at + 512])
+    return bytes(tar)
+
+
+def _seeds_of_entries() -> Iterator[bytes]:
+    values = [
+        {"id": 1, "image": "a.jpg", "conversations": _CHAT},
+        {"id": "ä", "videos": ["v.mp4"], "conversations": [{"from": "human", "value": "<video>"}, _CHAT[1]]},
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "1"}]},
+                {"role": "assistant", "content": ""},
+            ]
+        },
+        [1, -2.5e300, 10**30, True, None, "\ud800", "\\", {"a": [[]]}],
+    ]
+    yield json.dumps(values).encode()
+    yield "\n".join(map(json.dumps, values)).encode()
+    yield json.dumps(values, indent=1).encode()
+    yield b"\xef\xbb\xbf[{}, {'a': NaN}, {\"b\": 1},]"
+
+
+def _seeds_of_values() -> Iterator[bytes]:
+    yield from (json.dumps(value).encode() for seed in list(_seeds_of_entries())[:1] for value in json.loads(seed))
+
+
+def _seeds_of_pickles() -> Iterator[bytes]:
+    yield b"".join(dump_images([b"a" * 300, b"", b"b"]))
+    yield b"".join(dump_videos([[b"a", b"b"], []]))
+    for protocol in range(6):
+        yield pickle.dumps([b"a", b"a", [b"c"]], protocol)
+    yield pickle.dumps(Path("a"))
+
+
+def _seeds_of_pictures() -> Iterator[bytes]:
+    image = Image.fromarray(np.arange(20 * 12 * 3, dtype=np.uint8).reshape(12, 20, 3))
+    for kind, options in (
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("WEBP", {}),
+        ("BMP", {}),
+        ("GIF", {}),
+    ):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        yield file.getvalue()
+    for mode in ("L", "P", "1", "RGBA", "I;16"):
+        file = io.BytesIO()
+        image.convert("L").convert(mode).save(file, "PNG")
+        yield file.getvalue()
+
+
+def _seeds_of_packets() -> Iterator[bytes]:
+    yield bytes.fromhex("81044c000a0b00000024c4ffdf003288100012000a0b00000024c4ffdf0032 10".replace(" ", "")) * 2
+    yield b"\0\0\0\1\x67\x42\0\x1e\0\0\0\1\x68\xce\0\0\1\x65\x88\x80\0\0\1\x41\x9a"
+    yield b"\4\0\0\0\2\x67\x42\0\0\0\2\x41\x9a" + b"\0\0\1\x40\1\0\0\1\x26\1\xaf"
+    yield b"\xff\xd8\xff\xdb\0\x43\xff\xc4\0\x1f"
+
+
+def _seeds_of_indexes() -> Iterator[bytes]:
+    yield bytes(24)
+    yield pack_index(ShardIndex([], 0, 0))
+    yield b'[1024,10240,[["a",0,1024,[["json",512,2]]]]]'
+
+
+def _seeds_of_tars() -> Iterator[bytes]:
+    path = SCRATCH / "train-shard-000000.tar"
+    with ShardWriter(path) as shard:
+        shard.write("00000000-a", {"jpgs": b"x", "json": b"{}"})
+    yield path.read_bytes()
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w", format=form) as tar:
+            for name in ("a.mp4", "n" * 60 + "/" + "n" * 60 + ".mp4", "../c.mp4"):
+                member = tarfile.TarInfo(name)
+                member.size = 3
+                tar.addfile(member, io.BytesIO(b"abc"))
+            link = tarfile.TarInfo("link.mp4")
+            link.type, link.linkname = tarfile.SYMTYPE, "../.."
+            tar.addfile(link)
+        yield file.getvalue()[: 10 * 512]
+
+
+def _seeds_of_zips() -> Iterator[bytes]:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as container:
+            for name in ("a.mp4", "b/c.mp4", "../d.mp4"):
+                container.writestr(name, "abc" * 9)
+        yield file.getvalue()
+
+
+def _seeds_of_sidecars() -> Iterator[bytes]:
+    own = {"fps": "2.0", "source": "v.mp4", "times": [0.0], "options": {}, "version": 1, "frame_bytes": [1]}
+    yield json.dumps(own | {"source_bytes": 1, "source_mtime_ns": 1, "width": 2, "height": 2}).encode()
+    yield b'{"fps": "30000/1001"}'
+    yield b"3 4"
+
+
+def _seeds_of_metadata() -> Iterator[bytes]:
+    yield b'{"shard_counts": {"a.tar": 1}}\n---\nsplit_parts: {train: [a.tar]}\nexclude: []\n---\n{"shards": {}}'
+
+
+def _seeds_of_videos() -> Iterator[bytes]:
+    image = Image.new("P", (4, 4))
+    file = io.BytesIO()
+    image.save(file, "GIF", save_all=True, append_images=[image])
+    yield file.getvalue()
+    yield b"RIFF\x24\0\0\0AVI LIST\4\0\0\0hdrlJUNK\4\0\0\0abcd"
+    yield bytes.fromhex("1a45dfa3a3428681014282846d6b76611853806701000000000000ff") + bytes(30)
+    yield b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c" + bytes(80)
+    yield (b"\x47" + bytes(187)) * 18
+    yield b"\0\0\1\xba\x44" + bytes(9) + b"\0\0\1\xe0\0\4abcd\0\0\1\xb9"
+
+
+READERS: dict[str, Reader] = {
+    "entries": Reader(_entries, _seeds_of_entries),
+    "value": Reader(_value, _seeds_of_values),
+    "formats": Reader(_formats, _seeds_of_values),
+    "pickles": Reader(_pickles, _seeds_of_pickles),
+    "pictures": Reader(_pictures, _seeds_of_pictures),
+    "av1": Reader(_av1, _seeds_of_packets, longest=512),
+    "references": Reader(_references, _seeds_of_packets, longest=512),
+    "indexes": Reader(_indexes, _seeds_of_indexes, longest=512),
+    "tars": Reader(_tars, _seeds_of_tars, longest=8192),
+    "archive-tar": Reader(_archive("v.tar"), _seeds_of_tars, longest=8192),
+    "archive-zip": Reader(_archive("v.zip"), _seeds_of_zips),
+    "sidecars": Reader(_sidecars, _seeds_of_sidecars, longest=1024),
+    "metadata": Reader(_metadata, _seeds_of_metadata, longest=1024),
+    "wholeness": Reader(_wholeness, _seeds_of_videos, longest=8192),
+}
