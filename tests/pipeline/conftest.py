@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.hostile import lay_ground
 from pipeline.making import image_entry, run_shard, text_entry, video_entry, write_frames, write_images, write_json
+
+
+@pytest.fixture
+def ground(tmp_path):
+    """A root among things that must stay as they are."""
+    return lay_ground(tmp_path)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import os
 import shutil
 import stat
@@ -288,3 +289,35 @@ def test_shards_are_no_archives_of_videos(tmp_path):
         (tmp_path / folder / mark).write_text("")
         write_tar(tmp_path / folder / "v.tar", CLIPS, "w")
     assert list(unpack_all(tmp_path)) == []
+
+
+def test_archives_out_of_archives_share_what_the_first_may_unpack_to(tmp_path):
+    bomb = bytes(6_000_000)
+    inner = []
+    for number in range(40):  # each small enough by itself, and as small as zeros get
+        write_tar(tmp_path / "i.tar.gz", [(f"{number}.mp4", bomb)])
+        inner.append((f"{number}.tar.gz", (tmp_path / "i.tar.gz").read_bytes()))
+    (tmp_path / "i.tar.gz").unlink()
+    write_tar(tmp_path / "inner.tar", inner, "w")
+    outer = lzma.compress((tmp_path / "inner.tar").read_bytes())
+    (tmp_path / "inner.tar").unlink()
+    (tmp_path / "v.tar").write_bytes(outer)
+    reports = list(unpack_all(tmp_path))
+    grown = sum(path.stat().st_size for path in tmp_path.glob("*.mp4"))
+    assert grown <= 1000 * len(outer)
+    assert any("as no honest archive does" in report.refused[0] for report in reports if report.refused)
+
+
+def test_an_archive_that_is_a_link_out_of_the_root_is_not_read(tmp_path):
+    (tmp_path / "root").mkdir()
+    write_tar(tmp_path / "private.tar.gz", CLIPS)
+    (tmp_path / "root/v.tar.gz").symlink_to(tmp_path / "private.tar.gz")
+    (report,) = unpack_all(tmp_path / "root")
+    assert "link out of the dataset root" in report.refused[0] and report.files == 0
+    assert not (tmp_path / "root/b.mp4").exists()
+
+
+def test_long_names_of_refused_members_are_cut_in_what_is_told(tmp_path):
+    write_tar(tmp_path / "v.tar.gz", [("../" + "n" * 5000, b"x")])
+    (report,) = unpack_all(tmp_path)
+    assert len(report.refused[0]) < 400

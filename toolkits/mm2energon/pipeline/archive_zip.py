@@ -150,11 +150,11 @@ def _wide_numbers(extra: bytes, numbers: tuple[int, int, int]) -> tuple[int, int
         return numbers
     while len(extra) >= 4:  # noqa: PLR2004 - two numbers of 16 bits: which field, and its bytes
         field, length = struct.unpack("<2H", extra[:4])
+        data, extra = extra[4 : 4 + length], extra[4 + length :]
         if field == _EXTRA_64:
-            wide = iter(struct.unpack(f"<{length // 8}Q", extra[4 : 4 + length // 8 * 8].ljust(length // 8 * 8, b"\0")))
+            wide = iter(struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8]))
             first, second, third = (next(wide, number) if number == _IN_64 else number for number in numbers)
             return first, second, third
-        extra = extra[4 + length :]
     return numbers
 
 
