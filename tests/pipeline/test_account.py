@@ -13,7 +13,7 @@ def aside(folder):
 
 
 def test_an_entry_is_kept_with_its_origin_reason_and_message(tmp_path):
-    with open_account(tmp_path / "d.json") as account:
+    with open_account(tmp_path / "d.json", command="normalize") as account:
         account.read = 2
         account.set_aside(Entry("a.json[1]", {"x": "ä\ud800"}), SampleError("a.json[1]: why", "no-turns"))
         account.written["train"] += 1
@@ -30,7 +30,7 @@ def test_an_entry_is_kept_with_its_origin_reason_and_message(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object()])
 def test_an_entry_that_json_cannot_hold_is_noted_without_itself(tmp_path, value):
-    with open_account(tmp_path / "d.json") as account:
+    with open_account(tmp_path / "d.json", command="normalize") as account:
         account.set_aside(Entry("a.json[0]", {"x": value}), SampleError("why", "broken-json"))
     (line,) = aside(tmp_path)
     assert line["origin"] == "a.json[0]" and line["entry"] in (None, {"x": None})
@@ -38,7 +38,7 @@ def test_an_entry_that_json_cannot_hold_is_noted_without_itself(tmp_path, value)
 
 def run(output, *, sets_aside, sources=()):
     """A run that reads one entry for `output`; the file of its account."""
-    with open_account(output, sources=sources) as account:
+    with open_account(output, command="normalize", sources=sources) as account:
         if sets_aside:
             account.set_aside(Entry(output.name, 1), SampleError("why", "no-turns"))
     return account.path
@@ -100,14 +100,14 @@ def test_the_account_of_a_folder_lies_in_it_and_stays_its_own_when_it_is_renamed
 
 def test_a_run_that_fails_leaves_the_file_of_before(tmp_path):
     before = run(tmp_path / "d.json", sets_aside=True).read_text()
-    with pytest.raises(KeyError), open_account(tmp_path / "d.json") as account:
+    with pytest.raises(KeyError), open_account(tmp_path / "d.json", command="normalize") as account:
         account.set_aside(Entry("a", 1), SampleError("other", "no-turns"))
         raise KeyError
     assert (tmp_path / "set_aside.jsonl").read_text() == before and len(list(tmp_path.glob("*"))) == 2
 
 
 def test_a_run_that_wrote_nothing_is_refused_with_the_commonest_reasons(tmp_path):
-    with open_account(tmp_path / "d.json") as account:
+    with open_account(tmp_path / "d.json", command="normalize") as account:
         pass
     with pytest.raises(InputError, match="holds no entries"):
         account.require_written(tmp_path / "a.json")

@@ -24,7 +24,7 @@ def test_the_second_run_for_an_output_refuses_and_the_first_goes_on(tmp_path, ca
         assert "another run writes it now" in capsys.readouterr().err
         assert sorted(tmp_path.iterdir()) == before
     assert cli.main(list(map(str, arguments))) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mm2energon", "out.json", "train.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mm2energon", "out.json", "report.json", "train.json"]
 
 
 def test_the_lock_of_a_run_that_was_killed_keeps_nobody_out(tmp_path):

@@ -128,7 +128,11 @@ def _stop(patch, when):
 def test_nothing_but_the_dataset_is_left(undisturbed):
     _, expected = undisturbed
     tars = {f"{split}-shard-{n:06d}.tar" for split, count in (("train", 14), ("val", 2)) for n in range(count)}
-    assert {name for name in expected if not name.startswith(".nv-meta")} == tars | {f"{tar}.idx" for tar in tars}
+    assert {name for name in expected if not name.startswith(".nv-meta")} == {
+        *tars,
+        *(f"{tar}.idx" for tar in tars),
+        "report.json",
+    }
 
 
 def test_a_second_run_of_a_finished_one_changes_no_file_and_says_so(tmp_path, capsys):
@@ -287,7 +291,7 @@ def test_entries_that_are_all_bad_are_an_error_with_their_reasons_written(tmp_pa
     error = capsys.readouterr().err
     assert "none of its 2 entries" in error and "missing-media 1" in error and error.count("\n") == 1
     assert [line["reason"] for line in set_aside(tmp_path / "wds")] == ["missing-media", "unknown-format"]
-    assert list(tree_bytes(tmp_path / "wds")) == [".mm2energon/outputs.json", "set_aside.jsonl"]
+    assert list(tree_bytes(tmp_path / "wds")) == [".mm2energon/outputs.json", "report.json", "set_aside.jsonl"]
 
 
 def test_an_annotation_file_that_cannot_be_read_leaves_nothing_behind(tmp_path, capsys):

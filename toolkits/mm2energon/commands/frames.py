@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--skip-extraction", action="store_true", help="do not unpack archives of videos")
     parser.add_argument("--no-frames", action="store_true", help="only merge the annotations, extract no frames")
+    parser.add_argument(
+        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+    )
     add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
     parser.add_argument("--max-frames", type=count, help="more than this: as many, evenly spread")
 
@@ -44,6 +47,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         video_token=arguments.video_token,
         extraction=None if arguments.no_frames else wanted,
         unpack=not arguments.skip_extraction,
+        retry=arguments.retry,
     )
     report = build_frame_dataset(job, progress=progress)
     lines = _lines(report, job, profile.wall_seconds)
@@ -71,7 +75,8 @@ def _lines(report: FramesReport, job: FramesJob, seconds: float) -> list[str]:
     lines = [f"{job.output}"]
     if report.moved:
         lines.append(f"  the {job.output.name} that stood there is an input: kept as {report.moved}")
-    lines.append(f"  from {', '.join(report.annotations[:5])}" + (" ..." if len(report.annotations) > 5 else ""))
+    names = report.annotations if job.retry is None else [str(job.retry)]
+    lines.append(f"  from {', '.join(names[:5])}" + (" ..." if len(names) > 5 else ""))
     lines += _ignored(report)
     for archive in report.archives:
         what = "unpacked before" if archive.already_done else f"{archive.files} files unpacked"

@@ -15,6 +15,9 @@ from mm2energon.pipeline.sources import only_annotation_file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("--input-file", type=Path, help="JSON array or JSON lines (the only one in this folder)")
+    parser.add_argument(
+        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+    )
     parser.add_argument("--output-file", type=Path, default=Path("dataset.json"), help="lines when it ends in .jsonl")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
@@ -25,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Write the input as ShareGPT."""
     output = arguments.output_file.absolute()
-    source = arguments.input_file or only_annotation_file(Path.cwd())
-    account = normalize(source, output, overwrite=arguments.overwrite, progress=progress)
+    retry = arguments.retry is not None
+    source = arguments.retry or arguments.input_file or only_annotation_file(Path.cwd())
+    account = normalize(source, output, overwrite=arguments.overwrite, retry=retry, progress=progress)
     return accounted([f"{output}", f"  from {source}"], account, allowed=arguments.allow_set_aside)

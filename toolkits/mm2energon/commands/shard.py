@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check-media", choices=["header", "full"], default="header", help="full: decode every image once before"
     )
+    parser.add_argument(
+        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl, for an output of their own"
+    )
     parser.add_argument("--restart", action="store_true", help="remove what an earlier run wrote to the output first")
     add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
 
@@ -105,6 +108,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         default_fps=arguments.default_fps,
         decode_images=arguments.check_media == "full",
         restart=arguments.restart,
+        retry=arguments.retry,
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]

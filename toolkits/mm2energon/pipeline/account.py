@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
+from mm2energon.pipeline.report import write_report
 
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
@@ -29,6 +30,8 @@ class Account:
         self.read = 0
         self.written: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        #: What else the report tells: number of shards, of frames, ...
+        self.facts: dict[str, Any] = {}
         #: Origins of entries behind which their file cannot be read.
         self.lost_behind: list[str] = []
 
@@ -81,22 +84,32 @@ class Account:
 
 
 @contextlib.contextmanager
-def open_account(output: Path, *, sources: Iterable[Path] = ()) -> Iterator[Account]:
-    """The account of what is written to `output`; its file appears at the end, when something was set aside.
+def open_account(
+    output: Path, *, command: str, options: Mapping[str, Any] | None = None, sources: Iterable[Path] = ()
+) -> Iterator[Account]:
+    """The account of what is written to `output`; at the end its file appears when something was set aside, then the
+    report.
 
     The file of an earlier run for the same output is replaced, or removed when nothing was set aside; any other file
     is left alone.
 
     Args:
         output: a file, beside which the account lies, or a folder, in which it lies.
+        command, options: what the report says of the run.
         sources: files that are read meanwhile.
     """
+    sources = list(sources)
     path = _place(output, [*sources, output])
     with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
         account = Account(lines, path)
         yield account
     if account.set_aside_count == 0:
         remove_account(output)
+    if not account.read:
+        return
+    about = {"command": command, "options": dict(options or {}), **account.as_dict(), **account.facts}
+    about["set_aside_file"] = account.path.name if account.set_aside_count else None
+    write_report(output, about, taken=sources)
 
 
 def remove_account(output: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
@@ -16,9 +18,10 @@ from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.archives import Unpacked, unpack_all
 from mm2energon.pipeline.extract import Extraction, extract_all
-from mm2energon.pipeline.ledger import made_by, write_output
+from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
+from mm2energon.pipeline.retry import Joining, folder_of, read_set_aside
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.stopwatch import Stopwatch
@@ -36,6 +39,8 @@ class FramesJob:
     #: None: only merge the annotations.
     extraction: Extraction | None
     unpack: bool = True
+    #: A set-aside file whose entries join those of the output, instead of the annotations below the root.
+    retry: Path | None = None
 
 
 @dataclass
@@ -77,6 +82,8 @@ def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
     report = FramesReport()
     with report.watch.time("unpack"):
         report.archives = list(unpack_all(job.root)) if job.unpack else []
+    if job.retry is not None:
+        return _build_again(job, job.retry, report, progress)
     with report.watch.time("annotations"):
         found = find_annotations(job.root, output=job.output)
     report.annotations, report.ignored = found.annotations, found.ignored
@@ -86,11 +93,37 @@ def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
     failures = _extract(job, report, progress)
     _move_away(job, report, failures, keeps=keeps)
     sources = [job.root / name for name in report.annotations]
-    with report.watch.time("annotations"), open_account(job.output, sources=sources) as account:
-        _write(job, report, failures, account, progress)
+    with report.watch.time("annotations"), _account(job, sources) as account:
+        about = made_by("frames", job.output, sources=sources, root=job.root)
+        _write(job, report, failures, account, progress, about=about)
+        account.facts = {"videos": report.videos, "videos_failed": report.videos_failed, "frames": report.frames}
     account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
     return report
+
+
+def _build_again(job: FramesJob, retry: Path, report: FramesReport, progress: ProgressMaker) -> FramesReport:
+    """Extract what entries of an account need, and let them join the output."""
+    joining = Joining(job.output, retry)
+    if job.output.exists() and noted(job.output) is None:
+        raise InputError(
+            f"--output-json {job.output}: was not written by mm2energon (or was changed since); the output that the "
+            "entries of --retry were set aside for was expected"
+        )
+    failures = _extract(job, report, progress)
+    about = joining.about(made_by("frames", job.output, sources=[retry], root=job.root))
+    with report.watch.time("annotations"), _account(job, []) as account:
+        _write(job, report, failures, account, progress, about=about, joining=joining)
+        account.facts = {"videos": report.videos, "videos_failed": report.videos_failed, "frames": report.frames}
+    account.require_written(retry, earlier=job.output)
+    report.account = account.as_dict()
+    return report
+
+
+def _account(job: FramesJob, sources: list[Path]) -> contextlib.AbstractContextManager[Account]:
+    options = {} if job.extraction is None else asdict(job.extraction.options)
+    about = {"video_token": job.video_token, "frames": options}
+    return open_account(job.output, command="frames", options=about, sources=sources)
 
 
 def _no_annotations(root: Path, ignored: dict[str, str]) -> InputError:
@@ -143,11 +176,19 @@ def _move_away(job: FramesJob, report: FramesReport, failures: dict[str, SampleE
 
 
 def _write(
-    job: FramesJob, report: FramesReport, failures: dict[str, SampleError], account: Account, progress: ProgressMaker
+    job: FramesJob,
+    report: FramesReport,
+    failures: dict[str, SampleError],
+    account: Account,
+    progress: ProgressMaker,
+    *,
+    about: Mapping[str, Any],
+    joining: Joining | None = None,
 ) -> None:
     bar = progress("entries", None)
-    about = made_by("frames", job.output, sources=[job.root / name for name in report.annotations], root=job.root)
     with write_output(job.output, about=about) as out:
+        if joining is not None:
+            joining.copy_earlier(out)
         for entry, merged in _merged(job, report.annotations):
             account.read += 1
             bar.update(1)
@@ -156,7 +197,8 @@ def _write(
                     raise merged
                 if fault := _fault(merged, failures, entry.origin):
                     raise fault
-                write_entry(out, merged, origin=entry.origin)
+                if joining is None or not joining.has_joined:
+                    write_entry(out, merged, origin=entry.origin)
             except SampleError as error:
                 account.set_aside(entry, error)
             else:
@@ -166,12 +208,10 @@ def _write(
 
 def _merged(job: FramesJob, names: list[str]) -> Iterator[tuple[Entry, dict[str, Any] | SampleError]]:
     """Each entry with what it becomes, or why it cannot; read anew each time, so that memory stays flat."""
-    for name in names:
-        folder = PurePosixPath(name).parent.as_posix()
-        folder = "" if folder == "." else folder
-        for packed in read_entries(job.root / name, name=name):
-            for entry in formats.unwrap(packed):
-                yield entry, _merge(entry, folder, job)
+    sources = (read_entries(job.root / name, name=name) for name in names)
+    for packed in chain.from_iterable(sources) if job.retry is None else read_set_aside(job.retry):
+        for entry in formats.unwrap(packed):
+            yield entry, _merge(entry, folder_of(entry.origin), job)
 
 
 def _merge(entry: Entry, folder: str, job: FramesJob) -> dict[str, Any] | SampleError:

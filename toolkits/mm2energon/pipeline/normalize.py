@@ -12,12 +12,16 @@ from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.retry import Joining, read_set_aside
 
 
 def normalize(
-    source: Path, output: Path, *, overwrite: bool = False, progress: ProgressMaker = silent
+    source: Path, output: Path, *, overwrite: bool = False, retry: bool = False, progress: ProgressMaker = silent
 ) -> dict[str, Any]:
     """Write `source` as ShareGPT to `output`: JSON lines when that ends in `.jsonl`, else an array.
+
+    Args:
+        retry: the source is a set-aside file; its entries join those that are in the output already.
 
     Returns:
         The account: read, written, set aside by reason.
@@ -27,24 +31,34 @@ def normalize(
             that is not ours.
     """
     if not source.is_file():
-        raise InputError(f"--input-file {source}: no such file")
+        raise InputError(f"{'--retry' if retry else '--input-file'} {source}: no such file")
     with alone_on(output, option="--output-file"):
         _check_output(source, output, overwrite=overwrite)
-        return _normalize(source, output, progress)
+        return _normalize(source, output, Joining(output, source) if retry else None, progress)
 
 
-def _normalize(source: Path, output: Path, progress: ProgressMaker) -> dict[str, Any]:
+def _normalize(source: Path, output: Path, joining: Joining | None, progress: ProgressMaker) -> dict[str, Any]:
     bar = progress("entries", None)
     about = made_by("normalize", output, sources=[source])
-    with open_account(output, sources=[source]) as account, write_output(output, about=about) as out:
-        for packed in read_entries(source):
+    about = joining.about(about) if joining is not None else about
+    read = read_set_aside if joining is not None else read_entries
+    sources = [] if joining is not None else [source]  # the account of before may be replaced
+    with (
+        open_account(output, command="normalize", sources=sources) as account,
+        write_output(output, about=about) as out,
+    ):
+        if joining is not None:
+            joining.copy_earlier(out)
+        for packed in read(source):
             for entry in formats.unwrap(packed):
                 account.read += 1
                 bar.update(1)
                 try:
                     if entry.error is not None:
                         raise entry.error
-                    write_entry(out, formats.to_sharegpt(entry.value, origin=entry.origin), origin=entry.origin)
+                    value = formats.to_sharegpt(entry.value, origin=entry.origin)
+                    if joining is None or not joining.has_joined:
+                        write_entry(out, value, origin=entry.origin)
                 except SampleError as error:
                     account.set_aside(entry, error)
                 else:

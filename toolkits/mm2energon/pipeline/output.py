@@ -14,6 +14,7 @@ from mm2energon.errors import InputError
 from mm2energon.locks import lock
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.plan import Plan
+from mm2energon.pipeline.report import remove_report
 from mm2energon.pipeline.splits import SPLITS
 from mm2energon.shards.index import idx_path
 from mm2energon.shards.metadata import FOLDER, MANIFEST
@@ -86,6 +87,7 @@ def check_owner(output: Path) -> None:
 
 def remove_own(output: Path) -> None:
     """Take away the dataset, and the unfinished run, that an earlier plan wrote, and nothing else."""
+    remove_report(output)
     shutil.rmtree(output / FOLDER, ignore_errors=True)
     for path in sorted(output.glob("*-shard-*.tar*")):
         if _OWN_SHARD.fullmatch(path.name):

@@ -29,6 +29,7 @@ from mm2energon.pipeline.output import (
 )
 from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
+from mm2energon.pipeline.retry import read_set_aside
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
 from mm2energon.pipeline.videos import Videos
 from mm2energon.stopwatch import Stopwatch
@@ -55,6 +56,13 @@ class ShardJob:
     default_fps: float | None = None
     decode_images: bool = False
     restart: bool = False
+    #: A set-aside file that is read instead of the annotations.
+    retry: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """The file whose entries are read."""
+        return self.retry or self.annotations
 
     def options(self) -> dict[str, Any]:
         """What decides the bytes, besides the input."""
@@ -105,7 +113,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     videos = _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
-    with open_account(job.output, sources=[job.annotations]) as account:
+    with open_account(job.output, command="shard", options=job.options(), sources=[job.source]) as account:
         with report.watch.time("plan"):
             plan = _plan(job, videos, account, progress)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
@@ -114,6 +122,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
             manifest = _complete(job, plan, videos, report, progress)
             account.written.update({split: count for split, count in manifest["samples"].items() if count})
             _set_aside_at_last(job, manifest["set_aside_at_last"], account)
+            account.facts = {"shards": report.shards, "shard_bytes": report.shard_bytes}
     if plan.units:
         forget_frames(packs_of(job.output))
         remove_state(job.output)
@@ -122,7 +131,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     if videos is not None:
         report.videos_extracted, report.videos_ready = videos.extracted, videos.ready
     report.account = account.as_dict()
-    account.require_written(job.annotations)
+    account.require_written(job.source)
     return report
 
 
@@ -147,7 +156,15 @@ def _complete(
 def _check(job: ShardJob) -> None:
     if not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
-    if not job.annotations.is_file():
+    if job.retry is not None:
+        if not job.retry.is_file():
+            raise InputError(f"--retry {job.retry}: no such file; the set_aside.jsonl of an earlier run was expected")
+        if job.retry.resolve().is_relative_to(job.output.resolve()):
+            raise InputError(
+                f"--output {job.output}: holds the dataset of before; another folder was expected for the entries of "
+                "--retry, such as wds-2; blend the two for training"
+            )
+    elif not job.annotations.is_file():
         raise InputError(
             f"--json {job.annotations}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
         )
@@ -162,7 +179,7 @@ def _check(job: ShardJob) -> None:
 
 
 def _entries(job: ShardJob) -> Iterator[Entry]:
-    for entry in read_entries(job.annotations):
+    for entry in read_entries(job.annotations) if job.retry is None else read_set_aside(job.retry):
         yield from formats.unwrap(entry)
 
 

@@ -15,6 +15,7 @@ from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import is_account, is_account_name
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
+from mm2energon.pipeline.report import is_report
 from mm2energon.storage import inside_root
 
 _SUFFIXES = (".json", ".jsonl")
@@ -55,7 +56,7 @@ def find_annotations(root: Path, *, output: Path | None = None) -> Found:
     for path in _json_files(root, found.ignored):
         name = path.relative_to(root).as_posix()
         about = _own(path)
-        if is_account(about):
+        if is_account(about) or is_report(path):
             continue
         if about is not None:
             made[name] = about
@@ -128,7 +129,7 @@ def only_annotation_file(folder: Path) -> Path:
     found = [
         path
         for path in sorted(folder.iterdir())
-        if _is_json(path) and _own(path) is None and why_no_annotations(path) is None
+        if _is_json(path) and _own(path) is None and not is_report(path) and why_no_annotations(path) is None
     ]
     if len(found) != 1:
         names = ", ".join(path.name for path in found[:5]) or "none"

@@ -1,0 +1,78 @@
+"""Retry: entries that were set aside, read again from the account of the run, once they or their media are mended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonio import Entry, EntryWriter, loads, read_entries
+from mm2energon.pipeline.ledger import noted, sha256_of
+
+#: What an origin says behind the name of its file: `[12]`, `:13`, or several of them.
+_PLACE = re.compile(r"(\[\d+\]|:\d+)+$")
+
+
+def read_set_aside(path: Path) -> Iterator[Entry]:
+    """The entries of a set-aside file, under the origins that they had at first.
+
+    Where an entry was no valid JSON its text stands in the file; it is read again, for it may have been mended there.
+
+    Raises:
+        InputError: the file cannot be read, or is no such file.
+    """
+    for line in read_entries(path):
+        value = line.value
+        if line.error is not None or not isinstance(value, dict) or not {"origin", "entry"} <= value.keys():
+            raise InputError(
+                f"--retry {path}: {line.origin} is no line of a set-aside file; "
+                "origin, reason, message and entry were expected"
+            )
+        yield _entry(str(value["origin"]), value["entry"])
+
+
+def _entry(origin: str, value: Any) -> Entry:
+    if value is None or isinstance(value, str):
+        try:
+            return Entry(origin, loads(value or ""))
+        except ValueError as error:
+            message = f"{origin}: not valid JSON ({error}); one JSON value was expected as entry; mend it"
+            return Entry(origin, value, SampleError(message, "broken-json"))
+    return Entry(origin, value)
+
+
+def folder_of(origin: str) -> str:
+    """The folder of the file that an origin names, relative to the dataset root; empty for the root itself."""
+    folder = PurePosixPath(_PLACE.sub("", origin)).parent.as_posix()
+    return "" if folder == "." else folder
+
+
+class Joining:
+    """What joins an output of before: its entries go first, and those of one set-aside file join once only."""
+
+    def __init__(self, output: Path, retry: Path) -> None:
+        """
+        Raises:
+            InputError: there is no such file.
+        """
+        if not retry.is_file():
+            raise InputError(f"--retry {retry}: no such file; the set_aside.jsonl of an earlier run was expected")
+        self._output = output
+        self._earlier = noted(output) or {}
+        self._digest = sha256_of(retry)
+        #: A run that was killed at its very end has taken them in already.
+        self.has_joined = self._digest in self._earlier.get("retried", [])
+
+    def about(self, fresh: dict[str, Any]) -> dict[str, Any]:
+        """What the ledger says of the output then; `fresh` where it has said nothing yet."""
+        kept = {name: value for name, value in self._earlier.items() if name not in ("sha256", "before")}
+        retried = [*self._earlier.get("retried", []), *([] if self.has_joined else [self._digest])]
+        return {**(kept or fresh), "retried": retried}
+
+    def copy_earlier(self, out: EntryWriter) -> None:
+        """Write the entries of before."""
+        if self._output.is_file():
+            for entry in read_entries(self._output):
+                out.write(entry.value)
