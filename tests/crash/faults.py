@@ -145,9 +145,11 @@ def _replace_open(disk: FaultyDisk) -> None:
     plain_open, plain_os_open = io.open, os.open
 
     def open_file(file: Any, mode: str = "r", buffering: int = -1, *text: Any, **more: Any) -> Any:
-        if not _WRITING & set(mode) or isinstance(file, int) or not _path(file).startswith(disk._fault.below):
+        if not _WRITING & set(mode) or not _path(file).startswith(disk._fault.below):
             return plain_open(file, mode, buffering, *text, **more)
-        raw = disk.call("open", file, lambda: _File(file, mode.replace("b", "").replace("t", "")))
+        how = mode.replace("b", "").replace("t", "")
+        # What is open already was counted when it was opened.
+        raw = _File(file, how) if isinstance(file, int) else disk.call("open", file, lambda: _File(file, how))
         raw.disk = disk
         buffered = io.BufferedWriter(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, *text, **more)
@@ -155,7 +157,8 @@ def _replace_open(disk: FaultyDisk) -> None:
     def os_open(path: Any, flags: int, *rest: Any, **more: Any) -> int:
         if not flags & os.O_CREAT:
             return plain_os_open(path, flags, *rest, **more)
-        return int(disk.call("open", path, lambda: plain_os_open(path, flags, *rest, **more)))
+        where = _below_descriptor(path, more.get("dir_fd"))
+        return int(disk.call("open", where, lambda: plain_os_open(path, flags, *rest, **more)))
 
     io.open = builtins.open = open_file
     os.open = os_open  # type: ignore[assignment]
@@ -187,12 +190,16 @@ def _replace_call(disk: FaultyDisk, name: str, what: str, *, last: bool) -> None
     plain = getattr(os, name)
 
     def call(path: Any, *rest: Any, **more: Any) -> Any:
-        where = rest[0] if last else path
-        if (folder := more.get("dir_fd")) is not None:
-            where = Path(_path(folder)) / os.fspath(path)
+        folder = more.get("dst_dir_fd") if last else more.get("dir_fd")
+        where = _below_descriptor(rest[0] if last else path, folder)
         return disk.call(what, where, lambda: plain(path, *rest, **more))
 
     setattr(os, name, call)
+
+
+def _below_descriptor(path: Any, folder: int | None) -> Any:
+    """A path that a call may have been given as relative to an open folder."""
+    return path if folder is None else Path(_path(folder)) / os.fsdecode(path)
 
 
 def _path(where: Any) -> str:
