@@ -13,16 +13,13 @@ import math
 import os
 import pickle
 import shutil
-import tarfile
 import tempfile
 import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.images import library, plain_facts
@@ -31,11 +28,10 @@ from mm2energon.pipeline.archives import unpack_all
 from mm2energon.pipeline.ledger import STATE_FOLDER, read_ledger
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.prepare import Mending, Prepared, prepare
-from mm2energon.shards.index import ShardIndex, pack_index, unpack_index, unpack_offsets
-from mm2energon.shards.pickles import dump_images, dump_videos, load_nested_bytes
+from mm2energon.shards.index import ShardIndex, unpack_index, unpack_offsets
+from mm2energon.shards.pickles import load_nested_bytes
 from mm2energon.shards.reader import read_dataset_yaml, read_index
 from mm2energon.shards.tars import DamagedTarError, RefusedTarError, members
-from mm2energon.shards.writer import ShardWriter
 from mm2energon.targets import TARGETS
 from mm2energon.video.av1 import leaves_no_trace, read_sequence
 from mm2energon.video.extract import FrameOptions
@@ -45,12 +41,11 @@ from mm2energon.video.places import Place, read_mark
 from mm2energon.video.references import References
 from mm2energon.video.sampling import Sampling
 from mm2energon.video.wholeness import ends_inside, promised_bytes
-from PIL import Image
+
+from fuzz import seeds
 
 #: Written to by every input; in memory where there is such a folder.
 SCRATCH = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
-
-_CHAT = [{"from": "human", "value": "<image>What is it?"}, {"from": "gpt", "value": "A picture."}]
 
 
 @dataclass(frozen=True)
@@ -260,131 +255,19 @@ def _with_sums(data: bytes) -> bytes:
     return bytes(tar)
 
 
-def _seeds_of_entries() -> Iterator[bytes]:
-    values = [
-        {"id": 1, "image": "a.jpg", "conversations": _CHAT},
-        {"id": "ä", "videos": ["v.mp4"], "conversations": [{"from": "human", "value": "<video>"}, _CHAT[1]]},
-        {
-            "messages": [
-                {"role": "user", "content": [{"type": "text", "text": "1"}]},
-                {"role": "assistant", "content": ""},
-            ]
-        },
-        [1, -2.5e300, 10**30, True, None, "\ud800", "\\", {"a": [[]]}],
-    ]
-    yield json.dumps(values).encode()
-    yield "\n".join(map(json.dumps, values)).encode()
-    yield json.dumps(values, indent=1).encode()
-    yield b"\xef\xbb\xbf[{}, {'a': NaN}, {\"b\": 1},]"
-
-
-def _seeds_of_values() -> Iterator[bytes]:
-    yield from (json.dumps(value).encode() for seed in list(_seeds_of_entries())[:1] for value in json.loads(seed))
-
-
-def _seeds_of_pickles() -> Iterator[bytes]:
-    yield b"".join(dump_images([b"a" * 300, b"", b"b"]))
-    yield b"".join(dump_videos([[b"a", b"b"], []]))
-    for protocol in range(6):
-        yield pickle.dumps([b"a", b"a", [b"c"]], protocol)
-    yield pickle.dumps(Path("a"))
-
-
-def _seeds_of_pictures() -> Iterator[bytes]:
-    image = Image.fromarray(np.arange(20 * 12 * 3, dtype=np.uint8).reshape(12, 20, 3))
-    for kind, options in (
-        ("JPEG", {}),
-        ("JPEG", {"progressive": True}),
-        ("PNG", {}),
-        ("WEBP", {}),
-        ("BMP", {}),
-        ("GIF", {}),
-    ):
-        file = io.BytesIO()
-        image.save(file, kind, **options)
-        yield file.getvalue()
-    for mode in ("L", "P", "1", "RGBA", "I;16"):
-        file = io.BytesIO()
-        image.convert("L").convert(mode).save(file, "PNG")
-        yield file.getvalue()
-
-
-def _seeds_of_packets() -> Iterator[bytes]:
-    yield bytes.fromhex("81044c000a0b00000024c4ffdf003288100012000a0b00000024c4ffdf0032 10".replace(" ", "")) * 2
-    yield b"\0\0\0\1\x67\x42\0\x1e\0\0\0\1\x68\xce\0\0\1\x65\x88\x80\0\0\1\x41\x9a"
-    yield b"\4\0\0\0\2\x67\x42\0\0\0\2\x41\x9a" + b"\0\0\1\x40\1\0\0\1\x26\1\xaf"
-    yield b"\xff\xd8\xff\xdb\0\x43\xff\xc4\0\x1f"
-
-
-def _seeds_of_indexes() -> Iterator[bytes]:
-    yield bytes(24)
-    yield pack_index(ShardIndex([], 0, 0))
-    yield b'[1024,10240,[["a",0,1024,[["json",512,2]]]]]'
-
-
-def _seeds_of_tars() -> Iterator[bytes]:
-    path = SCRATCH / "train-shard-000000.tar"
-    with ShardWriter(path) as shard:
-        shard.write("00000000-a", {"jpgs": b"x", "json": b"{}"})
-    yield path.read_bytes()
-    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w", format=form) as tar:
-            for name in ("a.mp4", "n" * 60 + "/" + "n" * 60 + ".mp4", "../c.mp4"):
-                member = tarfile.TarInfo(name)
-                member.size = 3
-                tar.addfile(member, io.BytesIO(b"abc"))
-            link = tarfile.TarInfo("link.mp4")
-            link.type, link.linkname = tarfile.SYMTYPE, "../.."
-            tar.addfile(link)
-        yield file.getvalue()[: 10 * 512]
-
-
-def _seeds_of_zips() -> Iterator[bytes]:
-    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", method) as container:
-            for name in ("a.mp4", "b/c.mp4", "../d.mp4"):
-                container.writestr(name, "abc" * 9)
-        yield file.getvalue()
-
-
-def _seeds_of_sidecars() -> Iterator[bytes]:
-    own = {"fps": "2.0", "source": "v.mp4", "times": [0.0], "options": {}, "version": 1, "frame_bytes": [1]}
-    yield json.dumps(own | {"source_bytes": 1, "source_mtime_ns": 1, "width": 2, "height": 2}).encode()
-    yield b'{"fps": "30000/1001"}'
-    yield b"3 4"
-
-
-def _seeds_of_metadata() -> Iterator[bytes]:
-    yield b'{"shard_counts": {"a.tar": 1}}\n---\nsplit_parts: {train: [a.tar]}\nexclude: []\n---\n{"shards": {}}'
-
-
-def _seeds_of_videos() -> Iterator[bytes]:
-    image = Image.new("P", (4, 4))
-    file = io.BytesIO()
-    image.save(file, "GIF", save_all=True, append_images=[image])
-    yield file.getvalue()
-    yield b"RIFF\x24\0\0\0AVI LIST\4\0\0\0hdrlJUNK\4\0\0\0abcd"
-    yield bytes.fromhex("1a45dfa3a3428681014282846d6b76611853806701000000000000ff") + bytes(30)
-    yield b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c" + bytes(80)
-    yield (b"\x47" + bytes(187)) * 18
-    yield b"\0\0\1\xba\x44" + bytes(9) + b"\0\0\1\xe0\0\4abcd\0\0\1\xb9"
-
-
 READERS: dict[str, Reader] = {
-    "entries": Reader(_entries, _seeds_of_entries),
-    "value": Reader(_value, _seeds_of_values),
-    "formats": Reader(_formats, _seeds_of_values),
-    "pickles": Reader(_pickles, _seeds_of_pickles),
-    "pictures": Reader(_pictures, _seeds_of_pictures),
-    "av1": Reader(_av1, _seeds_of_packets, longest=512),
-    "references": Reader(_references, _seeds_of_packets, longest=512),
-    "indexes": Reader(_indexes, _seeds_of_indexes, longest=512),
-    "tars": Reader(_tars, _seeds_of_tars, longest=8192),
-    "archive-tar": Reader(_archive("v.tar"), _seeds_of_tars, longest=8192),
-    "archive-zip": Reader(_archive("v.zip"), _seeds_of_zips),
-    "sidecars": Reader(_sidecars, _seeds_of_sidecars, longest=1024),
-    "metadata": Reader(_metadata, _seeds_of_metadata, longest=1024),
-    "wholeness": Reader(_wholeness, _seeds_of_videos, longest=8192),
+    "entries": Reader(_entries, seeds.of_entries),
+    "value": Reader(_value, seeds.of_values),
+    "formats": Reader(_formats, seeds.of_values),
+    "pickles": Reader(_pickles, seeds.of_pickles),
+    "pictures": Reader(_pictures, seeds.of_pictures),
+    "av1": Reader(_av1, seeds.of_packets, longest=512),
+    "references": Reader(_references, seeds.of_packets, longest=512),
+    "indexes": Reader(_indexes, seeds.of_indexes, longest=512),
+    "tars": Reader(_tars, seeds.of_tars, longest=8192),
+    "archive-tar": Reader(_archive("v.tar"), seeds.of_tars, longest=8192),
+    "archive-zip": Reader(_archive("v.zip"), seeds.of_zips),
+    "sidecars": Reader(_sidecars, seeds.of_sidecars, longest=1024),
+    "metadata": Reader(_metadata, seeds.of_metadata, longest=1024),
+    "wholeness": Reader(_wholeness, seeds.of_videos, longest=8192),
 }
