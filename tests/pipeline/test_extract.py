@@ -59,7 +59,7 @@ def test_a_video_whose_decoder_crashes_or_hangs_leaves_nothing_half_done(tmp_pat
         (tmp_path / name).write_bytes(b"x")
     monkeypatch.setattr(extract_module, "_extract", steps.die_at_work)
     monkeypatch.setattr(pool, "_GRACE_SECONDS", 0.1)
-    found = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(2, seconds=1))
+    found = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(2, seconds=5))
     assert [one.error.code for one in found] == ["worker-died", "video-timeout"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
 

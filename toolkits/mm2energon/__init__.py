@@ -8,7 +8,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     pipeline
     formats  images  video  shards
     targets  tokens  jsonio
-    rules  jsonscan  storage  stopwatch
+    rules  jsonscan  storage  roots  stopwatch
     sample  jsonvalue  locks
     errors
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
+from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.video.extract import FrameOptions, extract_frames
 from mm2energon.video.layout import find_frames
@@ -85,6 +86,8 @@ def extract_all(
         threads = min(extraction.workers, ceil(2 * sizes[video] / fair_bytes))
         return VideoUnit(root, video, extraction.options, max(1, threads), packs)
 
+    fresh = {name: size for name, size in sizes.items() if size and not (root / name).with_suffix(".json").exists()}
+    warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
     bar = progress("videos", len(listed))
     workers = min(extraction.workers, max(1, len(listed)))
     for outcome in run_each(_extract, map(unit, sizes), workers=workers, limits=extraction.limits):

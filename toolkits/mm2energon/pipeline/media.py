@@ -11,7 +11,7 @@ from mm2energon import images
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, PlannedVideo
 from mm2energon.sample import Sample, Video
-from mm2energon.storage import PlainFiles, inside_root, media_file
+from mm2energon.roots import PlainFiles, inside_root, media_file
 from mm2energon.video.layout import Frames, find_frames
 from mm2energon.video.pack import Packs
 from mm2energon.video.places import frame_name

@@ -9,7 +9,7 @@ from mm2energon.errors import MediaError
 from mm2energon.images import ImageFacts
 from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, passes
 from mm2energon.shards.records import Media
-from mm2energon.storage import PlainFiles, media_file
+from mm2energon.roots import PlainFiles, media_file
 from mm2energon.video.pack import PackReader
 
 

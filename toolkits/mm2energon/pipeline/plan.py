@@ -92,6 +92,8 @@ class Plan:
     other_rates: int = 0
     #: Bytes to be copied; a picture that is stored anew counts as many as could be copied meanwhile.
     work_bytes: int = 0
+    #: Bytes of all shards, at most.
+    shard_bytes: int = 0
 
     def moved(self, folder: Path) -> Plan:
         """The same plan in another folder."""
@@ -210,6 +212,7 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
         dict(collected.refused_by),
         collected.other_rates,
         collected.work_bytes,
+        sum(collected.sizes) + count * _END_BYTES,
     )
     with write_whole(folder / _PLAN) as file:
         file.write(dumps({"hash": plan.content_hash, "options": planning.options}))

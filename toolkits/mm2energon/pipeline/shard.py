@@ -31,6 +31,7 @@ from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.retry import read_set_aside
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
+from mm2energon.pipeline.space import warn_of_shards
 from mm2energon.pipeline.videos import Videos
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.targets import Target
@@ -236,6 +237,8 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
         )
         for number in range(plan.units)
     )
+    there = sum(path.stat().st_size for path in job.output.glob("*-shard-*.tar"))
+    warn_of_shards(job.output, plan.shard_bytes - there)
     bar = progress("samples", sum(plan.samples.values()))
     workers = min(job.workers, plan.units, 1 + plan.work_bytes // BYTES_OF_A_WORKER)
     for outcome in run_each(write_shard, tasks, workers=workers if workers > 1 else 0):

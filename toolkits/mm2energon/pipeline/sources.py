@@ -16,7 +16,7 @@ from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import is_account, is_account_name
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
-from mm2energon.storage import inside_root
+from mm2energon.roots import inside_root
 
 _SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.

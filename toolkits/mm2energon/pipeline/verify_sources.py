@@ -21,7 +21,7 @@ from mm2energon.pipeline.planned import passes
 from mm2energon.pipeline.prepare import Mending, Prepared, mended_sample, prepare
 from mm2energon.sample import Sample
 from mm2energon.shards.records import Media, make_record
-from mm2energon.storage import inside_root
+from mm2energon.roots import inside_root
 from mm2energon.targets import Target
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.pack import Packs, read_pack

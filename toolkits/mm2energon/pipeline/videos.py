@@ -12,7 +12,7 @@ from mm2energon.jsonio import Entry
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.stopwatch import Stopwatch
-from mm2energon.storage import inside_root
+from mm2energon.roots import inside_root
 from mm2energon.video.layout import Frames, find_frames
 from mm2energon.video.pack import Packs, holds_frames
 
