@@ -48,7 +48,7 @@ def test_frames_of_our_own_are_measured_by_their_sidecar_or_one_by_one_without_i
         ({"images": ("gone.jpg",)}, "missing-media"),
         ({"images": ("..",)}, "outside-root"),
         ({"images": (".",)}, "missing-media"),
-        ({"images": ("http://x/a.jpg",)}, "missing-media"),
+        ({"images": ("http://x/a.jpg",)}, "media-url"),
         ({"images": ("bad.jpg",)}, "unreadable-image"),
         ({"videos": (("p0.jpg", "bad.jpg"),)}, "unreadable-image"),
         ({"videos": ("bad.jpg",)}, "no-frames"),

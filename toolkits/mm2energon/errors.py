@@ -58,6 +58,7 @@ REASONS: dict[str, str] = {
     "bad-media-list": "a media field is not a path or a list of paths",
     "missing-media": "a media file does not exist",
     "outside-root": "a media path leaves the dataset root",
+    "media-url": "a media path is a URL (http://, s3://, data:); only files are read",
     "unreadable-image": "an image cannot be decoded",
     "unreadable-video": "a video cannot be decoded",
     "no-frames": "a video yields no frame",

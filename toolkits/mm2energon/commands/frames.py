@@ -7,7 +7,15 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction
+from mm2energon.commands.options import (
+    accounted,
+    add_common,
+    add_frames,
+    add_further_roots,
+    count,
+    extraction,
+    further_roots,
+)
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
 from mm2energon.pipeline.loop import ProgressMaker
@@ -22,6 +30,7 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
+    add_further_roots(parser)
     add_profile(parser)
     parser.add_argument("--output-json", type=Path, default=Path("dataset.json"), help="merged dataset, below the root")
     parser.add_argument(
@@ -48,6 +57,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         extraction=None if arguments.no_frames else wanted,
         unpack=not arguments.skip_extraction,
         retry=arguments.retry,
+        further=further_roots(arguments),
     )
     report = build_frame_dataset(job, progress=progress)
     lines = _lines(report, job, profile.wall_seconds)
@@ -68,6 +78,8 @@ def _next(arguments: argparse.Namespace) -> str:
         words += ["--dataset-root", str(arguments.dataset_root)]
     if arguments.output_json != Path("dataset.json"):
         words += ["--json", str(arguments.output_json)]
+    for further in arguments.allow_absolute_media:
+        words += ["--allow-absolute-media", str(further)]
     return shlex.join([*words, "--train-split", "9", "--val-split", "1"])
 
 

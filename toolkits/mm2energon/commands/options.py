@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.commands import Result
+from mm2energon.errors import InputError
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
@@ -63,6 +64,30 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
     )
 
 
+def add_further_roots(parser: argparse._ActionsContainer) -> None:
+    """The option that opens further roots."""
+    parser.add_argument(
+        "--allow-absolute-media",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="ROOT",
+        help="take media of this folder, too, by absolute path or through a link; may be given several times",
+    )
+
+
+def further_roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """What `add_further_roots` parsed.
+
+    Raises:
+        InputError: one of them is no folder.
+    """
+    for root in arguments.allow_absolute_media:
+        if not root.is_dir():
+            raise InputError(f"--allow-absolute-media {root}: no such folder")
+    return tuple(root.resolve() for root in arguments.allow_absolute_media)
+
+
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """Options that name what finished shards were made from."""
     group = parser.add_argument_group("sources")
@@ -70,12 +95,13 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--annotations", type=Path, default=Path("dataset.json"), help="annotation file, below it (dataset.json)"
     )
+    add_further_roots(group)
 
 
-def sources_of(arguments: argparse.Namespace) -> tuple[Path, Path] | None:
-    """What `add_sources` parsed: the root and the annotation file; None when no sources are given."""
+def sources_of(arguments: argparse.Namespace) -> tuple[Path, Path, tuple[Path, ...]] | None:
+    """What `add_sources` parsed: root, annotation file, further roots; None when no sources are given."""
     root: Path | None = arguments.from_sources
-    return None if root is None else (root, root / arguments.annotations)
+    return None if root is None else (root, root / arguments.annotations, further_roots(arguments))
 
 
 def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_frames: int | None) -> Extraction:

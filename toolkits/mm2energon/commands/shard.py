@@ -7,7 +7,17 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_common, add_frames, count, extraction, extraction_asked, size
+from mm2energon.commands.options import (
+    accounted,
+    add_common,
+    add_frames,
+    add_further_roots,
+    count,
+    extraction,
+    extraction_asked,
+    further_roots,
+    size,
+)
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
@@ -22,6 +32,7 @@ _INTERVAL_SECONDS = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
+    add_further_roots(parser)
     add_profile(parser)
     parser.add_argument("--json", type=Path, default=Path("dataset.json"), help="annotation file, below the root")
     parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
@@ -109,6 +120,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         decode_images=arguments.check_media == "full",
         restart=arguments.restart,
         retry=arguments.retry,
+        further=further_roots(arguments),
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import count_or_none
+from mm2energon.commands.options import add_further_roots, count_or_none, further_roots
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import HowDeep, verify
 from mm2energon.pipeline.verify_findings import Compared, Verified
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=Path, default=Path("dataset.json"), help="with --against: the annotation file, below the root"
     )
+    add_further_roots(parser)
     parser.add_argument(
         "--workers", type=count_or_none, default=0, help="processes that read, and of Energon's loader (0: this one)"
     )
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Read everything back."""
     sources = None
     if arguments.against is not None:
-        sources = Sources(arguments.against, arguments.against / arguments.json)
+        sources = Sources(arguments.against, arguments.against / arguments.json, further_roots(arguments))
     found = verify(
         arguments.shards,
         how=HowDeep(deep=arguments.deep),

@@ -75,18 +75,19 @@ class _Difference(NamedTuple):
 class Sources:
     """The entries of an annotation file, found by key and by what they say."""
 
-    def __init__(self, root: Path, annotations: Path) -> None:
+    def __init__(self, root: Path, annotations: Path, further: tuple[Path, ...] = ()) -> None:
         """
         Args:
             annotations: the file that the dataset was made from, below `root`.
+            further: roots, resolved, of which files may be named by absolute paths.
 
         Raises:
             InputError: there is no such file.
         """
         if not annotations.is_file():
             raise InputError(f"--from-sources {root}: no {annotations.name} in it; --annotations names another file")
-        self._finder = MediaFinder(root.resolve(), failures={})
-        self._reader = MediaReader(root.resolve(), min_side=1, pai_seconds=False)
+        self._finder = MediaFinder(root.resolve(), further=further, failures={})
+        self._reader = MediaReader(root.resolve(), min_side=1, pai_seconds=False, further=further)
         self._entries = sqlite3.connect("")  # of its own, on disk where it grows, and gone with us
         self._entries.execute("CREATE TABLE entries (key TEXT, said BLOB, media TEXT)")
         self._entries.executemany("INSERT INTO entries VALUES (?, ?, ?)", _rows(annotations))

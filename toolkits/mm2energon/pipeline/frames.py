@@ -41,6 +41,8 @@ class FramesJob:
     unpack: bool = True
     #: A set-aside file whose entries join those of the output, instead of the annotations below the root.
     retry: Path | None = None
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -219,7 +221,7 @@ def _merge(entry: Entry, folder: str, job: FramesJob) -> dict[str, Any] | Sample
         return entry.error
     try:
         merged = formats.to_sharegpt(entry.value, origin=entry.origin)
-        merged = rebase(merged, folder, job.root, origin=entry.origin)
+        merged = rebase(merged, folder, job.root, origin=entry.origin, further=job.further)
     except SampleError as error:
         return error
     return _with_video_tags(merged, job.video_token)

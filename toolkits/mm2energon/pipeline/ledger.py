@@ -15,6 +15,7 @@ from typing import Any
 
 from mm2energon.jsonio import EntryWriter, dumps, loads, write_entries
 from mm2energon.locks import lock
+from mm2energon.roots import read_regular
 from mm2energon.storage import sync_folder, write_whole
 
 STATE_FOLDER = ".mm2energon"
@@ -24,7 +25,7 @@ _LEDGER_NAME = "outputs.json"
 def read_ledger(folder: Path) -> dict[str, Any]:
     """What the ledger of `folder` holds; empty when there is none, or none that can be read."""
     try:
-        ledger = loads((folder / STATE_FOLDER / _LEDGER_NAME).read_bytes())
+        ledger = loads(read_regular(folder / STATE_FOLDER / _LEDGER_NAME))
     except (OSError, ValueError):
         return {}
     return ledger if isinstance(ledger, dict) else {}

@@ -10,8 +10,8 @@ from typing import Any
 from mm2energon import images
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, PlannedVideo
+from mm2energon.roots import PlainFiles, inside_root, media_file, name_from
 from mm2energon.sample import Sample, Video
-from mm2energon.roots import PlainFiles, inside_root, media_file
 from mm2energon.video.layout import Frames, find_frames
 from mm2energon.video.pack import Packs
 from mm2energon.video.places import frame_name
@@ -31,6 +31,7 @@ class MediaFinder:
         self,
         root: Path,
         *,
+        further: tuple[Path, ...] = (),
         failures: Mapping[str, SampleError],
         found: Mapping[str, Frames] | None = None,
         packs: Packs | None = None,
@@ -39,6 +40,7 @@ class MediaFinder:
     ) -> None:
         """
         Args:
+            further: roots, resolved, of which files may be named by absolute paths.
             failures: videos whose frames could not be extracted, and why.
             found: frames of videos that have been looked for just now.
             packs: frames that have no files of their own.
@@ -46,6 +48,7 @@ class MediaFinder:
             decode_images: decode every image and frame once, instead of looking at its header and its end.
         """
         self._root = root
+        self._further = further
         self._failures = failures
         self._found = found or {}
         self._packs = packs
@@ -89,15 +92,15 @@ class MediaFinder:
         return None if facts is None else PlannedPicture(path, *facts)
 
     def _any_picture(self, path: str, *, origin: str) -> PlannedPicture:
-        path = inside_root(self._root, path, origin=origin)
-        file = media_file(self._root, path, origin=origin)
+        path = inside_root(self._root, path, origin=origin, further=self._further)
+        file = media_file(self._root, path, origin=origin, further=self._further)
         facts = images.read_facts(file, origin=origin, decode=self._decode)
         # By its own name where links lead to it, so that samples of one picture are known to share it.
-        return PlannedPicture(file.resolve().relative_to(self._root).as_posix(), *facts)
+        return PlannedPicture(name_from(self._root, file.resolve()), *facts)
 
     def _audio(self, path: str, *, origin: str) -> tuple[str, int]:
-        file = media_file(self._root, path, origin=origin)
-        return inside_root(self._root, path, origin=origin), file.stat().st_size
+        name = inside_root(self._root, path, origin=origin, further=self._further)
+        return name, media_file(self._root, name, origin=origin, further=self._further).stat().st_size
 
     def _video(self, video: Video, *, origin: str) -> PlannedVideo:
         if isinstance(video, tuple):
@@ -106,7 +109,7 @@ class MediaFinder:
         known = self._videos.get(video)
         if known is not None:
             return known
-        video = inside_root(self._root, video, origin=origin)
+        video = inside_root(self._root, video, origin=origin, further=self._further)
         if video in self._failures:
             error = self._failures[video]
             raise MediaError(f"{origin}: {error}", error.code)
@@ -122,7 +125,7 @@ class MediaFinder:
         except MediaError as error:
             raise MediaError(f"{origin}: {error}", error.code) from error
         if found is None:
-            media_file(self._root, video, origin=origin)
+            media_file(self._root, video, origin=origin, further=self._further)
             if packed := self._packed(video, origin=origin):
                 return packed
             raise MediaError(
@@ -146,7 +149,7 @@ class MediaFinder:
         return PlannedVideo(tuple(frames), float(about["fps"]))
 
     def _frames(self, found: Frames, *, origin: str) -> list[PlannedPicture]:
-        folder = found.folder.relative_to(self._root).as_posix()
+        folder = inside_root(self._root, str(found.folder), origin=origin, further=self._further)
         names = [f"{folder}/{name}" for name in found.names]
         if found.sizes is None or not (found.width and found.height):  # nothing is known of them
             return [self._picture(name, origin=origin) for name in names]

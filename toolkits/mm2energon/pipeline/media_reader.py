@@ -8,8 +8,8 @@ from mm2energon import images
 from mm2energon.errors import MediaError
 from mm2energon.images import ImageFacts
 from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, passes
-from mm2energon.shards.records import Media
 from mm2energon.roots import PlainFiles, media_file
+from mm2energon.shards.records import Media
 from mm2energon.video.pack import PackReader
 
 
@@ -23,14 +23,18 @@ def _looks_whole(data: bytes) -> bool:
 class MediaReader:
     """Reads the bytes of planned media below one dataset root."""
 
-    def __init__(self, root: Path, *, min_side: int, pai_seconds: bool, packs: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, *, min_side: int, pai_seconds: bool, packs: Path | None = None, further: tuple[Path, ...] = ()
+    ) -> None:
         """
         Args:
             min_side: pixels to which the smaller side of a picture is brought when it is below.
             pai_seconds: 1 / fps for `second_per_grid_ts`, as Pai's converter writes it, instead of 2 / fps.
             packs: folder of the frames that have no files of their own.
+            further: as for `MediaFinder`.
         """
         self._root = root
+        self._further = further
         self._packs = None if packs is None else PackReader(packs)
         self._files = PlainFiles(root)
         self._min_side = min_side
@@ -68,7 +72,7 @@ class MediaReader:
 
     def _any_picture(self, picture: PlannedPicture, origin: str, *, as_is: bool) -> bytes:
         """A picture that is stored anew, or that is not there as it was planned."""
-        path = media_file(self._root, picture.path, origin=origin)
+        path = media_file(self._root, picture.path, origin=origin, further=self._further)
         data = images.read_bytes(path, facts=ImageFacts(*picture[1:]), origin=origin, min_side=self._min_side)
         if as_is and len(data) != picture.file_bytes:
             raise MediaError(
@@ -78,7 +82,7 @@ class MediaReader:
         return data
 
     def _audio(self, path: str, origin: str) -> bytes:
-        file = media_file(self._root, path, origin=origin)
+        file = media_file(self._root, path, origin=origin, further=self._further)
         try:
             return file.read_bytes()
         except PermissionError as error:

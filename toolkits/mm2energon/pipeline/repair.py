@@ -50,8 +50,8 @@ class RepairJob:
     target: Target | None = None
     #: Shares of the splits; None: the splits stay, where they are sound.
     ratios: Mapping[str, float] | None = None
-    #: The folder of the sources, and the annotation file.
-    sources: tuple[Path, Path] | None = None
+    #: The folder of the sources, the annotation file, and further roots of media.
+    sources: tuple[Path, Path, tuple[Path, ...]] | None = None
     #: second_per_grid_ts is 2 / fps already, whatever it looks like.
     keep_seconds: bool = False
     max_samples: int = 10_000

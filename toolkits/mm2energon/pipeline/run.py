@@ -37,6 +37,8 @@ class ShardTask:
     pai_seconds: bool = False
     #: Where frames lie that have no files of their own.
     packs: Path | None = None
+    #: Roots of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         return f"shard {self.number}"
@@ -118,7 +120,9 @@ def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str
 def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
 ) -> Iterator[tuple[str, Record]]:
-    reader = MediaReader(task.root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs)
+    reader = MediaReader(
+        task.root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs, further=task.further
+    )
     for number, value in task.plan.samples_of(unit):
         prepared = Prepared.from_json(value)
         sample = prepared.sample

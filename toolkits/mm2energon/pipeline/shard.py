@@ -59,6 +59,8 @@ class ShardJob:
     restart: bool = False
     #: A set-aside file that is read instead of the annotations.
     retry: Path | None = None
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -189,7 +191,7 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
     if job.extraction is None:
         return None
     packs = Packs(job.root, packs_of(job.output), job.extraction.options) if job.packs_frames else None
-    videos = Videos(job.root, job.extraction, packs, watch)
+    videos = Videos(job.root, job.extraction, packs, watch, job.further)
     with watch.time("annotations"):
         videos.find(_entries(job), default_fps=job.default_fps)
     return videos
@@ -201,6 +203,7 @@ def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: Prog
         mending=job.mending,
         finder=MediaFinder(
             job.root,
+            further=job.further,
             failures=videos.failures if videos else {},
             found=videos.found if videos else None,
             packs=videos.packs if videos else None,
@@ -234,6 +237,7 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
             min_side=job.target.rules.min_side if job.mending.enlarge_small_images else 1,
             pai_seconds=job.seconds_per_grid == "pai",
             packs=packs_of(job.output) if job.packs_frames else None,
+            further=job.further,
         )
         for number in range(plan.units)
     )

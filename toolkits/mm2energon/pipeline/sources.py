@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import is_account, is_account_name
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
-from mm2energon.roots import inside_root
+from mm2energon.roots import inside_root, is_url
 
 _SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.
@@ -93,22 +93,26 @@ def why_no_annotations(path: Path) -> str | None:
     return NO_ANNOTATIONS
 
 
-def rebase(entry: Mapping[str, Any], folder: str, root: Path, *, origin: str) -> dict[str, Any]:
+def rebase(
+    entry: Mapping[str, Any], folder: str, root: Path, *, origin: str, further: Sequence[Path] = ()
+) -> dict[str, Any]:
     """A ShareGPT entry with its media paths made relative to the dataset root.
 
     A path is looked for beside the annotation file first, then below the root.
 
     Args:
         folder: the folder of the annotation file, relative to the root.
+        further: roots of which files may be named by absolute paths, which stay so.
 
     Raises:
-        MediaError: `outside-root` or `missing-media`.
+        MediaError: `outside-root`, `media-url` or `missing-media`.
     """
 
     def place(path: str) -> str:
-        beside = inside_root(root, os.path.join(folder, path), origin=origin)  # noqa: PTH118 (may be absolute)
+        name = path if is_url(path) else os.path.join(folder, path)  # noqa: PTH118 (may be absolute)
+        beside = inside_root(root, name, origin=origin, further=further)
         if folder and not (root / beside).exists():
-            below = inside_root(root, path, origin=origin)
+            below = inside_root(root, path, origin=origin, further=further)
             if (root / below).exists():
                 return below
         return beside

@@ -19,9 +19,9 @@ from mm2energon.pipeline.media_reader import MediaReader
 from mm2energon.pipeline.output import packs_of
 from mm2energon.pipeline.planned import passes
 from mm2energon.pipeline.prepare import Mending, Prepared, mended_sample, prepare
+from mm2energon.roots import inside_root
 from mm2energon.sample import Sample
 from mm2energon.shards.records import Media, make_record
-from mm2energon.roots import inside_root
 from mm2energon.targets import Target
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.pack import Packs, read_pack
@@ -41,6 +41,8 @@ class Sources:
     root: Path
     #: The annotation file, as `shard` read it.
     annotations: Path
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class SourceReader:
         if not sources.annotations.is_file():
             raise InputError(f"--json {sources.annotations}: no such file; what shard read was expected")
         self._root, self._annotations, self._layout, self._workers = root, sources.annotations, layout, workers
+        self._further = sources.further
         names = Mending.__dataclass_fields__
         self._mending = Mending(**{name: options[name] for name in names if name in options})
         self._min_side = layout.rules.min_side if self._mending.enlarge_small_images else 1
@@ -137,12 +140,20 @@ class SourceReader:
             yield from formats.unwrap(entry)
 
     def _read_batch(self, batch: list[Entry]) -> Iterator[Wanted]:
-        finder = MediaFinder(self._root, failures={}, packs=self._packs, default_fps=self._default_fps)
+        finder = MediaFinder(
+            self._root, further=self._further, failures={}, packs=self._packs, default_fps=self._default_fps
+        )
         found = [self._found(entry, finder) for entry in batch]
         with tempfile.TemporaryDirectory(prefix="mm2energon-") as folder:
             packs = Path(folder)
             extracted, failures = self._extract([one.prepared for one in found if one.prepared is not None], packs)
-            reader = MediaReader(self._root, min_side=self._min_side, pai_seconds=self._pai_seconds, packs=packs)
+            reader = MediaReader(
+                self._root,
+                min_side=self._min_side,
+                pai_seconds=self._pai_seconds,
+                packs=packs,
+                further=self._further,
+            )
             for one in found:
                 yield self._with_media(one, reader, extracted, failures)
 
@@ -162,7 +173,7 @@ class SourceReader:
         for one in prepared:
             for video, planned in zip(one.sample.videos, one.media.videos, strict=True):
                 if isinstance(video, str) and planned.frames and not (self._root / planned.frames[0].path).exists():
-                    name = inside_root(self._root, video, origin=one.sample.origin)
+                    name = inside_root(self._root, video, origin=one.sample.origin, further=self._further)
                     if (options := self._packs.options_of(name)) is not None:
                         lacking.setdefault(options, {})[name] = None
         failures: dict[str, SampleError] = {}
@@ -182,7 +193,9 @@ class SourceReader:
         sample, planned = one.prepared.sample, one.prepared.media
         try:
             names = [
-                inside_root(self._root, video, origin=one.origin) if isinstance(video, str) else ""
+                inside_root(self._root, video, origin=one.origin, further=self._further)
+                if isinstance(video, str)
+                else ""
                 for video in sample.videos
             ]
             failed = next((failures[name] for name in names if name in failures), None)

@@ -11,8 +11,8 @@ from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import ProgressMaker
-from mm2energon.stopwatch import Stopwatch
 from mm2energon.roots import inside_root
+from mm2energon.stopwatch import Stopwatch
 from mm2energon.video.layout import Frames, find_frames
 from mm2energon.video.pack import Packs, holds_frames
 
@@ -31,6 +31,8 @@ class Videos:
     packs: Packs | None
     #: Takes the time of the steps.
     watch: Stopwatch
+    #: Roots of which videos may be named by absolute paths.
+    further: tuple[Path, ...] = ()
     #: How many have frames beside them.
     ready: int = 0
     #: Those that have no frames beside them; once extracted, what a pack holds is known, and may be taken away again.
@@ -56,7 +58,7 @@ class Videos:
                     if not isinstance(video, str) or video in seen:
                         continue
                     seen.add(video)
-                    name = inside_root(self.root, video, origin=entry.origin)
+                    name = inside_root(self.root, video, origin=entry.origin, further=self.further)
                     if name not in known:
                         known.add(name)
                         self._sort(name, default_fps)

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mm2energon.errors import MediaError
+from mm2energon.roots import name_from
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import temporary_file, write_whole
 from mm2energon.video.encode import FrameOptions, encode_frames
@@ -80,7 +81,7 @@ class Packs:
         Raises:
             MediaError: as `pack_of`.
         """
-        return choose_place(self.root / video).folder.relative_to(self.root).as_posix()
+        return name_from(self.root, choose_place(self.root / video).folder)
 
     def read(self, video: str) -> Mapping[str, Any] | None:
         """The sidecar of a video's pack, made by these options; None when there is none."""

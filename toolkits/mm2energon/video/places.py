@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import MediaError
+from mm2energon.roots import read_regular
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v", ".wmv", ".asf"}
@@ -120,7 +121,7 @@ def is_own(sidecar: Any) -> bool:
 def load_sidecar(sidecar: Path) -> Any:
     """The JSON of a sidecar; None when there is none, or it is not JSON."""
     try:
-        return json.loads(sidecar.read_bytes())
+        return json.loads(read_regular(sidecar))
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -128,7 +129,7 @@ def load_sidecar(sidecar: Path) -> Any:
 def read_mark(place: Place) -> frozenset[int]:
     """How many frames may lie in the folder of a place that bears our mark; empty where it bears none."""
     try:
-        return frozenset(int(count) for count in place.mark.read_text("ascii").split())
+        return frozenset(int(count) for count in read_regular(place.mark).decode("ascii").split())
     except (OSError, ValueError):
         return frozenset()
 
