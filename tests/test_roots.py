@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import MediaError
-from mm2energon.roots import PlainFiles, inside_root, media_file
+from mm2energon.roots import PlainFiles, inside_root, media_file, name_from, read_regular
 
 
 @pytest.fixture
@@ -225,3 +226,94 @@ def test_what_is_opened_as_plain_is_what_a_look_at_every_part_finds(root: Path, 
     if stat.S_ISREG(found.st_mode):
         assert os.path.samestat(found, media_file(root, written, origin="o").stat())
         assert inside_root(root, written, origin="o") == written
+
+
+@pytest.fixture
+def further(root: Path) -> Path:
+    """A folder beside the root, with a video and ways out."""
+    further = root.parent / "further"
+    (further / "deep").mkdir(parents=True)
+    (further / "deep" / "v.mp4").write_bytes(b"video")
+    (further / "out.jpg").symlink_to("../secret.jpg")
+    (further / "in.jpg").symlink_to(root / "a.jpg")
+    return further
+
+
+def test_a_file_of_a_further_root_keeps_its_absolute_path(root: Path, further: Path) -> None:
+    written = str(further / "deep" / "." / "v.mp4")
+    assert refused(root, written).code == "outside-root"
+    assert inside_root(root, written, origin="o", further=[further]) == written
+    assert media_file(root, written, origin="o", further=[further]).read_bytes() == b"video"
+    assert name_from(root, further / "deep") == str(further / "deep")
+
+
+def test_a_further_root_may_be_named_by_a_link_to_it(root: Path, further: Path) -> None:
+    (root.parent / "alias").symlink_to(further)
+    written = str(root.parent / "alias" / "deep" / "v.mp4")
+    assert inside_root(root, written, origin="o", further=[further]) == str(further / "deep" / "v.mp4")
+
+
+def test_links_from_one_root_into_another_are_followed_and_keep_their_name(root: Path, further: Path) -> None:
+    (root / "videos").symlink_to(further / "deep")
+    assert refused(root, "videos/v.mp4").code == "outside-root"
+    assert inside_root(root, "videos/v.mp4", origin="o", further=[further]) == "videos/v.mp4"
+    assert inside_root(root, str(further / "in.jpg"), origin="o", further=[further]) == str(further / "in.jpg")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "../further/deep/v.mp4",
+        "{further}/out.jpg",
+        "{further}/../secret.jpg",
+        "{further}2/v.mp4",
+        "{further}/..",
+        "link",
+    ],
+)
+def test_nothing_beside_the_roots_is_opened_by_a_further_one(root: Path, further: Path, written: str) -> None:
+    (root / "link").symlink_to("../further/out.jpg")
+    (root.parent / "further2").mkdir()
+    (root.parent / "further2" / "v.mp4").write_bytes(b"video")
+    with pytest.raises(MediaError) as caught:
+        media_file(root, written.format(further=further), origin="o", further=[further])
+    assert caught.value.code == "outside-root"
+    assert "--allow-absolute-media" in str(caught.value)
+
+
+@given(written=st.from_regex(r"(\.\./|/|F/|further/|deep/|link/|out|v\.mp4){0,8}", fullmatch=True))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_stays_inside_the_roots_or_is_refused(root: Path, further: Path, written: str) -> None:
+    if not (root / "link").is_symlink():
+        (root / "link").symlink_to(further)
+        (further / "link").symlink_to("..")
+    try:
+        name = inside_root(root, written.replace("F", str(further), 1), origin="o", further=[further])
+    except MediaError:
+        return
+    real = (root / name).resolve()
+    assert real.is_relative_to(root) or real.is_relative_to(further)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder", "nothing", "large"])
+def test_only_a_regular_file_of_usual_size_is_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "large":
+        path.write_bytes(b"x" * 11)
+    with pytest.raises(OSError):
+        read_regular(path, most_bytes=10)
+
+
+def test_a_regular_file_is_read_also_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 10)
+    (tmp_path / "b").symlink_to("a")
+    assert read_regular(tmp_path / "b", most_bytes=10) == b"x" * 10

@@ -9,7 +9,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     formats  images  video  shards
     targets  tokens  jsonio
     rules  jsonscan  storage  roots  stopwatch
-    sample  jsonvalue  locks
+    sample  jsonvalue  locks  terminal
     errors
 """
 

@@ -18,13 +18,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import mm2energon
 from mm2energon.commands import COMMANDS, Result
 from mm2energon.errors import DependencyError, ToolkitError
 from mm2energon.progress import make_bar
 from mm2energon.storage import TEMPORARY_SUFFIX
+from mm2energon.terminal import shown
 
 #: What to do where the disk refuses.
 _ADVICE = {
@@ -37,11 +38,18 @@ _ADVICE = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that shows what it was given without the control characters in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given and given[0] in COMMANDS else None
-    parser = argparse.ArgumentParser(prog="mm2energon", description="Multimodal chat data to Megatron-Energon shards.")
+    parser = _Parser(prog="mm2energon", description="Multimodal chat data to Megatron-Energon shards.")
     parser.add_argument("--version", action="version", version=f"mm2energon {mm2energon.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for row, command in COMMANDS.items():
@@ -68,7 +76,7 @@ def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
         def run() -> Result:
             with _missing_is_told():
                 command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
-                parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
+                parser = _Parser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
                 command.add_arguments(parser)
                 result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
                 return result
@@ -131,12 +139,12 @@ def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contex
         print(f"{how}; run the same command again to go on", file=sys.stderr)
         return status
     with contextlib.suppress(BrokenPipeError):  # such as `| head`
-        print("\n".join(_shown(named(line)) for line in result.lines), flush=True)
+        print("\n".join(shown(named(line)) for line in result.lines), flush=True)
     return result.status
 
 
 def _failed(message: str) -> int:
-    print(f"error: {_shown(message)}", file=sys.stderr)
+    print(f"error: {shown(message)}", file=sys.stderr)
     return 1
 
 
@@ -159,11 +167,6 @@ def _as_scripts(line: str) -> str:
         return f"python {shlex.quote(min(os.path.relpath(path), path, key=len))}"
 
     return re.sub(rf"\bmm2energon ({'|'.join(COMMANDS)})\b", script, line)
-
-
-def _shown(line: str) -> str:
-    """A line without the control characters that a file name may hold."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 if __name__ == "__main__":

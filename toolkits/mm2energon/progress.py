@@ -7,12 +7,15 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+from mm2energon.terminal import shown
+
 _SECONDS_BETWEEN_LINES = 60
 _SECONDS_OF_A_MINUTE = 60
 
 
 def make_bar(bars: ExitStack, what: str, total: int | None) -> Any:
     """A bar for `total` things (None: not known) called `what`; one that an error left open is closed by `bars`."""
+    what = shown(what)
     if not sys.stderr.isatty():
         return _Lines(what, total)
     from tqdm import tqdm

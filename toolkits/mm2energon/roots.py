@@ -152,11 +152,14 @@ def read_regular(path: Path, *, most_bytes: int = 256 << 20) -> bytes:
         OSError: it is none, is larger than that, or cannot be read.
     """
     descriptor = os.open(path, _OPEN_FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             raise OSError(errno.EINVAL, "is no regular file, or too large", str(path))
-        return file.read(most_bytes)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(descriptor)
 
 
 class PlainFiles:
