@@ -82,3 +82,10 @@ def test_the_architecture_page_draws_the_layers_as_the_package_does() -> None:
     drawn = [line.strip() for line in (mm2energon.__doc__ or "").splitlines() if line.startswith("    ")]
     on_page = ARCHITECTURE.split("## Layers", 1)[1].split("```")[1].strip().splitlines()
     assert on_page == drawn
+
+
+def test_each_promise_names_a_test_that_is_there():
+    promises = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(promises) >= 16
+    lost = [name for path, name in promises if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")]
+    assert lost == []
