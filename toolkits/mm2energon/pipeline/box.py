@@ -172,9 +172,11 @@ class _Folder:
                 file.flush()
                 os.fsync(file.fileno())
                 self._rename(temporary, name)
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError):  # the first error is the one to tell
                 self.remove(temporary)
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                error.filename = os.path.join(self._path, name)  # noqa: PTH118 (Python names no file where it writes)
             raise
         if self._descriptor is not None:
             with suppress(OSError):  # some file systems cannot

@@ -180,8 +180,10 @@ class _PackSink:
     def __enter__(self) -> _PackSink:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.clear()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(self._pack.parent)  # Python names no file where it writes
 
     def put(self, part: int, _number: int, _count: int, data: bytes) -> None:
         """Append a frame to its part."""
