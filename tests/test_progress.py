@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 
 from mm2energon import progress
 from mm2energon.progress import make_bar
@@ -64,3 +65,13 @@ def test_on_a_terminal_there_is_a_bar_with_rates(monkeypatch):
         shown = terminal.getvalue()
     assert "4/4" in shown
     assert "frames/s" in shown
+
+
+def test_what_a_bar_is_called_holds_nothing_that_a_terminal_would_obey(monkeypatch, capsys):
+    for is_terminal in (True, False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=is_terminal: answer)
+        monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0)
+        with contextlib.ExitStack() as bars:
+            make_bar(bars, "split \x1b[31m\n", 2).update(1)
+        said = capsys.readouterr().err
+        assert "\\x1b[31m\\n" in said and "\x1b[31m" not in said

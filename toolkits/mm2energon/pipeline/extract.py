@@ -86,7 +86,7 @@ def extract_all(
         threads = min(extraction.workers, ceil(2 * sizes[video] / fair_bytes))
         return VideoUnit(root, video, extraction.options, max(1, threads), packs)
 
-    fresh = {name: size for name, size in sizes.items() if size and not (root / name).with_suffix(".json").exists()}
+    fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
     bar = progress("videos", len(listed))
     workers = min(extraction.workers, max(1, len(listed)))

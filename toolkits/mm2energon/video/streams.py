@@ -31,6 +31,8 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     av = _import_av()
     file_facts(video)
+    if not _is_unicode(video):
+        raise unreadable(video, "its name is no UTF-8, by which decoders open files; rename it")
     try:
         # An absolute path, so that a colon in a name is no protocol; and no network, whatever a playlist asks for.
         options = {"protocol_whitelist": "file"}
@@ -47,6 +49,14 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if error.errno == errno.EACCES:
             raise forbidden(video) from error
         raise unreadable(video, f"it cannot be read ({error.strerror})") from error
+
+
+def _is_unicode(video: Path) -> bool:
+    try:
+        str(video.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _import_av() -> ModuleType:
