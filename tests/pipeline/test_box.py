@@ -1,6 +1,7 @@
 """The box: what is put into it stays in it, also when links take the place of folders meanwhile."""
 
 import contextlib
+import errno
 import os
 import threading
 
@@ -123,9 +124,21 @@ def test_a_folder_that_is_not_ours_to_write_to_is_the_disks_fault(open_folder):
     (open_folder / "locked").mkdir(mode=0o555)
     with unprivileged():
         box = Box(open_folder)
-        with pytest.raises(PermissionError):
+        with pytest.raises(PermissionError) as error:
             put(box, "locked/a.mp4", b"x")
         box.close()
+    assert error.value.filename == str(open_folder / "locked/a.mp4")
+
+
+def test_a_disk_without_room_is_told_with_the_file_and_leaves_nothing(box, tmp_path):
+    def content():
+        raise OSError(errno.ENOSPC, "No space left on device")
+        yield b""
+
+    with pytest.raises(OSError, match="No space") as error:
+        box.put(("a", "b.mp4"), 1, content())
+    assert error.value.filename == str(tmp_path / "box/a/b.mp4")
+    assert seen(tmp_path / "box") == {"a": "0o40755"}
 
 
 def test_without_descriptors_links_are_seen_before_they_are_followed(tmp_path, monkeypatch):

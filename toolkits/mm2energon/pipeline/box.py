@@ -78,7 +78,7 @@ class Box:
         Raises:
             MemberError: something else has its name, or that of one of its folders.
         """
-        with _names_refused(), self._folder(parts[:-1]) as folder:
+        with _named(os.path.join(self._path, *parts)), self._folder(parts[:-1]) as folder:  # noqa: PTH118
             found = folder.stat(parts[-1])
             if found is None:
                 folder.write(parts[-1], size, blocks)
@@ -106,13 +106,16 @@ class Box:
 
 
 @contextmanager
-def _names_refused() -> Iterator[None]:
+def _named(path: str) -> Iterator[None]:
+    """Let an OSError name the whole path, and refuse a name that the disk does not take."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_SUCH_NAMES:
-            raise
-        raise MemberError(f"no file name on this disk ({error.strerror})") from error
+        if error.errno in _NO_SUCH_NAMES:
+            raise MemberError(f"no file name on this disk ({error.strerror})") from error
+        if error.filename is None or not os.path.isabs(error.filename):  # noqa: PTH117 (a string)
+            error.filename = path
+        raise
 
 
 class _Folder:
