@@ -24,6 +24,7 @@ REFUSED = {
     "above": (tar_file(b"../secret.mp4", b"x"), "leaves its folder"),
     "above, deeper": (tar_file(b"a/b/../../../outside/secret.mp4", b"x"), "leaves its folder"),
     "above, in the end": (tar_file(b"a/..", b"x"), "leaves its folder"),
+    "above, no UTF-8": (tar_file(b"../\xff\xfe.mp4", b"x"), "leaves its folder"),
     "absolute": (tar_file(b"/outside/secret.mp4", b"x"), "leaves its folder"),
     "two slashes": (tar_file(b"//outside/secret.mp4", b"x"), "leaves its folder"),
     "drive": (tar_file(b"C:\\outside.mp4", b"x"), "leaves its folder"),
