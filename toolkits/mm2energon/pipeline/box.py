@@ -113,7 +113,7 @@ def _named(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_SUCH_NAMES:
             raise MemberError(f"no file name on this disk ({error.strerror})") from error
-        if error.filename is None or not os.path.isabs(error.filename):  # noqa: PTH117 (a string)
+        if error.errno is not None and not os.path.isabs(error.filename or ""):  # noqa: PTH117 (a string)
             error.filename = path
         raise
 
@@ -175,11 +175,9 @@ class _Folder:
                 file.flush()
                 os.fsync(file.fileno())
                 self._rename(temporary, name)
-        except BaseException as error:
+        except BaseException:
             with suppress(OSError):  # the first error is the one to tell
                 self.remove(temporary)
-            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-                error.filename = os.path.join(self._path, name)  # noqa: PTH118 (Python names no file where it writes)
             raise
         if self._descriptor is not None:
             with suppress(OSError):  # some file systems cannot
