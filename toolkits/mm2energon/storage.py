@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import time
@@ -16,9 +15,6 @@ from mm2energon.locks import ABANDONED_SECONDS, lock
 #: Ending of our temporary files, each locked while it is written; one that is not was left by a run that was cut off.
 TEMPORARY_SUFFIX = ".mm2energon-tmp"
 
-#: What a write fails with where there is no room for it.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
 #: A link in the last place is refused.
 _OPEN_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -27,18 +23,24 @@ _OPEN_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK
 def write_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears under `path` when the block ends well, and not at all when it raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary_file(path.parent) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            Path(file.name).replace(path)
-    except OSError as error:
-        if error.errno in _NO_ROOM and error.filename is None:
-            error.filename = str(path)  # Python names the file where it opens one, not where it writes
-        raise
+    with naming(path), temporary_file(path.parent) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        Path(file.name).replace(path)
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let a fault of the disk name `path`, where Python names nothing: it does where a file is opened, not written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from mm2energon.pipeline.prepare import (
     prepare,
 )
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
-from mm2energon.storage import write_whole
+from mm2energon.storage import naming, write_whole
 from mm2energon.targets import Target
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def make_plan(
     (folder / "units").mkdir(parents=True)
     collected = _Collected(planning)
     bar = progress("entries", None)
-    with (folder / _SAMPLES).open("wb") as file:
+    with naming(folder), (folder / _SAMPLES).open("wb") as file:
         for entry in entries:
             account.read += 1
             bar.update(1)
@@ -202,7 +202,8 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
     for unit in _units(split_of, collected, planning.arrangement):
         text = dumps(unit.as_json())
         collected.hash.update(text)
-        (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
+        with naming(folder):
+            (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
         count += 1
     plan = Plan(
         folder,

@@ -23,7 +23,7 @@ from typing import IO, Any
 from mm2energon.errors import MediaError
 from mm2energon.roots import name_from
 from mm2energon.stopwatch import Stopwatch
-from mm2energon.storage import temporary_file, write_whole
+from mm2energon.storage import naming, temporary_file, write_whole
 from mm2energon.video.encode import FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION
 from mm2energon.video.places import choose_place, is_own, load_sidecar
@@ -48,7 +48,7 @@ def pack_frames(video: Path, options: FrameOptions, pack: Path, *, threads: int,
         return len(about["times"])
     facts = file_facts(video)  # before the first read: a file that grows meanwhile is found changed at the next run
     pack.parent.mkdir(parents=True, exist_ok=True)
-    with _PackSink(pack) as sink:
+    with naming(pack.parent), _PackSink(pack) as sink:
         encoded = encode_frames(video, options, sink, threads=threads, watch=watch)
         with watch.time("write"):
             sink.finish(encoded.frame_bytes)
@@ -180,10 +180,8 @@ class _PackSink:
     def __enter__(self) -> _PackSink:
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.clear()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(self._pack.parent)  # Python names no file where it writes
 
     def put(self, part: int, _number: int, _count: int, data: bytes) -> None:
         """Append a frame to its part."""
