@@ -17,7 +17,7 @@ test: tools $(VENV)/dev.stamp
 # Kills processes at random moments, and lets every single call on a file fail; SEED=N repeats a run. Half an hour.
 CRASHES ?= 100
 crash: tools $(VENV)/dev.stamp
-	CRASHES=$(CRASHES) SEED=$(SEED) $(BIN)/python -m pytest -q tests/crash tests/crash/long_runs.py
+	CRASHES=$(CRASHES) SEED=$(SEED) $(BIN)/python -m pytest -q -o python_files='test_*.py long_runs.py' tests/crash
 
 # Bytes that nobody would write, for all that reads bytes of others; FUZZ_SECONDS in all, findings in .fuzz/found.
 FUZZ_SECONDS ?= 600

@@ -44,8 +44,8 @@ from mm2energon.video.wholeness import ends_inside, promised_bytes
 
 from fuzz import seeds
 
-#: Written to by every input; in memory where there is such a folder.
-SCRATCH = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+#: Written to by every input.
+SCRATCH = Path(os.environ.get("FUZZ_SCRATCH") or tempfile.mkdtemp(prefix="fuzz-"))
 
 
 @dataclass(frozen=True)
