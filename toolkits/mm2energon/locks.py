@@ -34,6 +34,15 @@ def lock(descriptor: int, *, wait: bool) -> bool:
     return True
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that other processes may be making or removing at this moment.
+
+    `mkdir(exist_ok=True)` of pathlib looks once more at what it finds, and fails where that is gone again.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(folder)  # noqa: PTH102
+
+
 @dataclass(frozen=True)
 class LockFile:
     """A file that is there to be locked; its lock is held until `leave`."""
@@ -51,10 +60,12 @@ class LockFile:
             BlockingIOError: another process holds it, and we do not wait.
         """
         while True:
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except FileNotFoundError:
+                if path.parent.is_symlink():
+                    raise  # to nowhere
                 continue  # the process before us has just removed the folder
             try:
                 held = lock(descriptor, wait=wait)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import MediaError
-from mm2energon.locks import ABANDONED_SECONDS, LockFile
+from mm2energon.locks import ABANDONED_SECONDS, LockFile, make_folder
 from mm2energon.storage import sync_folder
 from mm2energon.video.places import Place, fold_stem, frame_name, frame_places, is_frame, read_mark, read_own_sidecar
 
@@ -125,8 +125,8 @@ def _hall(video: Path) -> Path:
 
 def _new_folder(hall: Path) -> Path:
     while True:
+        make_folder(hall)
         with suppress(FileNotFoundError):  # where there are no locks, another process may just have removed the hall
-            hall.mkdir(exist_ok=True)
             return Path(tempfile.mkdtemp(dir=hall))
 
 

@@ -1,0 +1,47 @@
+"""Lock files whose folder comes and goes under the hands of other processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from mm2energon.locks import LockFile
+
+
+def test_a_folder_that_another_process_removes_while_we_enter_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.mkdir, []
+
+    def mkdir(path: str | Path, mode: int = 0o777) -> None:
+        calls.append(path)
+        if len(calls) == 1:  # another process has made it, and removed it right after we were told so
+            raise FileExistsError(17, "File exists", str(path))
+        real(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    lock = LockFile.enter(tmp_path / "hall" / "lock")
+    assert lock.held and len(calls) == 2
+    lock.leave(with_folder=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "hall").write_text("mine")
+    with pytest.raises(NotADirectoryError):
+        LockFile.enter(tmp_path / "hall" / "lock")
+    assert (tmp_path / "hall").read_text() == "mine"
+
+
+def test_a_link_to_nowhere_in_the_way_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "hall").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError):
+        LockFile.enter(tmp_path / "hall" / "lock")
+    assert [path.name for path in tmp_path.iterdir()] == ["hall"]
+
+
+def test_the_folder_of_the_folder_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        LockFile.enter(tmp_path / "nowhere" / "hall" / "lock")
+    assert list(tmp_path.iterdir()) == []
