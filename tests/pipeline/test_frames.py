@@ -51,11 +51,44 @@ def test_split_folders_are_unpacked_merged_and_extracted(root, capsys):
 
 
 def test_a_second_run_changes_no_file(root, capsys):
-    run_frames(root)
-    times = tree_times(root)
+    (root / "bad.mp4").write_bytes(b"no video")
+    write_json(root / "a.json", [llava("bad.mp4"), 7])
+    assert run_frames(root) == 3
+    first = capsys.readouterr().out
+    assert "complete already" not in first
+    times, kept = tree_times(root), tree_bytes(root)
+    assert run_frames(root) == 3
+    assert (tree_times(root), tree_bytes(root)) == (times, kept)
+    second = capsys.readouterr().out
+    assert "  was complete already, nothing was written\n" in second and "unpacked before" in second
+    assert second[second.index("read  ") :] == first[first.index("read  ") :]
+
+
+@pytest.mark.parametrize(
+    "change", ["frame", "sidecar", "video", "interval", "input", "dataset.json", "report.json", "unpacked video"]
+)
+def test_nothing_is_called_complete_that_had_to_be_written_anew(root, capsys, change):
     assert run_frames(root) == 0
-    assert tree_times(root) == times
-    assert "unpacked before" in capsys.readouterr().out
+    frames, options = root / "0_30_s/source/v", []
+    if change == "frame":
+        (frames / "000002.jpg").unlink()
+    elif change == "sidecar":
+        frames.with_suffix(".json").unlink()
+    elif change == "video":
+        write_clip(frames.with_suffix(".mp4"), frames=31, rate=10, first=200)
+    elif change == "unpacked video":  # the archive is known: its video is not looked for again, its frames are as good
+        frames.with_suffix(".mp4").unlink()
+    elif change == "interval":
+        options = ["--time-interval", 2]
+    elif change == "input":
+        write_json(root / "0_30_s/qa.json", [llava("source/v.mp4", id="another")])
+    else:
+        (root / change).unlink()
+    capsys.readouterr()
+    for turn in range(2):
+        assert run_frames(root, *options) == 0
+        is_complete = turn == 1 or change == "unpacked video"
+        assert ("complete already" in capsys.readouterr().out) == is_complete
 
 
 def test_another_interval_leaves_no_frame_of_before(root):

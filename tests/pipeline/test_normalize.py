@@ -5,7 +5,7 @@ import json
 import pytest
 from mm2energon import cli
 
-from pipeline.making import chat, set_aside, write_json
+from pipeline.making import chat, set_aside, tree_bytes, tree_times, write_json
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +98,36 @@ def test_what_normalize_wrote_is_no_second_candidate(tmp_path):
     (tmp_path / "package.json").write_text("{}")
     assert normalize() == 0
     assert normalize() == 0
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_finished_run_that_is_started_again_changes_nothing_says_so_and_tells_the_same_account(
+    tmp_path, capsys, lines
+):
+    output = tmp_path / ("out.jsonl" if lines else "out.json")
+    write_json(tmp_path / "raw.json", [7, {"image": "a", "conversations": chat()}])
+    assert normalize("--input-file", "raw.json", "--output-file", output) == 3
+    first = capsys.readouterr().out
+    assert "complete already" not in first
+    bytes_before, times_before = tree_bytes(tmp_path), tree_times(tmp_path)
+    assert normalize("--input-file", "raw.json", "--output-file", output) == 3
+    said = "  was complete already, nothing was written\n"
+    assert said in (second := capsys.readouterr().out) and second.replace(said, "") == first
+    assert (tree_bytes(tmp_path), tree_times(tmp_path)) == (bytes_before, times_before)
+
+
+@pytest.mark.parametrize("change", ["input", "input is renamed", "dataset.json", "set_aside.jsonl", "report.json"])
+def test_what_was_changed_or_lost_since_is_written_anew_and_nothing_is_called_complete(tmp_path, capsys, change):
+    source = write_json(tmp_path / "raw.json", [7, {"image": "a", "conversations": chat()}])
+    assert normalize("--input-file", source) == 3
+    if change == "input":
+        write_json(source, [7, {"image": "b", "conversations": chat()}])
+    elif change == "input is renamed":
+        source = source.rename(tmp_path / "other.json")
+    else:
+        (tmp_path / change).unlink()
+    capsys.readouterr()
+    assert normalize("--input-file", source) == 3
+    assert "complete already" not in capsys.readouterr().out
+    assert normalize("--input-file", source) == 3
+    assert "complete already" in capsys.readouterr().out

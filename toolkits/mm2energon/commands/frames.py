@@ -85,6 +85,8 @@ def _next(arguments: argparse.Namespace) -> str:
 
 def _lines(report: FramesReport, job: FramesJob, seconds: float) -> list[str]:
     lines = [f"{job.output}"]
+    if report.already_done:
+        lines.append("  was complete already, nothing was written")
     if report.moved:
         lines.append(f"  the {job.output.name} that stood there is an input: kept as {report.moved}")
     names = report.annotations if job.retry is None else [str(job.retry)]

@@ -30,5 +30,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     output = arguments.output_file.absolute()
     retry = arguments.retry is not None
     source = arguments.retry or arguments.input_file or only_annotation_file(Path.cwd())
-    account = normalize(source, output, overwrite=arguments.overwrite, retry=retry, progress=progress)
-    return accounted([f"{output}", f"  from {source}"], account, allowed=arguments.allow_set_aside)
+    done = normalize(source, output, overwrite=arguments.overwrite, retry=retry, progress=progress)
+    lines = [f"{output}", f"  from {source}"]
+    if done.already_done:
+        lines.append("  was complete already, nothing was written")
+    return accounted(lines, done.account, allowed=arguments.allow_set_aside)

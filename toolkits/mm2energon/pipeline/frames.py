@@ -23,6 +23,7 @@ from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
 from mm2energon.pipeline.retry import Joining, folder_of, read_set_aside
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
+from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import remove_leftovers
@@ -59,6 +60,10 @@ class FramesReport:
     frames: int = 0
     #: Where an input was kept that stood where the output goes.
     moved: str | None = None
+    #: Videos whose frames were extracted now, and were not there before.
+    extracted: int = 0
+    #: All was there as it would have been written, and nothing was.
+    already_done: bool = False
     #: What the steps took, over all workers.
     watch: Stopwatch = field(default_factory=Stopwatch)
 
@@ -77,7 +82,11 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
     check_place(job.output, job.root)
     with alone_on(job.output, option="--output-json"):
         remove_leftovers(job.root, deep=True)
-        return _build(job, progress)
+        before = standing(job.output)
+        report = _build(job, progress)
+        is_new = report.extracted or report.moved or any(archive.files for archive in report.archives)
+        report.already_done = not is_new and was_left_alone(job.output, before)
+        return report
 
 
 def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
@@ -156,6 +165,8 @@ def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> d
         report.watch.add_all(one.spent)
         if one.error is not None:
             failures[one.video] = one.error
+        elif one.spent:
+            report.extracted += 1
     report.videos_failed = len(failures)
     return failures
 

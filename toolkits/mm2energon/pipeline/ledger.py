@@ -22,10 +22,15 @@ STATE_FOLDER = ".mm2energon"
 _LEDGER_NAME = "outputs.json"
 
 
+def ledger_path(folder: Path) -> Path:
+    """Where the ledger of `folder` lies."""
+    return folder / STATE_FOLDER / _LEDGER_NAME
+
+
 def read_ledger(folder: Path) -> dict[str, Any]:
     """What the ledger of `folder` holds; empty when there is none, or none that can be read."""
     try:
-        ledger = loads(read_regular(folder / STATE_FOLDER / _LEDGER_NAME))
+        ledger = loads(read_regular(ledger_path(folder)))
     except (OSError, ValueError):
         return {}
     return ledger if isinstance(ledger, dict) else {}
@@ -33,7 +38,7 @@ def read_ledger(folder: Path) -> dict[str, Any]:
 
 def note(folder: Path, name: str, value: Any) -> None:
     """Write one line of the ledger of `folder`."""
-    with _alone_with_ledger(folder), write_whole(folder / STATE_FOLDER / _LEDGER_NAME) as file:
+    with _alone_with_ledger(folder), write_whole(ledger_path(folder)) as file:
         file.write(dumps({**read_ledger(folder), name: value}))
 
 
@@ -41,7 +46,7 @@ def forget(folder: Path, name: str) -> None:
     """Take one line out of the ledger of `folder`; a ledger without lines goes."""
     if read_ledger(folder).get(name) is None:
         return
-    path = folder / STATE_FOLDER / _LEDGER_NAME
+    path = ledger_path(folder)
     with _alone_with_ledger(folder):
         ledger = {other: value for other, value in read_ledger(folder).items() if other != name}
         if ledger:

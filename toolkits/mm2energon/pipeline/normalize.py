@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,26 @@ from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.retry import Joining, read_set_aside
+from mm2energon.pipeline.standing import standing, was_left_alone
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """What `mm2energon normalize` did."""
+
+    #: Read, written, set aside by reason.
+    account: dict[str, Any]
+    #: Every byte was there as it would have been written, and nothing was.
+    already_done: bool
 
 
 def normalize(
     source: Path, output: Path, *, overwrite: bool = False, retry: bool = False, progress: ProgressMaker = silent
-) -> dict[str, Any]:
+) -> Normalized:
     """Write `source` as ShareGPT to `output`: JSON lines when that ends in `.jsonl`, else an array.
 
     Args:
         retry: the source is a set-aside file; its entries join those that are in the output already.
-
-    Returns:
-        The account: read, written, set aside by reason.
 
     Raises:
         InputError: the source cannot be read, none of its entries can be written, or the output would replace a file
@@ -37,7 +46,8 @@ def normalize(
         return _normalize(source, output, Joining(output, source) if retry else None, progress)
 
 
-def _normalize(source: Path, output: Path, joining: Joining | None, progress: ProgressMaker) -> dict[str, Any]:
+def _normalize(source: Path, output: Path, joining: Joining | None, progress: ProgressMaker) -> Normalized:
+    before = standing(output)
     bar = progress("entries", None)
     about = made_by("normalize", output, sources=[source])
     about = joining.about(about) if joining is not None else about
@@ -65,7 +75,7 @@ def _normalize(source: Path, output: Path, joining: Joining | None, progress: Pr
                     account.written["entries"] += 1
     bar.close()
     account.require_written(source, earlier=output)
-    return account.as_dict()
+    return Normalized(account.as_dict(), was_left_alone(output, before))
 
 
 def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
