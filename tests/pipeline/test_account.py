@@ -28,6 +28,14 @@ def test_an_entry_is_kept_with_its_origin_reason_and_message(tmp_path):
     }
 
 
+def test_a_message_is_one_line_whatever_it_quotes(tmp_path):
+    with open_account(tmp_path / "d.json", command="normalize") as account:
+        account.set_aside(Entry("a\n.json[1]", 1), SampleError("a\n.json[1]: \x1b[31m\u2028\ud800", "no-turns"))
+    (line,) = aside(tmp_path)
+    assert line["message"] == "a\\n.json[1]: \\x1b[31m\\u2028\\ud800"
+    assert line["origin"] == "a\n.json[1]"
+
+
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object()])
 def test_an_entry_that_json_cannot_hold_is_noted_without_itself(tmp_path, value):
     with open_account(tmp_path / "d.json", command="normalize") as account:

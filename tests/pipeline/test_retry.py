@@ -84,6 +84,29 @@ def test_shards_of_what_was_set_aside_are_a_dataset_of_their_own(tmp_path, capsy
     assert len(stored(tmp_path / "wds")) == len(stored(tmp_path / "wds-2")) == 1
 
 
+@pytest.mark.parametrize("entry", [None, "text", json.dumps(text_entry()), [], {"x": "a\n\x1b[31m"}, "\ud800"])
+def test_what_was_not_mended_is_set_aside_again_as_it_was(tmp_path, entry):
+    """An entry that is a string is no text of an entry, though it may read like one."""
+    source = write_json(tmp_path / "train.json", [text_entry(), entry])
+    output = tmp_path / "out.json"
+    assert run("normalize", "--input-file", source, "--output-file", output) == 3
+    before = (tmp_path / "set_aside.jsonl").read_bytes()
+    again = (tmp_path / "set_aside.jsonl").rename(tmp_path / "again.jsonl")
+    assert run("normalize", "--retry", again, "--output-file", output) == 1
+    assert (tmp_path / "set_aside.jsonl").read_bytes() == before
+    assert json.loads(output.read_text()) == [text_entry()]
+
+
+def test_where_an_array_is_broken_is_still_told_after_a_retry(tmp_path):
+    (tmp_path / "train.json").write_text(f"[{json.dumps(text_entry())},\n{{oops")
+    output = tmp_path / "out.json"
+    assert run("normalize", "--input-file", tmp_path / "train.json", "--output-file", output) == 3
+    (before,) = set_aside(tmp_path)
+    assert "line 2, character " in before["message"]
+    assert run("normalize", "--retry", tmp_path / "set_aside.jsonl", "--output-file", output) == 1
+    assert [line for path in tmp_path.glob("set_aside*.jsonl") for line in map(json.loads, path.open())] == [before]
+
+
 @pytest.mark.parametrize("content", ['{"conversations": []}\n', "[1]", '{"origin": "a"}\n', "oops\n"])
 @pytest.mark.parametrize("command", ["normalize", "frames", "shard"])
 def test_what_is_no_set_aside_file_is_refused_and_nothing_is_written(tmp_path, command, content, capsys):

@@ -16,7 +16,7 @@ import orjson
 
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonscan import scan
-from mm2energon.jsonvalue import UNSURE, Decoder, Faulty, quick_value
+from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_value
 from mm2energon.storage import write_whole
 
 _BOM = b"\xef\xbb\xbf"
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     breaks_off: bool = False
 
 
-def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
+def read_entries(path: Path, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
     """The entries of an annotation file, in order, with flat memory.
 
     An entry that is not valid JSON is yielded with its error. After a fault that leaves the end of an entry unknown,
@@ -46,6 +46,7 @@ def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
 
     Args:
         name: what to call the file in origins; its own name by default.
+        max_depth: levels of lists and objects above which an entry is not read.
 
     Raises:
         InputError: the file cannot be opened, or is not text in UTF-8.
@@ -60,7 +61,8 @@ def read_entries(path: Path, *, name: str | None = None) -> Iterator[Entry]:
                 )
             start = len(_BOM) if head.startswith(_BOM) else 0
             file.seek(start)
-            yield from _read_lines(file, name) if _is_lines(head[start:]) else _read_values(file, name)
+            read = _read_lines if _is_lines(head[start:]) else _read_values
+            yield from read(file, name, max_depth)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -89,21 +91,25 @@ def _is_spread(first: bytes, second: bytes) -> bool:
     return first.endswith((b"[", b":")) or (first.endswith((b"{", b",")) and not second.startswith(b"{"))
 
 
-def _read_values(file: IO[bytes], name: str) -> Iterator[Entry]:
+def _read_values(file: IO[bytes], name: str, max_depth: int) -> Iterator[Entry]:
     index = 0
     try:
-        for values in scan(file):
+        for values in scan(file, max_depth=max_depth):
             for value in values:
                 origin = f"{name}[{index}]"
-                yield _broken(origin, value.fault, text=value.text) if type(value) is Faulty else Entry(origin, value)
+                yield (
+                    broken_entry(origin, value.fault, text=value.text)
+                    if type(value) is Faulty
+                    else Entry(origin, value)
+                )
                 index += 1
     except ValueError as error:
         advice = "mend it, for it and all behind it cannot be read"
-        yield _broken(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
+        yield broken_entry(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
 
 
-def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
-    decoder = Decoder()
+def _read_lines(file: IO[bytes], name: str, max_depth: int) -> Iterator[Entry]:
+    decoder = Decoder(max_depth=max_depth)
     for number, line in enumerate(file, start=1):
         origin = f"{name}:{number}"
         try:
@@ -114,19 +120,22 @@ def _read_lines(file: IO[bytes], name: str) -> Iterator[Entry]:
                 continue
             value = decoder.whole(text)
             if isinstance(value, Faulty):
-                yield _broken(origin, value.fault, text=value.text)
+                yield broken_entry(origin, value.fault, text=value.text)
                 continue
         yield Entry(origin, value)
 
 
-def _broken(origin: str, fault: str, *, text: str | None = None, advice: str = "mend it") -> Entry:
+def broken_entry(origin: str, fault: str, *, text: str | None = None, advice: str = "mend it") -> Entry:
     """An entry without a value; its text stands in the place, as far as it is known."""
     message = f"{origin}: not valid JSON ({fault}); one JSON value was expected; {advice}"
     return Entry(origin, text, SampleError(message, "broken-json"))
 
 
-def loads(text: bytes | str) -> Any:
+def loads(text: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     """One JSON value; integers beyond 64 bits and lone surrogates are read too.
+
+    Args:
+        max_depth: levels of lists and objects above which it is not read.
 
     Raises:
         ValueError: not valid JSON (NaN and Infinity are not).
@@ -135,7 +144,7 @@ def loads(text: bytes | str) -> Any:
         with contextlib.suppress(*UNSURE):
             return quick_value(text)
         text = text.decode("utf-8", "surrogateescape")
-    value = Decoder().whole(text)
+    value = Decoder(max_depth=max_depth).whole(text)
     if isinstance(value, Faulty):
         raise ValueError(value.fault)
     return value

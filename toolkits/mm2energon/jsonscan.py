@@ -31,16 +31,17 @@ _LEAST_AT_ONCE = 1 << 9
 _LONGEST_PAUSE = 255
 
 
-def scan(file: IO[bytes]) -> Iterator[list[Any]]:
+def scan(file: IO[bytes], *, max_depth: int = MAX_DEPTH) -> Iterator[list[Any]]:
     """The values of a file, or what is Faulty in their place, some at a time; of an array at the top, its items.
 
     Args:
         file: one that can seek, at the place where to begin.
+        max_depth: levels of lists and objects above which a value is Faulty.
 
     Raises:
         ValueError: there is no JSON at some place; nothing behind it can be read.
     """
-    text = _Window(file)
+    text = _Window(file, Decoder(max_depth=max_depth))
     while mark := text.next_character():
         if mark == b"[":
             yield from _items(text)
@@ -67,10 +68,10 @@ def _items(text: _Window) -> Iterator[list[Any]]:
 class _Window:
     """A stretch of a file that moves on as it is read, and grows where a value is longer."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], decoder: Decoder) -> None:
         self._file = file
         self._start = file.tell()
-        self._decoder = Decoder()
+        self._decoder = decoder
         self._data = b""
         self._at = 0
         self._bytes_before = 0
@@ -140,7 +141,7 @@ class _Window:
                     continue
                 raise ValueError(f"{self.place(text[: error.pos])}: {error.msg}") from error
             except RecursionError as error:
-                raise ValueError(f"{self.place()}: more than {MAX_DEPTH} levels of lists and objects") from error
+                raise ValueError(f"{self.place()}: {self._decoder.too_deep}") from error
             if end > len(text) - _LONGEST_TOKEN and not is_rest:
                 continue  # a number may go on behind the text, of which `1e-` is not a part yet
             length = len(text[:end].encode("utf-8", "surrogateescape"))

@@ -13,6 +13,8 @@ import msgspec
 
 #: Levels of lists and objects in one value; far above any annotation, and low enough to be written again anywhere.
 MAX_DEPTH = 200
+#: The same in files of ours that hold entries inside of something.
+MAX_DEPTH_AROUND = MAX_DEPTH + 8
 _MAX_DIGITS = 1000
 _QUICK_DEPTH = 8
 
@@ -27,7 +29,9 @@ class Faulty(NamedTuple):
 class Decoder:
     """Python's own decoder, which goes on behind what JSON does not allow or Python would not hold, and notes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_depth: int = MAX_DEPTH) -> None:
+        self.too_deep = f"more than {max_depth} levels of lists and objects"
+        self._max_depth = max_depth
         self._faults: list[str] = []
         self._json = json.JSONDecoder(parse_constant=self._constant, parse_int=self._int, parse_float=self._float)
 
@@ -46,8 +50,8 @@ class Decoder:
         raw = text[start:end]
         if not _is_utf8(raw):
             self._faults.append("a byte that is not UTF-8")
-        elif raw.count("[") + raw.count("{") > MAX_DEPTH and _is_deep(value):
-            self._faults.append(f"more than {MAX_DEPTH} levels of lists and objects")
+        elif raw.count("[") + raw.count("{") > self._max_depth and _is_deep(value, self._max_depth):
+            self._faults.append(self.too_deep)
         return Faulty(raw, self._faults[0]) if self._faults else value, end
 
     def whole(self, text: str) -> Any:
@@ -58,7 +62,7 @@ class Decoder:
         except json.JSONDecodeError as error:
             return Faulty(text, f"character {error.pos + 1}: {error.msg}")
         except RecursionError:
-            return Faulty(text, f"more than {MAX_DEPTH} levels of lists and objects")
+            return Faulty(text, self.too_deep)
         return value if end == len(text) else Faulty(text, f"character {end + 1}: something stands behind the value")
 
     def _constant(self, name: str) -> None:
@@ -137,9 +141,9 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _is_deep(value: Any) -> bool:
+def _is_deep(value: Any, max_depth: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         children = (item.values() if isinstance(item, dict) else item for item in level)
         level = [child for some in children for child in some if isinstance(child, dict | list)]
         if not level:

@@ -14,6 +14,7 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 from mm2energon.pipeline.report import write_report
+from mm2energon.terminal import shown
 
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
@@ -40,7 +41,7 @@ class Account:
         self.reasons[error.code] += 1
         if entry.breaks_off:
             self.lost_behind.append(entry.origin)
-        line = {"origin": entry.origin, "reason": error.code, "message": str(error), "entry": entry.value}
+        line = {"origin": entry.origin, "reason": error.code, "message": shown(str(error)), "entry": entry.value}
         try:
             self._lines.write(line)
         except (TypeError, ValueError, RecursionError):  # an entry that cannot be written as JSON again

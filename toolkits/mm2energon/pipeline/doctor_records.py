@@ -15,6 +15,7 @@ from PIL import Image
 from mm2energon.errors import SampleError
 from mm2energon.formats.turns import read_turns
 from mm2energon.jsonio import loads
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.doctor_findings import UnreadableSample
 from mm2energon.pipeline.doctor_tars import KNOWN_PARTS, FoundSample
 from mm2energon.pipeline.prepare import visual_tokens
@@ -121,7 +122,7 @@ def is_positive(value: Any) -> bool:
 def _text(found: FoundSample) -> tuple[dict[str, Any], bool]:
     """The json as an object, and whether it was a bare list."""
     try:
-        text = loads(found.parts["json"])
+        text = loads(found.parts["json"], max_depth=MAX_DEPTH_AROUND)
     except (KeyError, ValueError) as error:
         raise UnreadableSample(f"{found}: its json cannot be read ({error})", "bad-json") from error
     if isinstance(text, list):

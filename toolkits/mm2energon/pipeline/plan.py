@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps, loads
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.media import MediaFinder
@@ -118,7 +119,7 @@ class Plan:
         with (self.folder / _SAMPLES).open("rb") as file:
             for number, offset in zip(unit.numbers, unit.offsets, strict=True):
                 file.seek(offset)
-                yield number, loads(file.readline())
+                yield number, loads(file.readline(), max_depth=MAX_DEPTH_AROUND)
 
 
 @dataclass(frozen=True)

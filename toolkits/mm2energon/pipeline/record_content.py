@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mm2energon.errors import SampleError
 from mm2energon.formats.turns import read_turns
 from mm2energon.jsonio import dumps, loads
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.sample import Turn
 from mm2energon.shards.pickles import load_nested_bytes
 from mm2energon.targets import Target
@@ -106,7 +107,7 @@ def digest(pieces: Iterable[bytes]) -> bytes:
 
 def _json(record: Mapping[str, bytes]) -> dict[str, Any]:
     try:
-        text = loads(record["json"])
+        text = loads(record["json"], max_depth=MAX_DEPTH_AROUND)
     except ValueError as error:
         raise SampleError(f"its json is not JSON ({error})", "bad-part") from error
     if not isinstance(text, dict):

@@ -8,10 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, EntryWriter, loads, read_entries
+from mm2energon.jsonio import Entry, EntryWriter, broken_entry, loads, read_entries
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.ledger import noted, sha256_of
 
 #: What an origin says behind the name of its file: `[12]`, `:13`, or several of them.
+_BROKEN = "broken-json"
 _PLACE = re.compile(r"(\[\d+\]|:\d+)+$")
 
 
@@ -23,23 +25,25 @@ def read_set_aside(path: Path) -> Iterator[Entry]:
     Raises:
         InputError: the file cannot be read, or is no such file.
     """
-    for line in read_entries(path):
+    for line in read_entries(path, max_depth=MAX_DEPTH_AROUND):
         value = line.value
         if line.error is not None or not isinstance(value, dict) or not {"origin", "entry"} <= value.keys():
             raise InputError(
                 f"--retry {path}: {line.origin} is no line of a set-aside file; "
                 "origin, reason, message and entry were expected"
             )
-        yield _entry(str(value["origin"]), value["entry"])
+        yield _entry(value)
 
 
-def _entry(origin: str, value: Any) -> Entry:
-    if value is None or isinstance(value, str):
+def _entry(line: dict[str, Any]) -> Entry:
+    origin, value = str(line["origin"]), line["entry"]
+    if line.get("reason", _BROKEN) == _BROKEN and value is None:  # nothing is known but where it stood
+        return Entry(origin, value, SampleError(str(line.get("message", origin)), _BROKEN))
+    if line.get("reason", _BROKEN) == _BROKEN and isinstance(value, str):
         try:
-            return Entry(origin, loads(value or ""))
+            return Entry(origin, loads(value))
         except ValueError as error:
-            message = f"{origin}: not valid JSON ({error}); one JSON value was expected as entry; mend it"
-            return Entry(origin, value, SampleError(message, "broken-json"))
+            return broken_entry(origin, str(error), text=value)
     return Entry(origin, value)
 
 

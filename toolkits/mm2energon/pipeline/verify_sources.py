@@ -12,6 +12,7 @@ from typing import Any
 from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.jsonio import Entry, loads, read_entries
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.media import MediaFinder
@@ -213,7 +214,7 @@ class SourceReader:
             one.origin,
             sample,
             media,
-            loads(text if isinstance(text, bytes) else b"".join(text)),
+            loads(text if isinstance(text, bytes) else b"".join(text), max_depth=MAX_DEPTH_AROUND),
             tuple(exact),
             one.prepared,
             extracted=sum(name in extracted for name in names),

@@ -16,6 +16,7 @@ from typing import Any, Literal, NoReturn
 
 from mm2energon.errors import InputError, SampleError, missing_extra
 from mm2energon.jsonio import loads
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.shards.cooker import cook_chat, decode_image
 from mm2energon.shards.pickles import load_nested_bytes
 from mm2energon.shards.reader import read_dataset_yaml, read_index
@@ -200,7 +201,7 @@ def _importable(module: str, class_name: str) -> bool:
 
 def _json(data: bytes, origin: str) -> Any:
     try:
-        return loads(data)
+        return loads(data, max_depth=MAX_DEPTH_AROUND)
     except ValueError as error:
         raise SampleError(f"{origin}: not valid JSON ({error})", "bad-part") from error
 
