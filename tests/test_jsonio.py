@@ -91,6 +91,18 @@ def test_an_array_may_hold_lists_of_entries(tmp_path: Path) -> None:
     assert values(read(tmp_path, text)) == [[ONE], [ONE, TWO]]
 
 
+def test_lines_may_begin_with_lists_and_go_on_with_anything(tmp_path: Path) -> None:
+    for texts in (["[]", "null", "null"], ["[1]", '"x"', "2"], [json.dumps([ONE, TWO]), "7", "true", json.dumps(ONE)]):
+        entries = read(tmp_path, "\n".join(texts))
+        assert [entry.value for entry in entries] == list(map(json.loads, texts))
+        assert [entry.origin for entry in entries] == [f"train.json:{line + 1}" for line in range(len(texts))]
+
+
+@pytest.mark.parametrize("text", ['["x",\n1\n,2\n,\n3\n]', '[{"a": [\n1\n]},\n{"b": 2}\n]', "[[1], 2,\n3\n]"])
+def test_an_array_spread_over_lines_in_odd_ways_is_one(tmp_path: Path, text: str) -> None:
+    assert [entry.value for entry in read(tmp_path, text)] == json.loads(text)
+
+
 def test_origins_count_array_positions_from_zero_and_lines_from_one(tmp_path: Path) -> None:
     assert [entry.origin for entry in read(tmp_path, json.dumps([1, 2]))] == ["train.json[0]", "train.json[1]"]
     assert [entry.origin for entry in read(tmp_path, '{"a":1}\n\n{"b":2}')] == ["train.json:1", "train.json:3"]

@@ -58,6 +58,55 @@ def test_a_number_that_json_cannot_say_costs_its_entry_alone_in_an_array_too(tmp
     assert [entry.origin for entry in entries if entry.error] == ["train.json[1]"]
 
 
+IN_TEXTS = [
+    "a\tb",
+    "a\nb",
+    "\0",
+    "\x1f",
+    "\\sqrt{2}",
+    "\\\n",
+    "\\u12",
+    "\\x41",
+    "\\'",
+    "\\\\\\d",
+    "\t\\s\\u00",
+    "}, {\t",
+]
+
+
+@pytest.mark.parametrize("inside", IN_TEXTS)
+@pytest.mark.parametrize("between", [", ", ",\n", "\n,\n\n"])
+def test_a_text_that_json_does_not_allow_costs_its_entry_alone_where_its_end_is_seen(
+    tmp_path: Path, inside: str, between: str
+) -> None:
+    bad = f'{{"id": "{inside}", "more": ["{inside}", 1]}}'
+    long = json.dumps({"id": "x" * 10_000})
+    entries = read(tmp_path, f"[{between.join([json.dumps(ONE), bad, long, bad, json.dumps(TWO)])}]")
+    assert values(entries) == [ONE, json.loads(long), TWO]
+    assert [(entry.origin, entry.value) for entry in entries if entry.error] == [
+        (f"train.json[{n}]", bad) for n in (1, 3)
+    ]
+    assert all("not valid JSON (character " in fault for fault in faults(entries))
+
+
+@pytest.mark.parametrize("rest", [f"}},\n{json.dumps(TWO)}]", f"}},\n{json.dumps(TWO)}\n" + "\0" * (1 << 25)])
+def test_a_text_without_its_quote_breaks_the_array_off_at_its_line(tmp_path: Path, rest: str) -> None:
+    (fault,) = faults(entries := read(tmp_path, f'[\n{json.dumps(ONE)},\n{{"id": "a{rest}'))
+    assert [entry.value for entry in entries] == [ONE, None]
+    assert fault.startswith("train.json[1]: not valid JSON (line 3, character ")
+
+
+def test_a_file_that_ends_in_zeros_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """As what a download leaves that had its space beforehand."""
+    path = tmp_path / "train.json"
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'[\n{json.dumps(ONE)},\n{{"id": "cut')
+        file.truncate(1 << 33)
+    entries = list(read_entries(path))
+    assert [entry.value for entry in entries] == [ONE, None]
+    assert faults(entries)[0].startswith("train.json[1]: not valid JSON (line 3, character ")
+
+
 @pytest.mark.parametrize("broken", ["cut off", "without quotes", "trailing comma", "no JSON", "100,000 levels"])
 def test_an_array_broken_in_the_middle_gives_what_stands_before_and_says_where(tmp_path: Path, broken: str) -> None:
     text = f"[\n{json.dumps(ONE)},\n{json.dumps(TWO)},\n{BROKEN[broken]},\n{json.dumps(ONE)}\n]"

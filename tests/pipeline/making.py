@@ -108,6 +108,20 @@ def set_aside(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def strict_json(data: bytes) -> Any:
+    """A value as strict readers take it: UTF-8, and no NaN."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON")
+
+    return json.loads(data.decode("utf-8"), parse_constant=refuse)
+
+
+def strict_lines(path: Path) -> list[Any]:
+    """The values of JSON lines, as strict readers take them; none where there is no file."""
+    return [strict_json(line) for line in path.read_bytes().split(b"\n")[:-1]] if path.exists() else []
+
+
 def tree_bytes(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

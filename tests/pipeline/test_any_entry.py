@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from mm2energon.errors import REASONS, ToolkitError
 from mm2energon.pipeline.loop import silent
 
-from pipeline.making import chat, image_entry, stored, text_entry, video_entry, write_frames, write_images
+from pipeline.making import (
+    chat,
+    image_entry,
+    stored,
+    strict_json,
+    strict_lines,
+    text_entry,
+    video_entry,
+    write_frames,
+    write_images,
+)
 
 #: Strings that mean something to some part of the library, or to the file system.
 WORDS = [
@@ -123,17 +133,6 @@ def same(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def strict(data: bytes) -> Any:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
-
-    return json.loads(data.decode("utf-8"), parse_constant=refuse)
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [strict(line) for line in path.read_bytes().split(b"\n")[:-1]] if path.exists() else []
-
-
 def run(command: str, *options: object) -> int:
     """The exit status of a command; unlike on the command line, an error of the system is none of ours."""
     module: Any = importlib.import_module(f"mm2energon.commands.{command}")
@@ -174,8 +173,8 @@ def written_to(command: str, output: Path) -> list[Any]:
     if command == "shard":
         return stored(output)
     if command == "normalize":
-        return strict((output / "d.json").read_bytes()) if (output / "d.json").exists() else []
-    return lines_of(output / "dataset.jsonl")
+        return strict_json((output / "d.json").read_bytes()) if (output / "d.json").exists() else []
+    return strict_lines(output / "dataset.jsonl")
 
 
 @pytest.mark.parametrize("command", ["normalize", "frames", "shard"])
@@ -198,7 +197,7 @@ def test_any_value_is_written_or_set_aside_as_it_was(
 
     names = (f"any.json:{n + 1}" if lines else f"any.json[{n}]" for n in range(len(values)))
     read = dict(pair for name, value in zip(names, values, strict=True) for pair in single(value, name))
-    aside = lines_of(output / "set_aside.jsonl")
+    aside = strict_lines(output / "set_aside.jsonl")
     refused = {line["origin"]: line["entry"] for line in aside}
     assert len(refused) == len(aside) and list(refused) == [origin for origin in read if origin in refused]
     assert all(same(read[origin], entry) for origin, entry in refused.items())
@@ -209,7 +208,7 @@ def test_any_value_is_written_or_set_aside_as_it_was(
     assert status == (1 if not written else 3 if refused else 0)
     if not read:
         return
-    report = strict((output / "report.json").read_bytes())
+    report = strict_json((output / "report.json").read_bytes())
     assert report["read"] == len(read) and sum(report["written"].values()) == len(written)
     assert report["set_aside"] == Counter(line["reason"] for line in aside)
     if command == "normalize":

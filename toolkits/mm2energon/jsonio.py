@@ -57,7 +57,7 @@ def read_entries(path: Path, *, name: str | None = None, max_depth: int = MAX_DE
             head = file.read(_HEAD_BYTES)
             if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
                 raise InputError(
-                    f"{name}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"
+                    f"{path}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"
                 )
             start = len(_BOM) if head.startswith(_BOM) else 0
             file.seek(start)
@@ -79,7 +79,7 @@ def _is_lines(head: bytes) -> bool:
     if lines[0] == first:
         return False
     decoder = Decoder()
-    texts = [line.decode("utf-8", "surrogateescape") for line in lines if line[:1] in (b"[", b"{")]
+    texts = (line.decode("utf-8", "surrogateescape") for line in lines)
     whole = sum(not isinstance(decoder.whole(text), Faulty) for text in texts)
     return 2 * whole >= len(lines) or (first == b"{" and not _is_spread(lines[0], lines[1]))
 

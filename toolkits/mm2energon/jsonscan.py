@@ -13,15 +13,13 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, quick_items
+from mm2energon.jsonvalue import LONGEST_TOKEN, MAX_DEPTH, UNSURE, Decoder, quick_items, said, was_cut
 
 _CHUNK_BYTES = 1 << 20
 _SPACE = re.compile(rb"[ \t\n\r]*")
 #: From behind a value up to the first text of the next, which mostly is its first key.
 _TO_FIRST_KEY = re.compile(rb'[ \t\n\r]*,[ \t\n\r]*[\[{][\[{ \t\n\r]*"[^"\\]{0,64}"')
 _MOST_CLOSING = 4
-#: A value cut off by the end of a text fails at most this many characters before it: inside `-Infinity`, say.
-_LONGEST_TOKEN = 16
 #: Bytes given to Python's decoder at the least; it fails where they hold no whole value.
 _PIECE_BYTES = 1 << 12
 #: Bytes of entries read at once: within them the cost of a call is shared, and they stay in the processor's cache.
@@ -137,12 +135,12 @@ class _Window:
             try:
                 value, end = self._decoder.value_at(text)
             except json.JSONDecodeError as error:
-                if not is_rest and _was_cut(error, text):
+                if not is_rest and was_cut(error, text):
                     continue
-                raise ValueError(f"{self.place(text[: error.pos])}: {error.msg}") from error
+                raise ValueError(f"{self.place(text[: error.pos])}: {said(error)}") from error
             except RecursionError as error:
                 raise ValueError(f"{self.place()}: {self._decoder.too_deep}") from error
-            if end > len(text) - _LONGEST_TOKEN and not is_rest:
+            if end > len(text) - LONGEST_TOKEN and not is_rest:
                 continue  # a number may go on behind the text, of which `1e-` is not a part yet
             length = len(text[:end].encode("utf-8", "surrogateescape"))
             self._at += length
@@ -199,8 +197,3 @@ class _Window:
         self._bytes_before += self._at
         self._at = 0
         return True
-
-
-def _was_cut(error: json.JSONDecodeError, text: str) -> bool:
-    """Whether the fault may be none but the end of the text."""
-    return error.pos >= len(text) - _LONGEST_TOKEN or error.msg.startswith("Unterminated string")

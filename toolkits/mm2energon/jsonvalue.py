@@ -1,12 +1,13 @@
 """One JSON value: the rule for what is one, and a quick way for those where it certainly says the same.
 
-A value with a fault that leaves its end in sight (NaN, a byte that is not UTF-8) costs itself alone.
+A value with a fault that leaves its end in sight (NaN, a byte that is not UTF-8, a bad escape) costs itself alone.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NamedTuple, Union
 
 import msgspec
@@ -17,6 +18,13 @@ MAX_DEPTH = 200
 MAX_DEPTH_AROUND = MAX_DEPTH + 8
 _MAX_DIGITS = 1000
 _QUICK_DEPTH = 8
+#: A value cut off by the end of a text fails at most this many characters before it: inside `-Infinity`, say.
+LONGEST_TOKEN = 16
+#: What json's messages about the inside of a text begin with.
+_IN_TEXT = "Invalid "
+_ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})|\\.', re.DOTALL)
+#: Characters in which the end of a text is looked for behind a fault: the rest of a file may be nothing but zeros.
+_MOST_BEHIND_FAULT = 1 << 24
 
 
 class Faulty(NamedTuple):
@@ -33,7 +41,10 @@ class Decoder:
         self.too_deep = f"more than {max_depth} levels of lists and objects"
         self._max_depth = max_depth
         self._faults: list[str] = []
-        self._json = json.JSONDecoder(parse_constant=self._constant, parse_int=self._int, parse_float=self._float)
+        self._json, self._loose_json = (
+            json.JSONDecoder(parse_constant=self._constant, parse_int=self._int, parse_float=self._float, strict=strict)
+            for strict in (True, False)
+        )
 
     def value_at(self, text: str, start: int = 0) -> tuple[Any, int]:
         """The value that begins at `start`, or what is Faulty there, and where it ends.
@@ -46,7 +57,12 @@ class Decoder:
             RecursionError: it is nested so deep that its end cannot be found.
         """
         self._faults.clear()
-        value, end = self._json.raw_decode(text, start)
+        try:
+            value, end = self._json.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            if not error.msg.startswith(_IN_TEXT):
+                raise
+            value, end = self._loose_value(text, start, error)
         raw = text[start:end]
         if not _is_utf8(raw):
             self._faults.append("a byte that is not UTF-8")
@@ -60,10 +76,25 @@ class Decoder:
         try:
             value, end = self.value_at(text)
         except json.JSONDecodeError as error:
-            return Faulty(text, f"character {error.pos + 1}: {error.msg}")
+            return Faulty(text, f"character {error.pos + 1}: {said(error)}")
         except RecursionError:
             return Faulty(text, self.too_deep)
         return value if end == len(text) else Faulty(text, f"character {end + 1}: something stands behind the value")
+
+    def _loose_value(self, text: str, start: int, error: json.JSONDecodeError) -> tuple[Any, int]:
+        """A value with control characters or bad escapes in its texts, which are noted, and where it ends.
+
+        Raises:
+            json.JSONDecodeError: its end is not found: the fault itself, or one by which it may lie behind the text.
+        """
+        plain = _ESCAPE.sub(lambda match: match[0] if match[1] else "\\\\", text)  # of the same length
+        self._faults.clear()
+        self._faults.append(f"character {error.pos - start + 1}: {said(error)}")
+        try:
+            return self._loose_json.raw_decode(plain, start)
+        except json.JSONDecodeError as further:
+            may_go_on = was_cut(further, text) and len(text) < _MOST_BEHIND_FAULT
+            raise (further if may_go_on else error) from None
 
     def _constant(self, name: str) -> None:
         self._faults.append(f"{name} is no JSON number")
@@ -71,7 +102,7 @@ class Decoder:
     def _int(self, text: str) -> int:
         if len(text) <= _MAX_DIGITS:
             return int(text)
-        self._faults.append(f"a number of {len(text)} digits")
+        self._faults.append(f"a number of {len(text.lstrip('-'))} digits")
         return 0
 
     def _float(self, text: str) -> float:
@@ -79,6 +110,16 @@ class Decoder:
         if math.isinf(value):
             self._faults.append(f"{text[:20]} is too large a number")
         return value
+
+
+def was_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether a fault may be none but the end of the text."""
+    return error.pos >= len(text) - LONGEST_TOKEN or error.msg.startswith("Unterminated string")
+
+
+def said(error: json.JSONDecodeError) -> str:
+    """What json says of a fault, where the place stands before it."""
+    return error.msg.removesuffix(" at").removesuffix(" starting")
 
 
 def _nested(levels: int) -> Any:
