@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mm2energon.video.reach import PacketOrder
 from mm2energon.video.references import References, read_references
 from mm2energon.video.streams import drop_others, no_frames, open_video, read_packets, unreadable
+from mm2energon.video.structure import find_damage
 from mm2energon.video.wholeness import ends_inside, promised_bytes
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def _check_end(video: Path, container: InputContainer) -> None:
         raise unreadable(video, f"it has {found} bytes, its header says {promised}")
     if ends_inside(video, container.format.name):
         raise unreadable(video, "it ends in the middle of a frame or a packet")
+    if (damage := find_damage(video, container.format.name)) is not None:
+        raise unreadable(video, str(damage))
 
 
 class _Settings:
