@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import MediaError
-from mm2energon.images import MAX_PIXELS, ImageFacts, read_bytes, read_facts
+from mm2energon.images import ImageFacts, read_bytes, read_facts
+from mm2energon.rules import MAX_PIXELS
 
 from images.test_library import COLOURS, PASSED, REWRITTEN, chunk, refused, save, stored
 

@@ -98,9 +98,9 @@ def threads_of(monkeypatch, tmp_path, names, workers):
     """How many stretches of each video are asked for at a time."""
     asked = {}
 
-    def note(path, _options, *, threads, watch):
+    def note(path, _options, *, threads, watch, allowance):
         asked[path.name] = threads
-        return SimpleNamespace(paths=())
+        return SimpleNamespace(names=(), partial=None)
 
     def run_here(step, units, **_how):
         return (Outcome(unit, result=step(unit)) for unit in units)

@@ -60,9 +60,25 @@ def test_a_file_that_was_cut_off_is_an_error(whole: Path, tmp_path: Path, name: 
     assert list(tmp_path.iterdir()) == [cut]
 
 
-@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.wmv", "v.avi"])
+@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.wmv", "v.avi", "v.flv"])
 def test_the_size_in_the_header_is_that_of_the_file(whole: Path, name: str) -> None:
     assert promised_bytes(whole / name) == (whole / name).stat().st_size
+
+
+def test_an_flv_that_lacks_its_last_tags_alone_is_cut_off(whole: Path, tmp_path: Path) -> None:
+    data = (whole / "v.flv").read_bytes()
+    last_tag_bytes = int.from_bytes(data[-4:], "big") + 4
+    (tmp_path / "v.flv").write_bytes(data[:-last_tag_bytes])
+    with pytest.raises(MediaError, match="its header says"):
+        extract_frames(tmp_path / "v.flv", HALF_SECOND)
+
+
+def test_an_flv_whose_recorder_could_not_go_back_promises_nothing(whole: Path, tmp_path: Path) -> None:
+    data = (whole / "v.flv").read_bytes()
+    at = data.index(b"filesize") + len(b"filesize") + 1
+    (tmp_path / "v.flv").write_bytes(data[:at] + bytes(8) + data[at + 8 :])
+    assert promised_bytes(tmp_path / "v.flv") is None
+    assert len(extract_frames(tmp_path / "v.flv", HALF_SECOND).paths) == 10
 
 
 @pytest.mark.parametrize("size", [0, 2**32 - 1])

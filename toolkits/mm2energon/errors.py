@@ -77,7 +77,7 @@ REASONS: dict[str, str] = {
     "image-too-small": "a picture is below the reader's minimum size",
     "image-aspect": "a picture's aspect ratio is above 200",
     "too-many-images": "the sample has more images than allowed",
-    "too-many-frames": "a video has more frames than the reader takes",
+    "too-many-frames": "a video has more frames than the reader takes, or than --video-frame-limit",
     "too-few-frames": "a video has fewer than two frames",
     "frame-sizes": "the frames of a video differ in size",
     "too-many-tokens": "the visual tokens exceed what the reader takes",

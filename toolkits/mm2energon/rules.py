@@ -21,6 +21,8 @@ _CONTROL_TOKENS = (
 )
 _CONTROL_MARK = "<|"
 _MAX_ASPECT_RATIO = 200
+#: Pixels above which a picture is taken for a decompression bomb: where Pillow, with which readers open it, stops.
+MAX_PIXELS = 2 * 89_478_485
 
 
 @dataclass(frozen=True)

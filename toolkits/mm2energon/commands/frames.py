@@ -15,6 +15,7 @@ from mm2energon.commands.options import (
     count,
     extraction,
     further_roots,
+    partial_videos,
 )
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
@@ -102,6 +103,7 @@ def _lines(report: FramesReport, job: FramesJob, seconds: float) -> list[str]:
         rate = f"{report.frames / seconds:.0f} frames/s"
         about = f"{report.frames} frames, {report.videos_failed} videos failed; {seconds:.1f} s, {rate}"
         lines.append(f"videos     {report.videos:>8}   ({about})")
+        lines += partial_videos(report.videos_partial)
     return lines
 
 

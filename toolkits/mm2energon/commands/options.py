@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
 from mm2energon.video.decoders import DECODERS
-from mm2energon.video.extract import FrameOptions
+from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.sampling import Sampling
 
 _QUALITY = 95
 _DECODER = "pyav"
+_FRAME_LIMIT = 100_000
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
 _LEAST_VIDEO_MEMORY_BYTES = 512 << 20
 _MOST = 1e15
+#: Lines of one kind that a summary shows.
+_SHOWN = 20
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +65,16 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
         "--video-memory",
         type=memory,
         help="memory that decoding one video may take, such as 8G; 512M at least (a fair share)",
+    )
+    group.add_argument(
+        "--video-frame-limit",
+        type=count_or_none,
+        default=_FRAME_LIMIT,
+        metavar="N",
+        help="set a video aside that would give more frames than this; 0: no limit (100000)",
+    )
+    group.add_argument(
+        "--keep-partial", action="store_true", help="take the frames before the fault of a damaged video"
     )
 
 
@@ -124,8 +138,15 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
         quality=arguments.quality,
         decoder=arguments.decoder,
     )
+    if arguments.keep_partial and arguments.decoder != _DECODER:
+        raise InputError(
+            f"--keep-partial: --decoder {arguments.decoder} does not say where a video is damaged; "
+            f"{_DECODER} was expected; leave --decoder out"
+        )
+    allowance = Allowance(max_frames=arguments.video_frame_limit or None, keep_partial=arguments.keep_partial)
     most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // arguments.workers)
-    return Extraction(options, arguments.workers, Limits(seconds=arguments.video_timeout or None, memory_bytes=most))
+    limits = Limits(seconds=arguments.video_timeout or None, memory_bytes=most)
+    return Extraction(options, arguments.workers, limits, allowance)
 
 
 def seconds(text: str) -> float:
@@ -189,6 +210,13 @@ def accounted(head: list[str], account: Mapping[str, Any], *, allowed: bool) -> 
     lines += [f"broken: {_lost(origin)}" for origin in account["lost_behind"]]
     # What is lost behind a break was never looked at: nobody can have allowed that.
     return Result(lines, 3 if account["lost_behind"] or (refused and not allowed) else 0)
+
+
+def partial_videos(found: Mapping[str, str]) -> list[str]:
+    """The lines of a summary that name the videos that are damaged, and taken up to there."""
+    lines = [f"  {len(found)} damaged videos were taken up to the fault:"] if found else []
+    lines += [f"    {video}: {what}" for video, what in islice(found.items(), _SHOWN)]
+    return lines + ([f"    ... {len(found)} in all"] if len(found) > _SHOWN else [])
 
 
 def _lost(origin: str) -> str:

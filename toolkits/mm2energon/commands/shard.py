@@ -16,6 +16,7 @@ from mm2energon.commands.options import (
     extraction,
     extraction_asked,
     further_roots,
+    partial_videos,
     size,
 )
 from mm2energon.commands.profile import Profile, add_profile
@@ -159,6 +160,7 @@ def _lines(report: ShardReport, job: ShardJob, seconds: float) -> list[str]:
     lines = [f"{job.output}   for {job.target.name}: {job.target.reader}", f"  {done}"]
     if report.videos_extracted:
         lines.append(f"  {report.videos_extracted} videos had no frames and were extracted on the way")
+    lines += partial_videos(report.videos_partial)
     for other, lost in report.also_read_by.items():
         what = "takes every sample" if not lost else f"would drop or cut {lost} samples"
         lines.append(f"  dataset.{other}.yaml: {other} reads the same shards, and {what}")

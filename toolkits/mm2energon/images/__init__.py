@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mm2energon.images.facts import MAX_PIXELS, ImageFacts, unreadable
+from mm2energon.images.facts import ImageFacts, unreadable
 from mm2energon.images.plain import plain_facts
 
-__all__ = ["MAX_PIXELS", "ImageFacts", "plain_facts", "read_bytes", "read_facts"]
+__all__ = ["ImageFacts", "plain_facts", "read_bytes", "read_facts"]
 
 
 def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:

@@ -10,8 +10,6 @@ from mm2energon.errors import MediaError
 
 #: Bytes of either end of a file that its checksum is of.
 END_BYTES = 8 << 10
-#: Pixels above which a picture is taken for a decompression bomb: where Pillow, with which readers open it, stops.
-MAX_PIXELS = 2 * 89_478_485
 
 
 class ImageFacts(NamedTuple):

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
 
-from mm2energon.images.facts import END_BYTES, MAX_PIXELS, ImageFacts, checksum_of_ends, unreadable
+from mm2energon.images.facts import END_BYTES, ImageFacts, checksum_of_ends, unreadable
+from mm2energon.rules import MAX_PIXELS
 
 _PASSED_THROUGH = frozenset({"JPEG", "MPO", "PNG", "WEBP"})
 #: Formats that are opened at all: some others of Pillow's start programs, or are no pictures.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from mm2energon.images.facts import END_BYTES, MAX_PIXELS, ImageFacts, checksum_of_ends
+from mm2energon.images.facts import END_BYTES, ImageFacts, checksum_of_ends
 from mm2energon.images.jpeg import read_jpeg_header
 from mm2energon.images.png import HEAD, png_ends_well, read_png_header
+from mm2energon.rules import MAX_PIXELS
 
 _END_OF_JPEG = b"\xff\xd9"
 

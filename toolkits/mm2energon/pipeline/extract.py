@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
+from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
-from mm2energon.video.extract import FrameOptions, extract_frames
+from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
+from mm2energon.video.extract import extract_frames
 from mm2energon.video.layout import find_frames
 from mm2energon.video.pack import Packs, pack_frames
 from mm2energon.video.workplace import sweep_leftovers
@@ -27,6 +29,12 @@ _KILLED = frozenset({"video-timeout", "worker-died"})
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+class _How(TypedDict):
+    threads: int
+    watch: Stopwatch
+    allowance: Allowance
+
+
 @dataclass(frozen=True, slots=True)
 class VideoUnit:
     """One video of a dataset: a unit of work."""
@@ -39,6 +47,7 @@ class VideoUnit:
     threads: int = 1
     #: Where its frames go, in one file; None: into a folder beside the video.
     packs: Packs | None = None
+    allowance: Allowance = WHOLE_VIDEOS
 
     def __str__(self) -> str:
         return self.video
@@ -51,6 +60,7 @@ class Extraction:
     options: FrameOptions
     workers: int
     limits: Limits
+    allowance: Allowance = WHOLE_VIDEOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,8 @@ class Extracted:
     video: str
     frames: int = 0
     error: SampleError | None = None
+    #: What is wrong with it, where the frames are those before the fault.
+    partial: str | None = None
     #: Step -> what it took.
     spent: Mapping[str, Spent] = field(default_factory=dict)
 
@@ -84,18 +96,18 @@ def extract_all(
 
     def unit(video: str) -> VideoUnit:
         threads = min(extraction.workers, ceil(2 * sizes[video] / fair_bytes))
-        return VideoUnit(root, video, extraction.options, max(1, threads), packs)
+        return VideoUnit(root, video, extraction.options, max(1, threads), packs, extraction.allowance)
 
     fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
     bar = progress("videos", len(listed))
     workers = min(extraction.workers, max(1, len(listed)))
     for outcome in run_each(_extract, map(unit, sizes), workers=workers, limits=extraction.limits):
-        frames, spent = outcome.result or (0, {})
-        bar.update(1, frames=frames, MB=sizes[outcome.item.video] / 1e6)
+        done = outcome.result or Extracted(outcome.item.video, error=outcome.error)
+        bar.update(1, frames=done.frames, MB=sizes[done.video] / 1e6)
         if outcome.error is not None and outcome.error.code in _KILLED:
             sweep_leftovers(root / outcome.item.video)
-        yield Extracted(outcome.item.video, frames=frames, error=outcome.error, spent=spent)
+        yield done
     bar.close()
 
 
@@ -106,8 +118,8 @@ def _file_bytes(path: Path) -> int:
         return 0
 
 
-def _extract(unit: VideoUnit) -> tuple[int, Mapping[str, Spent]]:
-    """The number of frames of a video, extracted where they are not there yet, and what the steps took.
+def _extract(unit: VideoUnit) -> Extracted:
+    """The frames of a video, extracted where they are not there yet.
 
     Raises:
         MediaError: it has none.
@@ -115,7 +127,8 @@ def _extract(unit: VideoUnit) -> tuple[int, Mapping[str, Spent]]:
     """
     watch = Stopwatch()
     try:
-        return _frames(unit, watch), watch.spent
+        frames, partial = _frames(unit, watch)
+        return Extracted(unit.video, frames, partial=partial, spent=watch.spent)
     except OSError as error:
         if unit.packs is not None or error.errno not in _NOT_ALLOWED:
             raise
@@ -131,12 +144,16 @@ def _extract(unit: VideoUnit) -> tuple[int, Mapping[str, Spent]]:
         ) from error
 
 
-def _frames(unit: VideoUnit, watch: Stopwatch) -> int:
+def _frames(unit: VideoUnit, watch: Stopwatch) -> tuple[int, str | None]:
+    """How many frames there are, and what is wrong with the video where they are those before the fault."""
     path = unit.root / unit.video
     if not path.is_file():
         made_elsewhere = find_frames(path)  # frames that came without their video are as good
         if made_elsewhere is not None:
-            return len(made_elsewhere.paths)
+            return len(made_elsewhere.names), made_elsewhere.partial
+    how: _How = {"threads": unit.threads, "watch": watch, "allowance": unit.allowance}
     if unit.packs is not None:
-        return pack_frames(path, unit.options, unit.packs.pack_of(unit.video), threads=unit.threads, watch=watch)
-    return len(extract_frames(path, unit.options, threads=unit.threads, watch=watch).paths)
+        about = pack_frames(path, unit.options, unit.packs.pack_of(unit.video), **how)
+        return len(about["times"]), about.get("partial")
+    frames = extract_frames(path, unit.options, **how)
+    return len(frames.names), frames.partial

@@ -57,6 +57,8 @@ class FramesReport:
     archives: list[Unpacked] = field(default_factory=list)
     videos: int = 0
     videos_failed: int = 0
+    #: Damaged videos of which the frames before the fault were kept, and what is wrong with them.
+    videos_partial: dict[str, str] = field(default_factory=dict)
     frames: int = 0
     #: Where an input was kept that stood where the output goes.
     moved: str | None = None
@@ -66,6 +68,11 @@ class FramesReport:
     already_done: bool = False
     #: What the steps took, over all workers.
     watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def facts(self) -> dict[str, int]:
+        """What the account says besides the entries."""
+        counts = {"videos": self.videos, "videos_failed": self.videos_failed, "frames": self.frames}
+        return {**counts, "videos_partial": len(self.videos_partial)}
 
 
 def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> FramesReport:
@@ -107,7 +114,7 @@ def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
     with report.watch.time("annotations"), _account(job, sources) as account:
         about = made_by("frames", job.output, sources=sources, root=job.root)
         _write(job, report, failures, account, progress, about=about)
-        account.facts = {"videos": report.videos, "videos_failed": report.videos_failed, "frames": report.frames}
+        account.facts = report.facts()
     account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
     return report
@@ -125,7 +132,7 @@ def _build_again(job: FramesJob, retry: Path, report: FramesReport, progress: Pr
     about = joining.about(made_by("frames", job.output, sources=[retry], root=job.root))
     with report.watch.time("annotations"), _account(job, []) as account:
         _write(job, report, failures, account, progress, about=about, joining=joining)
-        account.facts = {"videos": report.videos, "videos_failed": report.videos_failed, "frames": report.frames}
+        account.facts = report.facts()
     account.require_written(retry, earlier=job.output)
     report.account = account.as_dict()
     return report
@@ -167,6 +174,8 @@ def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> d
             failures[one.video] = one.error
         elif one.spent:
             report.extracted += 1
+        if one.partial is not None:
+            report.videos_partial[one.video] = one.partial
     report.videos_failed = len(failures)
     return failures
 

@@ -89,6 +89,8 @@ class ShardReport:
     #: Videos that had no frames and were extracted, and those whose frames were taken as they are.
     videos_extracted: int = 0
     videos_ready: int = 0
+    #: Damaged videos of which the frames before the fault were taken, and what is wrong with them.
+    videos_partial: Mapping[str, str] = field(default_factory=dict)
     also_read_by: Mapping[str, int] = field(default_factory=dict)
     #: Samples that hold a video at another rate than 2 fps.
     other_rates: int = 0
@@ -133,6 +135,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
         forget_attempt(job.output, plan.folder)
     if videos is not None:
         report.videos_extracted, report.videos_ready = videos.extracted, videos.ready
+        report.videos_partial = videos.partial
     report.account = account.as_dict()
     account.require_written(job.source)
     return report
@@ -190,7 +193,8 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
     """The videos of the annotations; None when nothing is to be extracted."""
     if job.extraction is None:
         return None
-    packs = Packs(job.root, packs_of(job.output), job.extraction.options) if job.packs_frames else None
+    how = job.extraction
+    packs = Packs(job.root, packs_of(job.output), how.options, how.allowance) if job.packs_frames else None
     videos = Videos(job.root, job.extraction, packs, watch, job.further)
     with watch.time("annotations"):
         videos.find(_entries(job), default_fps=job.default_fps)

@@ -24,13 +24,15 @@ from mm2energon.roots import inside_root
 from mm2energon.sample import Sample
 from mm2energon.shards.records import Media, make_record
 from mm2energon.targets import Target
-from mm2energon.video.extract import FrameOptions
+from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.pack import Packs, read_pack
 from mm2energon.video.places import load_sidecar
 from mm2energon.video.sampling import Sampling
 
 #: What extracting one video again may cost.
 _LIMITS = Limits(seconds=3600.0, memory_bytes=4 << 30)
+#: A video may have been taken up to its fault; what the shards hold of it says whether it was.
+_ALLOWANCE = Allowance(keep_partial=True)
 #: Entries whose videos are extracted together.
 _BATCH = 256
 
@@ -70,7 +72,7 @@ class _KnownPacks(Packs):
     def read(self, video: str) -> Mapping[str, Any] | None:
         """The sidecar of a video's pack."""
         options = self.options_of(video)
-        return None if options is None else read_pack(self.root / video, options, self.pack_of(video))
+        return None if options is None else read_pack(self.root / video, options, self.pack_of(video), self.allowance)
 
     def options_of(self, video: str) -> FrameOptions | None:
         """The options by which the pack of a video was made; None where there is none."""
@@ -109,7 +111,7 @@ class SourceReader:
         self._min_side = layout.rules.min_side if self._mending.enlarge_small_images else 1
         self._pai_seconds = options.get("second_per_grid_ts") == "pai"
         self._default_fps = options.get("default_fps")
-        self._packs = _KnownPacks(root, packs_of(shards), FrameOptions(Sampling(interval_seconds=0.5)))
+        self._packs = _KnownPacks(root, packs_of(shards), FrameOptions(Sampling(interval_seconds=0.5)), _ALLOWANCE)
 
     def wanted(self) -> Iterator[Wanted]:
         """Each entry, in order."""
@@ -179,7 +181,7 @@ class SourceReader:
                         lacking.setdefault(options, {})[name] = None
         failures: dict[str, SampleError] = {}
         for options, videos in lacking.items():
-            extraction = Extraction(options, max(1, self._workers), _LIMITS)
+            extraction = Extraction(options, max(1, self._workers), _LIMITS, _ALLOWANCE)
             packs = Packs(self._root, folder, options)
             for done in extract_all(self._root, videos, extraction, packs=packs):
                 if done.error is not None:

@@ -39,6 +39,8 @@ class Videos:
     lacking: list[str] = field(default_factory=list)
     failures: dict[str, SampleError] = field(default_factory=dict)
     extracted: int = 0
+    #: Damaged videos of which the frames before the fault are taken, and what is wrong with them.
+    partial: dict[str, str] = field(default_factory=dict)
     #: The frames that have just been found of those that are ready, so that the plan need not look again.
     found: dict[str, Frames] = field(default_factory=dict)
     #: Frames for which there is still room in it.
@@ -81,6 +83,7 @@ class Videos:
                 self.failures[one.video] = one.error
             else:
                 self.extracted += 1
+                self._note(one.video, one.partial)
 
     def _sort(self, name: str, default_fps: float | None) -> None:
         path = self.root / name
@@ -95,6 +98,7 @@ class Videos:
         if found is None:  # it is missing, or its frames cannot be used: the plan says so
             return
         self.ready += 1
+        self._note(name, found.partial)
         if self._room > 0:
             self.found[name] = found
             self._room -= _FRAMES_OF_A_VIDEO + len(found.names)
@@ -104,6 +108,11 @@ class Videos:
             return False
         try:
             about = self.packs.read(video)
+            self._note(video, None if about is None else about.get("partial"))
             return about is not None and (not again or holds_frames(self.packs.pack_of(video), about))
         except SampleError:
             return False  # the extraction says why
+
+    def _note(self, video: str, partial: str | None) -> None:
+        if partial is not None:
+            self.partial[video] = partial

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mm2energon.errors import DependencyError, MediaError, missing_extra
-from mm2energon.video.index import Index, decode_frames
+from mm2energon.video.index import MOST_BETWEEN, Index, decode_frames, is_between
+from mm2energon.video.partial import frames_before_fault
 from mm2energon.video.picture import (
     CodedPicture,
     Orientation,
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 #: (video, index, wanted ordinals, rising) -> the wanted frames, in that order, made as they are asked for.
 Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Picture]]
 
-#: Of B pictures in a row, as many are built on the same later frame at most (16: the longest decoders hold back).
-_MOST_BETWEEN = 16
-
 #: Mean difference (0 to 255) below which two decoders show the same picture: a matrix mixed up stays below it.
 SAME_PICTURE = 24.0
 
@@ -53,21 +52,21 @@ def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Pi
 
     reformatter = VideoReformatter()
     orientations: dict[int, Orientation] = {}
-    frames = (
-        _decode_all(video, wanted)
-        if index.packets is None
-        else decode_needed(video, index.packets, _pts(index, wanted))
-    )
-    for frame in frames:
+    for frame in _frames(video, index, wanted):
         # One matrix per angle is read: reading ties the frame into a cycle, which keeps its memory for long.
         if frame.rotation not in orientations:
             orientations[frame.rotation] = read_orientation(frame)
         yield CodedPicture(frame, orientations[frame.rotation], reformatter)
 
 
-def _pts(index: Index, ordinals: Sequence[int]) -> list[int]:
-    ticks: list[int] = index.pts[list(ordinals)].tolist()
-    return ticks
+def _frames(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[av.VideoFrame]:
+    if index.is_partial:
+        numbered, taken = enumerate(frames_before_fault(video)), frozenset(wanted)
+        return (frame for ordinal, frame in islice(numbered, wanted[-1] + 1) if ordinal in taken)
+    if index.packets is None:
+        return _decode_all(video, wanted)
+    ticks: list[int] = index.pts[list(wanted)].tolist()
+    return decode_needed(video, index.packets, ticks)
 
 
 def _decode_all(video: Path, wanted: Sequence[int]) -> Iterator[av.VideoFrame]:
@@ -88,20 +87,13 @@ def _decode_all(video: Path, wanted: Sequence[int]) -> Iterator[av.VideoFrame]:
                     raise unreadable(video, f"frame {ordinal} is damaged")
                 waiting.append((ordinal, frame))
                 left.remove(ordinal)
-            while waiting and (not _is_between(frame) or ordinal - waiting[0][0] >= _MOST_BETWEEN):
+            while waiting and (not is_between(frame) or ordinal - waiting[0][0] >= MOST_BETWEEN):
                 yield waiting.popleft()[1]
             if not left and not waiting:
                 return
     yield from (frame for _, frame in waiting)
     if left:
         raise unreadable(video, f"a second pass over it ends before frame {min(left)}")
-
-
-def _is_between(frame: av.VideoFrame) -> bool:
-    """Whether a frame may be built on one that is shown after it (a B picture)."""
-    from av.video.frame import PictureType
-
-    return frame.pict_type == PictureType.B
 
 
 def decode_opencv(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:

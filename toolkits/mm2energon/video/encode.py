@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from mm2energon.errors import InputError
+from mm2energon.errors import InputError, MediaError
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.index import Index, IndexMismatch, index_video
 from mm2energon.video.jpeg import encode_jpeg, encode_planes
 from mm2energon.video.layout import SIDECAR_VERSION
+from mm2energon.video.partial import index_before_fault
 from mm2energon.video.picture import SIZE_FACTOR, Picture, fit_pixels, resize
 from mm2energon.video.reach import plan_runs, share_out
 from mm2energon.video.sampling import Choice, Sampling, choose
-from mm2energon.video.streams import no_frames
+from mm2energon.video.streams import found_in, no_frames
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ class FrameOptions:
             )
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """What may be taken of a video; the frames of a sound one of usual length are the same with any."""
+
+    #: A video of which more frames would be taken is refused.
+    max_frames: int | None = None
+    #: Take the frames before the fault of a damaged video, instead of none.
+    keep_partial: bool = False
+
+
+#: Any number of frames, of whole videos.
+WHOLE_VIDEOS = Allowance()
+
+
 class Sink(Protocol):
     """Takes encoded frames."""
 
@@ -68,12 +83,14 @@ class Encoded:
     size: tuple[int, int]
     #: Bytes of each frame.
     frame_bytes: tuple[int, ...]
+    #: What is wrong with a video of which only the frames before the fault were taken.
+    partial: str | None = None
 
     def sidecar(self, video: Path, options: FrameOptions) -> dict[str, Any]:
         """What stands in the JSON beside the frames."""
         index, choice = self.index, self.choice
         times = index.times[list(choice.indices)]
-        return {
+        about = {
             "fps": str(choice.fps),
             "source": video.name,
             "source_fps": round(index.source_fps, 6),
@@ -86,9 +103,29 @@ class Encoded:
             "options": asdict(options),
             "version": SIDECAR_VERSION,
         }
+        return about if self.partial is None else {**about, "partial": self.partial}
 
 
-def encode_frames(video: Path, options: FrameOptions, sink: Sink, *, threads: int, watch: Stopwatch) -> Encoded:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is wanted of one video, and where it goes."""
+
+    video: Path
+    options: FrameOptions
+    sink: Sink
+    watch: Stopwatch
+    allowance: Allowance
+
+
+def encode_frames(
+    video: Path,
+    options: FrameOptions,
+    sink: Sink,
+    *,
+    threads: int,
+    watch: Stopwatch,
+    allowance: Allowance = WHOLE_VIDEOS,
+) -> Encoded:
     """Index, choose, decode the wanted frames, encode them into `sink`.
 
     Args:
@@ -97,27 +134,51 @@ def encode_frames(video: Path, options: FrameOptions, sink: Sink, *, threads: in
         watch: takes the time of the steps `read`, `decode`, `convert`, `encode`, `write`.
 
     Raises:
-        MediaError: `missing-media`, `unreadable-video`, `no-frames`.
+        MediaError: `missing-media`, `unreadable-video`, `no-frames`; `too-many-frames` more than are allowed.
     """
-    with watch.time("read"):
-        index = index_video(video, decode=options.decoder != "pyav")
+    work = _Work(video, options, sink, watch, allowance)
     try:
-        return _encode(video, options, sink, index, threads, watch)
+        return _encode_whole(work, threads)
+    except MediaError as error:
+        if not allowance.keep_partial or error.code != "unreadable-video":
+            raise
+        return _encode_partial(work, error)
+
+
+def _encode_whole(work: _Work, threads: int) -> Encoded:
+    with work.watch.time("read"):
+        index = index_video(work.video, decode=work.options.decoder != "pyav")
+    try:
+        return _encode(work, index, threads)
     except IndexMismatch:
         # The packets promised other frames than the decoder shows (leading pictures, hidden ones): ask the decoder.
-        sink.clear()
+        work.sink.clear()
     except MemoryError:
         if threads == 1:
             raise
-        sink.clear()
-        return _encode(video, options, sink, index, 1, watch)  # several decoders hold several times the pictures
-    with watch.time("decode"):
-        index = index_video(video, decode=True)
-    return _encode(video, options, sink, index, 1, watch)
+        work.sink.clear()
+        return _encode(work, index, 1)  # several decoders hold several times the pictures
+    with work.watch.time("decode"):
+        index = index_video(work.video, decode=True)
+    return _encode(work, index, 1)
 
 
-def _encode(video: Path, options: FrameOptions, sink: Sink, index: Index, threads: int, watch: Stopwatch) -> Encoded:
+def _encode_partial(work: _Work, error: MediaError) -> Encoded:
+    """The frames before the fault; the error itself where there are none."""
+    work.sink.clear()
+    try:
+        with work.watch.time("decode"):
+            index = index_before_fault(work.video)
+        encoded = _encode(work, index, 1)
+    except MediaError as none_left:
+        raise (none_left if none_left.code == "too-many-frames" else error) from none_left
+    return replace(encoded, partial=found_in(error, work.video))
+
+
+def _encode(work: _Work, index: Index, threads: int) -> Encoded:
+    video, options = work.video, work.options
     choice = choose(index.times, index.duration_seconds, options.sampling, tolerance_seconds=index.tolerance_seconds)
+    _check_count(work, len(choice.indices))
     decode = DECODERS[options.decoder]
     parts = _parts(index, choice.indices, threads)
     begins = [0, *accumulate(map(len, parts))]
@@ -128,12 +189,12 @@ def _encode(video: Path, options: FrameOptions, sink: Sink, index: Index, thread
     def encode_part(part: int) -> list[int]:
         nonlocal size
         written = []
-        pictures = watch.each("decode", decode(video, index, parts[part]))
+        pictures = work.watch.each("decode", decode(video, index, parts[part]))
         for number, picture in enumerate(pictures, start=begins[part] + 1):
             size = size or fit_pixels(*picture.size, options.max_pixels)
-            data = _encode_picture(picture, size, options.quality, watch)
-            with watch.time("write"):
-                sink.put(part, number, len(choice.indices), data)
+            data = _encode_picture(picture, size, options.quality, work.watch)
+            with work.watch.time("write"):
+                work.sink.put(part, number, len(choice.indices), data)
             written.append(len(data))
         return written
 
@@ -145,6 +206,16 @@ def _encode(video: Path, options: FrameOptions, sink: Sink, index: Index, thread
     if size is None:
         raise no_frames(video, "its decoder hands over nothing")
     return Encoded(index, choice, size, tuple(frame_bytes))
+
+
+def _check_count(work: _Work, count: int) -> None:
+    limit = work.allowance.max_frames
+    if limit is not None and count > limit:
+        raise MediaError(
+            f"{work.video}: {count} frames of it are wanted; at most {limit} were expected; "
+            "raise --video-frame-limit, or take fewer by --time-interval or --max-frames",
+            "too-many-frames",
+        )
 
 
 def _parts(index: Index, ordinals: Sequence[int], threads: int) -> list[Sequence[int]]:

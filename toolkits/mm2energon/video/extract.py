@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mm2energon.stopwatch import Stopwatch
-from mm2energon.video.encode import FrameOptions, encode_frames
+from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION, Frames, find_frames
 from mm2energon.video.places import Place, choose_place, frame_name, frame_names, frame_places, read_own_sidecar
 from mm2energon.video.streams import file_facts
 from mm2energon.video.workplace import move_in, sweep_leftovers, work_folder
 
-__all__ = ["FrameOptions", "extract_frames"]
+__all__ = ["Allowance", "FrameOptions", "extract_frames"]
 
 
 class _Folder:
@@ -31,27 +31,34 @@ class _Folder:
             path.unlink()
 
 
-def extract_frames(video: Path, options: FrameOptions, *, threads: int = 1, watch: Stopwatch | None = None) -> Frames:
+def extract_frames(
+    video: Path,
+    options: FrameOptions,
+    *,
+    threads: int = 1,
+    watch: Stopwatch | None = None,
+    allowance: Allowance = WHOLE_VIDEOS,
+) -> Frames:
     """The frames of a video as JPEG files; nothing is done when they are there, made by the same options.
 
     Args:
-        threads, watch: as of `encode_frames`.
+        threads, watch, allowance: as of `encode_frames`.
 
     Raises:
-        MediaError: `missing-media`, `unreadable-video`, `no-frames`; `bad-sidecar` no free place beside the video.
+        MediaError: as `encode_frames`; `bad-sidecar` no free place beside the video.
         OSError: the folder of the video cannot be written to, or is full.
     """
     file_facts(video)
     watch = watch or Stopwatch()
-    if (done := _done(video, options)) is not None:
+    if (done := _done(video, options, allowance)) is not None:
         return done
     with work_folder(video) as folder:
-        if (done := _done(video, options)) is not None:  # another process was at it, and we waited for it
+        if (done := _done(video, options, allowance)) is not None:  # another process was at it, and we waited for it
             return done
         place = choose_place(video)
         # The size is taken before the first read: a file that grows meanwhile is found changed at the next run.
         source_bytes = file_facts(video).st_size
-        encoded = encode_frames(video, options, _Folder(folder), threads=threads, watch=watch)
+        encoded = encode_frames(video, options, _Folder(folder), threads=threads, watch=watch, allowance=allowance)
         sidecar = encoded.sidecar(video, options) | {"source_bytes": source_bytes}
         with watch.time("write"):
             move_in(folder, video, place, sidecar)
@@ -63,16 +70,18 @@ def extract_frames(video: Path, options: FrameOptions, *, threads: int = 1, watc
         width=encoded.size[0],
         height=encoded.size[1],
         sidecar=place.sidecar,
+        partial=encoded.partial,
     )
 
 
-def _done(video: Path, options: FrameOptions) -> Frames | None:
+def _done(video: Path, options: FrameOptions, allowance: Allowance) -> Frames | None:
     """The frames that an earlier run made, when video and options are still the same."""
     for place in frame_places(video):
         sidecar = None if place is None else read_own_sidecar(place, video)
         if place is None or sidecar is None:
             continue
         fits = sidecar["version"] == SIDECAR_VERSION and sidecar["options"] == asdict(options)
+        fits = fits and (allowance.keep_partial or sidecar.get("partial") is None)
         found = find_frames(video) if fits and not _is_older(place, video) else None
         if found is not None:
             sweep_leftovers(video, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +26,9 @@ FINE_TICKS = 4
 #: The frame that is decoded last is shown among this many last ones.
 LAST_FRAMES = 4
 
+#: Of B pictures in a row, as many are built on the same later frame at most (16: the longest decoders hold back).
+MOST_BETWEEN = 16
+
 
 @dataclass(frozen=True)
 class Index:
@@ -38,6 +41,8 @@ class Index:
     end: int
     #: Where the index was read off the packets alone: these. None when every frame was decoded to make it.
     packets: PacketOrder | None = None
+    #: The video is damaged: these are its frames before the fault.
+    is_partial: bool = False
 
     def __len__(self) -> int:
         return int(self.pts.size)
@@ -119,6 +124,13 @@ def decode_frames(video: Path, container: InputContainer, stream: VideoStream) -
             yield frame
 
 
+def is_between(frame: av.VideoFrame) -> bool:
+    """Whether a frame may be built on one that is shown after it (a B picture)."""
+    from av.video.frame import PictureType
+
+    return frame.pict_type == PictureType.B
+
+
 def _decode_index(video: Path, scan: PacketScan) -> Index:
     """The index from decoding every frame: the truth about which frames are shown."""
     pts: list[int | None] = []
@@ -134,14 +146,38 @@ def _decode_index(video: Path, scan: PacketScan) -> Index:
         raise unreadable(video, "its last frame is damaged, as where a file was cut off")
     if not pts:
         raise no_frames(video, "nothing in it could be decoded to a frame")
+    if lost := _lost_frames(pts, scan):
+        raise unreadable(video, f"{lost} of its frames cannot be decoded")
+    return index_decoded(pts, scan, dts=scan.shown_dts, last_duration=duration)
+
+
+def index_decoded(
+    pts: Sequence[int | None], scan: PacketScan, *, dts: NDArray[np.int64], last_duration: int = 0
+) -> Index:
+    """The index of frames that were decoded from the first on.
+
+    Args:
+        pts: of each, as the decoder says them, in ticks.
+        scan: of the packets that they came of.
+        dts: of those packets, in ticks.
+        last_duration: how long the last of them is shown, in ticks; 0 when unknown.
+    """
     known = [tick for tick in pts if tick is not None]
     if scan.stamped and len(known) == len(pts):
         ticks = np.asarray(known, dtype=np.int64)
         if scan.may_splice:
-            return _index(_risen(ticks, scan), scan, last_duration=duration)
+            return _index(_risen(ticks, scan), scan, last_duration=last_duration)
         if (np.diff(ticks) >= 0).all():
-            return _index(ticks, scan, last_duration=duration)
-    return _unstamped(len(pts), scan)
+            return _index(ticks, scan, last_duration=last_duration)
+    return _unstamped(len(pts), scan, dts)
+
+
+def _lost_frames(pts: Sequence[int | None], scan: PacketScan) -> int:
+    """How many packets came to no frame, behind the first one that did: decoders pass over damage without a word."""
+    if not (scan.trustworthy and scan.is_frame_each) or None in pts:
+        return 0
+    due = scan.shown[scan.shown >= min(tick for tick in pts if tick is not None)]
+    return int(np.setdiff1d(due, np.asarray(pts, dtype=np.int64)).size)
 
 
 def _last_packet_alone_fails(video: Path) -> bool:
@@ -155,7 +191,7 @@ def _last_packet_alone_fails(video: Path) -> bool:
     with open_video(video) as (container, stream):
         if stream.codec_context.name != "hevc":
             return False
-        stream.codec_context.options = {"err_detect": "explode"}
+        stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
         for packet in read_packets(container, [stream]):
             if packet.size == 0:
                 continue
@@ -167,10 +203,10 @@ def _last_packet_alone_fails(video: Path) -> bool:
     return sum(failed) == 1 and failed[-1]
 
 
-def _unstamped(count: int, scan: PacketScan) -> Index:
+def _unstamped(count: int, scan: PacketScan, dts: NDArray[np.int64]) -> Index:
     """An index for a file without pts: the n-th frame is shown at the n-th decoding time, else at n / source fps."""
-    if scan.shown_dts.size == count and (np.diff(scan.shown_dts) > 0).all():
-        return _index(scan.shown_dts, scan, last_duration=0)
+    if dts.size == count and (np.diff(dts) > 0).all():
+        return _index(dts, scan, last_duration=0)
     tick = 1 / scan.rate
     ordinals = np.arange(count, dtype=np.int64)
     return Index(pts=ordinals, time_base=tick, end=count)

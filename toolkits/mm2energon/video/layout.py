@@ -56,6 +56,8 @@ class Frames:
     sidecar: Path | None
     #: Bytes of each, of frames of ours.
     sizes: tuple[int, ...] | None = field(default=None, compare=False)
+    #: What is wrong with the video, of which these are the frames before the fault; None: they are of all of it.
+    partial: str | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -108,6 +110,7 @@ def _own_frames(video: Path, place: Place, sidecar: Mapping[str, Any]) -> Frames
         height=_side(sidecar, "height"),
         sidecar=place.sidecar,
         sizes=tuple(size for size in found if size is not None),
+        partial=sidecar.get("partial"),
     )
 
 

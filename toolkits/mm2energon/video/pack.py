@@ -24,7 +24,7 @@ from mm2energon.errors import MediaError
 from mm2energon.roots import name_from
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import naming, temporary_file, write_whole
-from mm2energon.video.encode import FrameOptions, encode_frames
+from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions, encode_frames
 from mm2energon.video.layout import SIDECAR_VERSION
 from mm2energon.video.places import choose_place, is_own, load_sidecar
 from mm2energon.video.streams import file_facts
@@ -33,30 +33,38 @@ from mm2energon.video.streams import file_facts
 _OPEN_PACKS = 32
 
 
-def pack_frames(video: Path, options: FrameOptions, pack: Path, *, threads: int, watch: Stopwatch) -> int:
-    """The number of frames of a video, which are in the pack afterwards; nothing is done when they are already.
+def pack_frames(
+    video: Path,
+    options: FrameOptions,
+    pack: Path,
+    *,
+    threads: int,
+    watch: Stopwatch,
+    allowance: Allowance = WHOLE_VIDEOS,
+) -> Mapping[str, Any]:
+    """The sidecar of a video's frames, which are in the pack afterwards; nothing is done when they are already.
 
     Args:
         pack: path of the pack, without its endings.
+        threads, watch, allowance: as of `encode_frames`.
 
     Raises:
-        MediaError: `missing-media`, `unreadable-video`, `no-frames`.
+        MediaError: as `encode_frames`.
         OSError: the folder of the pack cannot be written to, or is full.
     """
-    about = read_pack(video, options, pack)
+    about = read_pack(video, options, pack, allowance)
     if about is not None and holds_frames(pack, about):
-        return len(about["times"])
+        return about
     facts = file_facts(video)  # before the first read: a file that grows meanwhile is found changed at the next run
     pack.parent.mkdir(parents=True, exist_ok=True)
     with naming(pack.parent), _PackSink(pack) as sink:
-        encoded = encode_frames(video, options, sink, threads=threads, watch=watch)
+        encoded = encode_frames(video, options, sink, threads=threads, watch=watch, allowance=allowance)
         with watch.time("write"):
             sink.finish(encoded.frame_bytes)
-    about = encoded.sidecar(video, options)
-    about |= {"source_bytes": facts.st_size, "source_mtime_ns": facts.st_mtime_ns}
+    about = encoded.sidecar(video, options) | {"source_bytes": facts.st_size, "source_mtime_ns": facts.st_mtime_ns}
     with write_whole(_about(pack)) as file:
         file.write(json.dumps(about).encode())
-    return len(encoded.frame_bytes)
+    return about
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Packs:
     root: Path
     folder: Path
     options: FrameOptions
+    allowance: Allowance = WHOLE_VIDEOS
 
     def pack_of(self, video: str) -> Path:
         """Where the pack of a video belongs.
@@ -85,7 +94,7 @@ class Packs:
 
     def read(self, video: str) -> Mapping[str, Any] | None:
         """The sidecar of a video's pack, made by these options; None when there is none."""
-        return read_pack(self.root / video, self.options, self.pack_of(video))
+        return read_pack(self.root / video, self.options, self.pack_of(video), self.allowance)
 
 
 def _pack_name(folder: str) -> str:
@@ -93,10 +102,12 @@ def _pack_name(folder: str) -> str:
     return hashlib.sha256(folder.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def read_pack(video: Path, options: FrameOptions, pack: Path) -> Mapping[str, Any] | None:
+def read_pack(video: Path, options: FrameOptions, pack: Path, allowance: Allowance) -> Mapping[str, Any] | None:
     """The sidecar of a pack that was made of this video by these options; its frames may be gone."""
     about = _load_about(pack)
     if about is None or about["version"] != SIDECAR_VERSION or about["options"] != asdict(options):
+        return None
+    if about.get("partial") is not None and not allowance.keep_partial:
         return None
     try:
         facts = file_facts(video)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -40,6 +42,9 @@ UNSTAMPED = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
 #: Bare streams, whose end nothing but the decoder can judge.
 BARE = UNSTAMPED - {"avi"}
 
+#: Decoders of codecs of which a packet holds one frame. Not of VP8 and MPEG-4, which have packets that show nothing.
+FRAME_EACH = {"h264", "hevc", "av1", "libdav1d", "vp9", "libvpx-vp9"}
+
 #: Stands for a time stamp that a packet does not have.
 UNKNOWN = -(2**63)
 
@@ -60,6 +65,8 @@ class PacketScan:
     holds_pts: bool
     #: True for a stream without a container.
     is_bare: bool
+    #: True for codecs of which every packet holds a frame to be shown, and just one.
+    is_frame_each: bool
     #: Which time finds a packet on the spot in this container; None: no time does.
     seeks_by: Literal["pts", "dts"] | None
     #: pts and dts of every packet in file order, in ticks; `UNKNOWN` where it has none.
@@ -126,14 +133,18 @@ class PacketScan:
         return np.asarray(ticks, dtype=np.int64)[~np.frombuffer(self.hidden, dtype=np.bool_)]
 
 
-def scan_packets(video: Path) -> PacketScan:
+def scan_packets(video: Path, *, whole: bool = True) -> PacketScan:
     """Read every packet of a video, decoding none.
+
+    Args:
+        whole: the file must be; else the packets up to the first damaged one are read.
 
     Raises:
         MediaError: `unreadable-video` the file is damaged or ends too early; `no-frames` it has no video packet.
     """
     with open_video(video) as (container, stream):
-        _check_end(video, container)
+        if whole:
+            _check_end(video, container)
         kinds = set(container.format.name.split(","))
         scan = PacketScan(
             time_base=Fraction(stream.time_base or 1),
@@ -141,25 +152,43 @@ def scan_packets(video: Path) -> PacketScan:
             may_splice="mpegts" in kinds,
             holds_pts=not kinds & UNSTAMPED,
             is_bare=bool(kinds & BARE),
+            is_frame_each=stream.codec_context.name in FRAME_EACH,
             seeks_by="pts" if "matroska" in kinds else "dts" if "mov" in kinds else None,
         )
         drop_others(container, stream)
-        _read(video, scan, container, stream)
-        listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0
-        if len(scan) < listed:
-            raise unreadable(video, f"it holds {len(scan)} of the {listed} frames that its header lists")
+        if whole:
+            _read(video, scan, container, stream, read_packets(container, [stream]))
+            _check_count(video, scan, container, stream)
+        else:
+            _read(video, scan, container, stream, packets_before_damage(video, container, stream))
         promised = _promised_seconds(container)
-    _check_whole(video, scan, promised)
+    if whole:
+        _check_whole(video, scan, promised)
     if scan.shown.size == 0:
         raise no_frames(video, "its video stream is empty")
     return scan
 
 
-def _read(video: Path, scan: PacketScan, container: InputContainer, stream: VideoStream) -> None:
+def packets_before_damage(video: Path, container: InputContainer, stream: VideoStream) -> Iterator[Any]:
+    """The packets up to the first that is damaged, lies behind damage of the container, or cannot be read."""
+    import av
+
+    damage = find_damage(video, container.format.name)
+    for_certain = video.stat().st_size if damage is None else damage.at
+    with suppress(av.error.FFmpegError):
+        for packet in read_packets(container, [stream]):
+            if packet.is_corrupt or (packet.pos or 0) >= for_certain:
+                return
+            yield packet
+
+
+def _read(
+    video: Path, scan: PacketScan, container: InputContainer, stream: VideoStream, packets: Iterator[Any]
+) -> None:
     references = read_references(stream.codec_context)
     settings = _Settings(references)
     refuses_corrupt = bool(set(container.format.name.split(",")) & (PROMISING | SIZED))
-    for packet in read_packets(container, [stream]):
+    for packet in packets:
         if packet.size == 0:  # the end of a stream, or a frame that an AVI dropped
             continue
         if refuses_corrupt and packet.is_corrupt:
@@ -172,6 +201,12 @@ def _read(video: Path, scan: PacketScan, container: InputContainer, stream: Vide
         scan.hidden.append(packet.is_discard)
         if pts is not None and (scan.last_pts is None or pts > scan.last_pts) and not packet.is_discard:
             scan.last_pts, scan.last_duration = pts, int(packet.duration or 0)
+
+
+def _check_count(video: Path, scan: PacketScan, container: InputContainer, stream: VideoStream) -> None:
+    listed = len(stream.index_entries) if container.format.name.startswith("mov") else 0
+    if len(scan) < listed:
+        raise unreadable(video, f"it holds {len(scan)} of the {listed} frames that its header lists")
 
 
 def _check_end(video: Path, container: InputContainer) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mm2energon.errors import MediaError
+from mm2energon.rules import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,6 +41,7 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             if container.format.name in PLAYLISTS:
                 raise unreadable(video, f"it is a list of other files ({container.format.name})")
             stream = _pick(video, container)
+            _limit_pixels(video, stream.codec_context)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             yield container, stream
@@ -49,6 +51,14 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if error.errno == errno.EACCES:
             raise forbidden(video) from error
         raise unreadable(video, f"it cannot be read ({error.strerror})") from error
+
+
+def _limit_pixels(video: Path, codec_context: Any) -> None:
+    """Refuse a size that a header states, and have the decoder refuse it in each picture before it takes memory."""
+    width, height = codec_context.width, codec_context.height
+    if width * height > MAX_PIXELS:
+        raise unreadable(video, f"its frames have {width}x{height} pixels, where {MAX_PIXELS} are the limit")
+    codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def _is_unicode(video: Path) -> bool:
@@ -127,6 +137,11 @@ def unreadable(video: Path, found: str) -> MediaError:
     return MediaError(
         f"{video}: {found}; expected a whole, playable video; re-encode or replace it", "unreadable-video"
     )
+
+
+def found_in(error: MediaError, video: Path) -> str:
+    """What an error of `unreadable` says was found."""
+    return str(error).removeprefix(f"{video}: ").partition("; expected")[0]
 
 
 def no_frames(video: Path, found: str) -> MediaError:

@@ -2,8 +2,8 @@
 
 FFmpeg looks for the next unit behind damage and goes on there: what lay between is gone without a word, and the video
 is shorter. Here the headers alone are read, on their own. What cannot be known: damage inside a frame, where the
-container has no checksum. Transport and program streams are left as their broadcast or recorder made them, and MP4
-files with one list of all frames are held to that list.
+container has no checksum; and packets of a transport stream that a broadcast lost. MP4 files with one list of all
+frames are held to that list.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from mm2energon.video.structure_flv import walk_flv
 from mm2energon.video.structure_matroska import walk_matroska
 from mm2energon.video.structure_mp4 import walk_mp4
 from mm2energon.video.structure_ogg import walk_ogg
+from mm2energon.video.structure_ps import walk_ps
+from mm2energon.video.structure_ts import walk_ts
 
 #: Bytes read at a time; headers that lie closer together than that cost no call into the system.
 BUFFER_BYTES = 1 << 16
@@ -31,6 +33,8 @@ WALKS: dict[str, Walk] = {
     "flv": walk_flv,
     "ogg": walk_ogg,
     "mov,mp4,m4a,3gp,3g2,mj2": walk_mp4,
+    "mpegts": walk_ts,
+    "mpeg": walk_ps,
 }
 
 

@@ -96,7 +96,11 @@ class _Walk:
                 at, known = begin, _OPEN[name]
                 continue
             if stop > end:
-                raise _Fault(at, _CUT if end == self._size else "an element that is longer than what it stands in")
+                if end < self._size:
+                    raise _Fault(at, "an element that is longer than what it stands in")
+                if name in _CHILDREN:  # what stands in it is whole up to the last
+                    self.children(begin, end, _CHILDREN[name])
+                raise _Fault(end if name in _CHILDREN else at, _CUT)
             self._look_into(at, name, begin, stop)
             at = stop
 

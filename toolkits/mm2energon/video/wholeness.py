@@ -28,6 +28,10 @@ _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_BROADCAST = 1
 
+#: A key of an FLV's metadata and the mark of a number behind it (AMF 0, 2.2; Adobe FLV 10.1, E.5).
+_FLV_FILE_BYTES = b"filesize\0"
+_MOST_BYTES = 1 << 62
+
 #: Bytes of a packet of a transport stream, alone, after a time stamp, or before its check bytes; each begins with 0x47.
 _TS_PACKET_BYTES = (188, 192, 204)
 _TS_SYNC = 0x47
@@ -40,7 +44,7 @@ _PS_TAIL_BYTES = 1 << 18
 
 
 def promised_bytes(video: Path) -> int | None:
-    """The size that the header of a Matroska, WebM, AVI or ASF file states; None when it states none."""
+    """The size that the header of a Matroska, WebM, AVI, ASF or FLV file states; None when it states none."""
     with video.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if head.startswith(_RIFF) and head[8:12] == b"AVI ":
@@ -49,7 +53,7 @@ def promised_bytes(video: Path) -> int | None:
         return _matroska_bytes(head)
     if head.startswith(_ASF_HEADER):
         return _asf_bytes(head)
-    return None
+    return _flv_bytes(head) if head.startswith(b"FLV") else None
 
 
 def _matroska_bytes(head: bytes) -> int | None:
@@ -96,6 +100,15 @@ def _asf_bytes(head: bytes) -> int | None:
     (size,) = struct.unpack_from("<Q", head, at + 40)
     (flags,) = struct.unpack_from("<I", head, at + 88)
     return None if flags & _ASF_BROADCAST or size == 0 else int(size)
+
+
+def _flv_bytes(head: bytes) -> int | None:
+    """The number `filesize` of `onMetaData`; a recorder that could not go back states 0."""
+    at = head.find(_FLV_FILE_BYTES)
+    if at < 0 or at + len(_FLV_FILE_BYTES) + 8 > len(head):
+        return None
+    (size,) = struct.unpack_from(">d", head, at + len(_FLV_FILE_BYTES))
+    return int(size) if 0 < size < _MOST_BYTES else None
 
 
 def ends_inside(video: Path, container: str) -> bool:
