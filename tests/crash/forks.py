@@ -2,11 +2,13 @@
 
     python -m crash.forks      reads requests as JSON lines, answers each with a line
 
-Steps run in the process of the command (no workers), so that every call of theirs is counted by `faults`.
+Steps run in the process of the command (no workers), so that every call of theirs is counted by `faults`. Commands have
+no right to read and write everything, also where the tests run as root: a mode of a file holds for them.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -24,6 +26,8 @@ TESTS = Path(__file__).resolve().parents[1]
 TOOLKITS = TESTS.parent / "toolkits"
 #: Seconds after which a command that hangs is killed.
 _PATIENCE_SECONDS = 120
+#: capabilities(7): the version of the calls, and the rights of root over files (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH).
+_CAPABILITY_VERSION, _RIGHTS_OVER_FILES = 0x20080522, 0b110
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,9 @@ class Forks:
 
 
 def _serve() -> None:
+    import webdataset.tariterators  # noqa: F401 (this, and the rest, before the fork)
     from mm2energon import cli
-    from mm2energon.pipeline import extract, frames, loop, normalize, run, shard  # noqa: F401 (before the fork)
+    from mm2energon.pipeline import extract, frames, loop, normalize, repair, run, shard, verify  # noqa: F401
     from mm2energon.video import decoders, pack, runs  # noqa: F401
 
     def here(step: Any, items: Any, **_limits: Any) -> Any:
@@ -97,6 +102,7 @@ def _fork(folder: Path, request: dict[str, Any], cli: Any) -> int:
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
         calls = os.open(folder / "calls", os.O_WRONLY | os.O_CREAT)
         status = 99
+        _give_up_rights_over_files()
         try:
             disk = install(Fault.parse(request["fault"]))
             try:
@@ -111,6 +117,17 @@ def _fork(folder: Path, request: dict[str, Any], cli: Any) -> int:
         sys.stderr.flush()
         os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _give_up_rights_over_files() -> None:
+    """Let modes of files hold for this process, whoever runs it."""
+    library = ctypes.CDLL(None)
+    head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of the higher numbers
+    assert library.capget(head, sets) == 0
+    for place in range(3):
+        sets[place] &= ~_RIGHTS_OVER_FILES
+    assert library.capset(head, sets) == 0
 
 
 def _read(path: Path) -> str:

@@ -34,11 +34,17 @@ def test_the_lock_of_a_run_that_was_killed_keeps_nobody_out(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
-    (tmp_path / ".out.json.lock").mkdir()
+@pytest.mark.parametrize("what", ["folder", "link", "link to nowhere"])
+def test_what_stands_in_the_place_of_the_lock_is_named_and_nobody_follows_it(tmp_path, what):
+    place = tmp_path / ".out.json.lock"
+    if what == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to(tmp_path / ("gone" if what == "link" else "gone/and/away"))
     with pytest.raises(OSError) as caught, alone_on(tmp_path / "out.json", option="--output"):
         pass
-    assert caught.value.filename == str(tmp_path)
+    assert caught.value.filename == str(place)
+    assert list(tmp_path.iterdir()) == [place]
 
 
 def test_runs_for_other_outputs_of_the_same_folder_keep_each_others_notes(tmp_path):

@@ -275,7 +275,7 @@ def test_a_quick_look_finds_what_headers_and_sizes_tell(older):
     (now / "train-shard-000001.tar").unlink()
     faults = [str(fault) for fault in verify(now, how=QUICK, energon=False).faults]
     assert any(fault.startswith(f"{tar.name}: has ") for fault in faults)
-    assert any(fault.startswith("train-shard-000001.tar: [Errno 2]") for fault in faults)
+    assert any(fault.startswith("train-shard-000001.tar: No such file or directory") for fault in faults)
 
 
 def test_a_quick_look_leaves_pictures_that_it_does_not_read_to_the_deep_one(older):

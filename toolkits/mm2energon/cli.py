@@ -37,6 +37,10 @@ _ADVICE = {
     errno.EFBIG: "; raise the limit on the size of files (ulimit -f), and run the same command again to go on",
 }
 
+#: Something else stands in the place of a file or folder of ours, which is then named itself.
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+_ADVICE.update(dict.fromkeys(_IN_THE_WAY, "; something else is in its place: move it away, or choose another name"))
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser that shows what it was given without the control characters in it."""
@@ -153,6 +157,8 @@ def _place(error: OSError) -> str:
     if not error.filename:
         return "a file"
     path = Path(os.fsdecode(error.filename))
+    if error.errno in _IN_THE_WAY:
+        return str(path)
     ours = [TEMPORARY_SUFFIX, ".partial", ".mm2energon"]
     while path.name.startswith(".") and any(mark in path.name for mark in ours):
         path = path.parent

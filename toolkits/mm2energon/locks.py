@@ -14,6 +14,9 @@ ABANDONED_SECONDS = 3600
 #: What a file system says that has no locks, or (NFS) none of what is open for reading, such as a folder.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF}
 
+#: A link in the place of a lock would let us make, and lock, a file anywhere.
+_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 def lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file or folder until it is closed; False where there are no locks.
@@ -62,7 +65,7 @@ class LockFile:
         while True:
             make_folder(path.parent)
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                descriptor = os.open(path, _OPEN_FLAGS, 0o666)
             except FileNotFoundError:
                 if path.parent.is_symlink():
                     raise  # to nowhere

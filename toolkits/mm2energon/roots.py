@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from mm2energon.errors import MediaError
 
@@ -146,20 +147,28 @@ def media_file(root: Path, relative: str, *, origin: str, further: Sequence[Path
 
 
 def read_regular(path: Path, *, most_bytes: int = 256 << 20) -> bytes:
-    """The bytes of a regular file; nobody waits for a pipe, and nobody reads a device.
+    """The bytes of a regular file.
 
     Raises:
-        OSError: it is none, is larger than that, or cannot be read.
+        OSError: as of `open_regular`; or it is larger than that.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
+        return file.read(most_bytes)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """A regular file, open for reading; nobody waits for a pipe, and nobody reads a device.
+
+    Raises:
+        OSError: it is none, or cannot be read.
     """
     descriptor = os.open(path, _OPEN_FLAGS)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-            raise OSError(errno.EINVAL, "is no regular file, or too large", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most_bytes)
-    finally:
-        os.close(descriptor)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no regular file", str(path))
 
 
 class PlainFiles:

@@ -13,7 +13,7 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
-from mm2energon.pipeline.report import write_report
+from mm2energon.pipeline.report import report_place, write_report
 from mm2energon.terminal import shown
 
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
@@ -100,6 +100,7 @@ def open_account(
         sources: files that are read meanwhile.
     """
     sources = list(sources)
+    report_place(output, sources)  # what stands in its way is told now, not when all is done
     path = _place(output, [*sources, output])
     with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
         account = Account(lines, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from mm2energon.errors import InputError
 from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.storage import remove_leftovers
+
+#: Something else has the name of the lock; other faults are those of the folder.
+_IN_THE_WAY = (errno.EISDIR, errno.ELOOP, errno.ENXIO)
 
 
 @contextmanager
@@ -31,7 +35,8 @@ def alone_on(output: Path, *, option: str) -> Iterator[None]:
             f"{option} {output}: another run writes it now; wait for it, or choose another name"
         ) from error
     except OSError as error:
-        error.filename = str(output.parent)
+        if error.errno not in _IN_THE_WAY:
+            error.filename = str(output.parent)
         raise
     try:
         for folder in (output.parent, output.parent / STATE_FOLDER):

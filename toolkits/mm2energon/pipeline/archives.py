@@ -124,7 +124,11 @@ def _unpack_once(archive: Path, root: Path, budget: _Budget) -> Unpacked:
     stat = archive.stat()
     mark = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     report = Unpacked(archive.relative_to(root).as_posix())
-    known = read_ledger(archive.parent).get(archive.name)
+    try:
+        known = read_ledger(archive.parent).get(archive.name)
+    except PermissionError as error:
+        report.refuse(report.name, f"its folder's notes cannot be read ({error.strerror})")
+        return report
     if isinstance(known, dict) and {**known, **mark} == known:
         report.already_done = True
         report.refused, report.refused_count = list(known.get("refused", [])), known.get("refused_count", 0)

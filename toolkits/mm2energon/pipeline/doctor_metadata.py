@@ -97,6 +97,7 @@ def check_counts(found: FoundMetadata, tars: Mapping[str, FoundTar], findings: F
 def _tars(root: Path) -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; the output of shard was expected")
+    next(root.iterdir(), None)  # one that may not be looked into says so
     paths = [path.relative_to(root) for path in root.rglob("*.tar") if path.is_file()]
     names = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
     if not names:
@@ -111,14 +112,18 @@ def _as_written(name: str) -> list[tuple[int, int | str]]:
 
 
 def _read(root: Path, name: str) -> dict[str, Any] | None:
-    """The mapping in a JSON or YAML file of the metadata; None when there is none."""
+    """The mapping in a JSON or YAML file of the metadata; None when there is none.
+
+    Raises:
+        OSError: it may not be read. It is not known to be wrong then, and nobody should mend it.
+    """
     path = root / FOLDER / name
     if not path.is_file():  # a pipe would be waited for
         return None
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+    except (ValueError, RecursionError, yaml.YAMLError):
         return None
     return content if isinstance(content, dict) else None
 

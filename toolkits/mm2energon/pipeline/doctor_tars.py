@@ -64,7 +64,11 @@ class FoundTar:
         self._by_webdataset = False
 
     def samples(self) -> Iterator[FoundSample]:
-        """Each sample, in order."""
+        """Each sample, in order.
+
+        Raises:
+            OSError: the disk or its permissions are at fault, not the tar.
+        """
         sample: FoundSample | None = None
         whole: set[str] | None = None
         try:
@@ -77,7 +81,7 @@ class FoundTar:
                         sample = FoundSample(self.name, key, dotted=dotted)
                     sample.parts[part] = data
                     sample.by_webdataset = sample.by_webdataset and self._by_webdataset
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             self.broken = str(error)
         if sample is not None:
             sample.cut_off = bool(self.broken) and not _is_whole(set(sample.parts), whole)
@@ -119,7 +123,7 @@ class FoundTar:
             return "no-idx", path.name
         try:
             offsets = unpack_offsets(path.read_bytes())
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             return "wrong-idx", f"{path.name}: {error}"
         if offsets == self.offsets or self.broken:
             return None

@@ -28,9 +28,15 @@ def ledger_path(folder: Path) -> Path:
 
 
 def read_ledger(folder: Path) -> dict[str, Any]:
-    """What the ledger of `folder` holds; empty when there is none, or none that can be read."""
+    """What the ledger of `folder` holds; empty when there is none, or what is there is none.
+
+    Raises:
+        PermissionError: we may not read it, so that nobody knows what is ours.
+    """
     try:
         ledger = loads(read_regular(ledger_path(folder)))
+    except PermissionError:
+        raise
     except (OSError, ValueError):
         return {}
     return ledger if isinstance(ledger, dict) else {}

@@ -78,7 +78,8 @@ def check_owner(output: Path) -> None:
     ours = (output / FOLDER / MANIFEST).exists() or state_of(output).exists()
     if ours:
         return
-    foreign = FOLDER if (output / FOLDER).exists() else next((path.name for path in sorted(output.glob("*.tar"))), None)
+    tars = (path.name for path in sorted(output.glob("*.tar")))
+    foreign = FOLDER if os.path.lexists(output / FOLDER) else next(tars, None)
     if foreign is not None:
         raise InputError(
             f"--output {output}: holds a dataset that mm2energon did not write ({foreign}); choose another folder"

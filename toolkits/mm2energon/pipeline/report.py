@@ -14,6 +14,7 @@ from typing import Any
 
 import mm2energon
 from mm2energon.jsonio import dumps, loads
+from mm2energon.roots import open_regular, read_regular
 from mm2energon.storage import write_whole
 
 _REPORT_NAME = "report.json"
@@ -30,7 +31,7 @@ def write_report(output: Path, about: Mapping[str, Any], *, taken: Iterable[Path
         output: a file, beside which the report lies, or a folder, in which it lies.
         taken: files that must not be replaced.
     """
-    path = _place(output, taken)
+    path = report_place(output, taken)
     data = dumps({"by": _BY, "version": mm2energon.__version__, "of": _of(output), **about}) + b"\n"
     if not path.is_file() or path.read_bytes() != data:  # a finished run that is started again changes no file
         with write_whole(path) as file:
@@ -53,13 +54,18 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     if not _REPORT.fullmatch(path.name):
         return None
     try:
-        value = loads(path.read_bytes()) if path.stat().st_size <= _MOST_BYTES else None
+        value = loads(read_regular(path, most_bytes=_MOST_BYTES))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) and value.get("by") == _BY and "of" in value else None
 
 
-def _place(output: Path, taken: Iterable[Path]) -> Path:
+def report_place(output: Path, taken: Iterable[Path]) -> Path:
+    """Where the report of a run goes: the file of an earlier run for the same output, else the first name that is free.
+
+    Raises:
+        PermissionError: we may not read one that may be ours.
+    """
     others = {path.resolve() for path in (*taken, output)}
     stem = f"report.{output.stem}"
     names = chain([_REPORT_NAME, f"{stem}.json"], (f"{stem}.{number}.json" for number in count(2)))
@@ -68,7 +74,15 @@ def _place(output: Path, taken: Iterable[Path]) -> Path:
 
 
 def _ours(output: Path) -> list[Path]:
+    """The reports of earlier runs for the same output.
+
+    Raises:
+        PermissionError: one may be ours, and we may not read it.
+    """
     paths = sorted(_folder(output).glob("report*.json"))
+    for path in paths:
+        if _REPORT.fullmatch(path.name) and path.is_file():
+            open_regular(path).close()
     return [path for path in paths if (about := _read(path)) is not None and about["of"] == _of(output)]
 
 

@@ -12,11 +12,13 @@ import yaml
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.verify_findings import Verified
+from mm2energon.roots import read_regular
 from mm2energon.shards import reader
 from mm2energon.shards.index import ShardIndex
 from mm2energon.shards.metadata import FOLDER, SPLITS, IndexId
 from mm2energon.shards.reader import DatasetIndex
 from mm2energon.targets import TARGETS, Target, dataset_yamls
+from mm2energon.terminal import told
 
 #: The kind of uuid that is made from the rows; of an index that other tools made it is another.
 _FROM_ROWS = 5
@@ -113,9 +115,9 @@ def _check_info_yaml(root: Path, index: DatasetIndex, result: Verified) -> None:
     if not index.manifest and not path.exists():
         return  # `energon prepare` of today writes none
     try:
-        older = yaml.safe_load(path.read_text(encoding="utf-8"))
+        older = yaml.safe_load(read_regular(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        result.fault(".info.yaml", f"cannot be read ({error}); Energon before 7 reads it")
+        result.fault(".info.yaml", f"cannot be read ({told(error)}); Energon before 7 reads it")
         return
     if not isinstance(older, dict) or older.get("shard_counts") != index.counts:
         result.fault(".info.yaml", "does not hold the counts of .info.json; Energon before 7 reads it")
@@ -158,9 +160,9 @@ def _check_size(path: Path, written: Any, result: Verified) -> None:
 def _check_id(root: Path, index: DatasetIndex, result: Verified) -> None:
     """The id of the index is that of its rows."""
     try:
-        found = uuid.UUID((root / FOLDER / "index.uuid").read_text(encoding="ascii"))
+        found = uuid.UUID(read_regular(root / FOLDER / "index.uuid").decode("ascii"))
     except (OSError, ValueError) as error:
-        result.fault("index.uuid", f"holds no id of the index ({error})")
+        result.fault("index.uuid", f"holds no id of the index ({told(error)})")
         return
     if found.version != _FROM_ROWS:
         return

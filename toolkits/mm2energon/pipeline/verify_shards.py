@@ -13,12 +13,14 @@ from mm2energon.errors import InputError
 from mm2energon.pipeline.record_content import Digests, digests_of
 from mm2energon.pipeline.record_faults import RecordReader
 from mm2energon.pipeline.row_faults import row_faults
+from mm2energon.roots import open_regular
 from mm2energon.shards import reader
 from mm2energon.shards.index import SampleRow
 from mm2energon.shards.keys import valid_key
 from mm2energon.shards.records import SOUNDS
 from mm2energon.shards.tars import DamagedTarError, RefusedTarError, odd_bytes, sample_rows
 from mm2energon.targets import TARGETS
+from mm2energon.terminal import told
 
 #: Endings of parts that a target of ours writes; of others, Energon's own decoder unpickles or unpacks some.
 _KNOWN_ENDINGS = frozenset({"json", "jpgs", "videos", "mp4s", "mp3s", "jpg", "png", "webp", "bin"}) | SOUNDS
@@ -105,7 +107,7 @@ def _headers(look: ShardLook, path: Path, seen: ShardSeen) -> list[SampleRow]:
         return []
     except (OSError, RefusedTarError) as error:
         if look.places is not None:
-            seen.fault(look.name, str(error))
+            seen.fault(look.name, told(error))
         return []
     seen.keys, seen.parts = [row.key for row in rows], sum(len(row.parts) for row in rows)
     if look.number is not None:
@@ -135,8 +137,11 @@ def _check_digest(look: ShardLook, path: Path, seen: ShardSeen) -> None:
     kind = "crc32" if "crc32" in look.written else "sha256"
     if kind not in look.written or not path.is_file():
         return
-    if _digest(path, kind) == look.written[kind]:
-        return
+    try:
+        if _digest(path, kind) == look.written[kind]:
+            return
+    except OSError:
+        return  # said by those who read its records
     seen.fault(look.name, f"its bytes are not those that were written ({kind})")
     for member, what in odd_bytes(path):
         key = member.partition(".")[0]
@@ -145,7 +150,7 @@ def _check_digest(look: ShardLook, path: Path, seen: ShardSeen) -> None:
 
 def _digest(path: Path, kind: str) -> str:
     sha256, crc32 = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             if kind == "sha256":
                 sha256.update(block)

@@ -15,9 +15,11 @@ from typing import IO, Any
 import yaml
 
 from mm2energon.errors import InputError
+from mm2energon.roots import open_regular, read_regular
 from mm2energon.shards.index import PartRow, SampleRow, idx_path, unpack_offsets
 from mm2energon.shards.metadata import FOLDER, MANIFEST
 from mm2energon.shards.tars import DamagedTarError, members
+from mm2energon.terminal import told
 
 #: What of the manifest is asked for by name.
 _MAPPINGS = ("options", "samples", "shards", "set_aside_at_last")
@@ -70,7 +72,7 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     from webdataset.tariterators import group_by_keys, tar_file_expander
 
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             end, damage = _sound_until(file)
             file.seek(0)
             files = tar_file_expander([{"url": str(path), "stream": _SoundPart(file, end)}] if end else [])
@@ -79,7 +81,7 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             if damage is not None:
                 raise damage
     except (OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise InputError(f"{path}: {error}; a whole tar was expected; write the shard again") from error
+        raise InputError(f"{path}: {told(error)}; a whole tar was expected; write the shard again") from error
 
 
 def read_samples(path: Path, rows: Iterable[SampleRow]) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -89,7 +91,7 @@ def read_samples(path: Path, rows: Iterable[SampleRow]) -> Iterator[tuple[str, d
         InputError: the file cannot be read, or is shorter than the rows say.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for row in rows:
                 record = {}
                 for part, begin, size in row.parts:
@@ -99,7 +101,7 @@ def read_samples(path: Path, rows: Iterable[SampleRow]) -> Iterator[tuple[str, d
                         raise EOFError(f"{row.key}.{part} is cut off")
                 yield row.key, record
     except (OSError, EOFError) as error:
-        raise InputError(f"{path}: {error}; a whole tar was expected; write the shard again") from error
+        raise InputError(f"{path}: {told(error)}; a whole tar was expected; write the shard again") from error
 
 
 def _sound_until(file: IO[bytes]) -> tuple[int, DamagedTarError | None]:
@@ -167,9 +169,9 @@ def read_offsets(tar: Path) -> list[int]:
     """
     path = idx_path(tar)
     try:
-        return unpack_offsets(path.read_bytes())
+        return unpack_offsets(read_regular(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}; Energon cannot load the shard without it") from error
+        raise InputError(f"{path}: {told(error)}; Energon cannot load the shard without it") from error
 
 
 @contextmanager
@@ -180,6 +182,8 @@ def open_rows(root: Path) -> Iterator[RowReader]:
         InputError: the database is missing or damaged.
     """
     path = root / FOLDER / "index.sqlite"
+    if path.exists() and not path.is_file():  # SQLite would wait for a pipe
+        raise InputError(f"{path}: no regular file; the index that belongs to the shards was expected")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
             yield RowReader(database)
@@ -253,10 +257,10 @@ def _mapping(root: Path, name: str) -> dict[str, Any]:
     """The mapping in a JSON or YAML file of the folder."""
     path = root / FOLDER / name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
         content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+        raise InputError(f"{path}: cannot be read ({told(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}; a mapping was expected")
     return content

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from mm2energon.roots import open_regular
 from mm2energon.shards.index import PartRow, SampleRow
 from mm2energon.shards.writer import header
 
@@ -86,7 +87,7 @@ def sample_rows(path: Path) -> tuple[list[SampleRow], int]:
     """
     found: list[tuple[str, int, list[PartRow]]] = []
     end = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for member in members(file):
             folder, slash, name = member.name.rpartition("/")
             stem, _, part = name.partition(".")
@@ -105,7 +106,7 @@ def sample_rows(path: Path) -> tuple[list[SampleRow], int]:
 def odd_bytes(path: Path) -> Iterator[tuple[str, str]]:
     """(member, what) of each header and padding that is not as our writer writes it; contents are not looked at."""
     end = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         try:
             for member in members(file):
                 end = member.end
