@@ -8,6 +8,9 @@ from typing import IO
 #: Sizes that a recorder leaves behind which could not go back: not filled in, all ones, or the name alone.
 _UNFILLED = (0, 4, 0xFFFFFFFF)
 
+#: The index, `idx1`: name, flags, place and size of each chunk.
+_ENTRY_BYTES = 16
+
 #: Chunks between the frames: indexes of a stream, padding, records that hold chunks.
 _BETWEEN = re.compile(rb"ix\d\d|\d\dix|[Jj][Uu][Nn][Kk]|PAD |LIST|idx1")
 #: Chunks that hold frames, sound, text, palettes: the number of the stream, then what it is.
@@ -24,33 +27,49 @@ def walk_avi(file: IO[bytes], size: int) -> tuple[int, str] | None:
         if riff is None or riff[0] != b"RIFF" or riff[2] not in (b"AVI ", b"AVIX"):
             return None  # behind the last piece: no part of the video
         end = size if riff[1] in _UNFILLED else min(at + 8 + riff[1], size)
-        movi = _find_frames(file, at + 12, end)
+        movi = _find(file, b"LIST", at + 12, end)
         if movi is None:
             return None
-        begin, stated = movi
+        begin, movi_bytes = movi
         if at == 0:
             file.seek(0)
             streams = file.read(begin).count(b"strh")
-        if stated not in _UNFILLED and begin - 4 + stated > end:
+        is_filled = movi_bytes not in _UNFILLED
+        frames_end = begin + movi_bytes if is_filled else end
+        if frames_end > end:
             return None  # beyond 4 GB the sizes of some recorders have turned over
-        is_filled = stated not in _UNFILLED
-        fault = _walk_frames(file, begin, begin - 4 + stated if is_filled else end, is_filled, streams)
+        fault = _walk_frames(file, begin + 4, frames_end, is_filled, streams)
+        if fault is None and at == 0 and is_filled:
+            fault = _check_index(file, frames_end + movi_bytes % 2, end, streams)
         if fault is not None:
             return fault
         at = end + riff[1] % 2
 
 
-def _find_frames(file: IO[bytes], at: int, end: int) -> tuple[int, int] | None:
-    """Where the list of frames begins, behind its name, and the size that it states."""
-    while at + 12 <= end:
-        chunk = _chunk(file, at)
-        if chunk is None:
-            return None
+def _find(file: IO[bytes], wanted: bytes, at: int, end: int) -> tuple[int, int] | None:
+    """Where the content of the first chunk of a name begins, and its size; of lists, that of the frames is meant."""
+    while at + 8 <= end and (chunk := _chunk(file, at)) is not None:
         name, chunk_bytes, form = chunk
-        if name == b"LIST" and form == b"movi":
-            return at + 12, chunk_bytes
+        if name == wanted and (name != b"LIST" or form == b"movi"):
+            return at + 8, chunk_bytes
         at += 8 + chunk_bytes + chunk_bytes % 2
     return None
+
+
+def _check_index(file: IO[bytes], at: int, end: int, streams: int) -> tuple[int, str] | None:
+    """By the index FFmpeg finds frames that lie in no order; it passes over entries that belong to no stream."""
+    found = _find(file, b"idx1", at, end)
+    if found is None or found[0] + found[1] > end:
+        return None
+    file.seek(found[0])
+    entries = file.read(found[1] - found[1] % _ENTRY_BYTES)
+    numbers = b"|".join(b"%02d" % number for number in range(streams))
+    known = rb"(?:(?:(?:%s)[\x20-\x7e]{2}|rec |ix\d\d|\dix..).{%d})*" % (numbers, _ENTRY_BYTES - 4)
+    matched = re.compile(known, re.DOTALL).match(entries)
+    wrong = matched.end() if matched else 0
+    if not entries[wrong:].strip(b"\0"):  # some writers leave room behind the last entry
+        return None
+    return found[0] + wrong, "an entry of the index that belongs to no stream"
 
 
 def _walk_frames(file: IO[bytes], at: int, end: int, is_filled: bool, streams: int) -> tuple[int, str] | None:

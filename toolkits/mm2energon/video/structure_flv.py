@@ -5,29 +5,43 @@ from __future__ import annotations
 from typing import IO
 
 _TAG_BYTES = 11
+#: And as much of what a tag holds as tells its codec.
+_HEAD_BYTES = _TAG_BYTES + 6
 
-#: Sound, picture, data of AMF3 and AMF0; a bit says that the tag is filtered (E.4.1).
-_KINDS = (8, 9, 15, 18)
+_SOUND, _PICTURE = 8, 9
+#: Besides data of AMF3 and AMF0; a bit says that the tag is filtered (E.4.1).
+_KINDS = (_SOUND, _PICTURE, 15, 18)
 _FILTERED = 0x20
+
+#: In the first byte of a picture: what it is, where this is a command, and that its codec is a name of four letters.
+_COMMAND = 5
+_NAMED = 0x80
+_H264 = 7
 
 
 def walk_flv(file: IO[bytes], size: int) -> tuple[int, str] | None:
     """Where the tags stop to stand one behind the other, and why."""
     at, all_bytes = 0, 0
     states_sizes: bool | None = None
+    codecs: dict[int, bytes] = {}
     while True:
         file.seek(at)
-        head = file.read(_TAG_BYTES)
+        head = file.read(_HEAD_BYTES)
         if len(head) < _TAG_BYTES:
             return None  # the end, or a few bytes behind it
         if head.startswith(b"FLV"):  # recorders write a header again where a stream begins anew
             at += int.from_bytes(head[5:9], "big") + 4
+            codecs = {}
             continue
         if head[0] & ~_FILTERED not in _KINDS:
             return at, "no tag begins here"
-        tag_bytes = _TAG_BYTES + int.from_bytes(head[1:4], "big")
+        content_bytes = int.from_bytes(head[1:4], "big")
+        tag_bytes = _TAG_BYTES + content_bytes
         if at + tag_bytes > size:
             return at, "it ends in the middle of a tag"
+        codec = _codec(head) if content_bytes > 5 else b""
+        if codec is None or codec and codecs.setdefault(head[0], codec) != codec:
+            return at, "a tag whose codec is not that of the tags before"
         all_bytes += tag_bytes
         file.seek(at + tag_bytes)
         behind = file.read(4)
@@ -35,7 +49,23 @@ def walk_flv(file: IO[bytes], size: int) -> tuple[int, str] | None:
         if states_sizes is None:
             states_sizes = stated != 0  # some writers leave all of them 0
         # The size without the tag's header, one less, or that of all tags so far: writers that FFmpeg knows of.
-        usual = (tag_bytes, tag_bytes - 1, tag_bytes - _TAG_BYTES, all_bytes) if states_sizes else (0,)
+        usual = (tag_bytes, tag_bytes - 1, content_bytes, all_bytes) if states_sizes else (0,)
         if len(behind) == 4 and stated not in usual:
             return at, f"a tag of {tag_bytes} bytes, of which {stated} are stated behind it"
         at += tag_bytes + 4
+
+
+def _codec(head: bytes) -> bytes | None:
+    """What sound or pictures are coded by (E.4.2, E.4.3); empty where a tag has none, None where there is no such."""
+    first = head[_TAG_BYTES]
+    if head[0] == _SOUND:
+        return bytes([first >> 4])
+    if head[0] != _PICTURE or first >> 4 == _COMMAND:
+        return b""
+    if first & _NAMED:  # Enhanced RTMP 1, "Enhancing the video tag"
+        return head[_TAG_BYTES + 1 : _TAG_BYTES + 5]
+    if first & 15 == _H264:
+        kind, version = head[_TAG_BYTES + 1], head[_TAG_BYTES + 5]
+        # A header of H.264, which has version 1 (ISO/IEC 14496-15, 5.2.4.1), pictures, or the end of them.
+        return bytes([_H264]) if kind in (1, 2) or (kind == 0 and version == 1) else None
+    return bytes([first & 15])

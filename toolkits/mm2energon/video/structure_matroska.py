@@ -10,9 +10,11 @@ _SEGMENT = 0x18538067
 _TRACKS = 0x1654AE6B
 _TRACK_ENTRY = 0xAE
 _TRACK_NUMBER = 0xD7
+_FLAG_LACING = 0x9C
 _CLUSTER = 0x1F43B675
 _BLOCK_GROUP = 0xA0
 _BLOCKS = {0xA1, 0xA3}
+_LACED = 0x06
 
 #: May stand in every element: a checksum of the rest (RFC 8794, section 11.3.1), and nothing (11.3.2).
 _CRC_32 = 0xBF
@@ -71,8 +73,10 @@ class _Walk:
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
         self._size = size
-        #: Numbers of the tracks that the file states.
-        self._tracks: set[int] = set()
+        #: Numbers of the tracks that the file states, each with what it says of lacing (1 where it says nothing).
+        self._tracks: dict[int, int] = {}
+        #: What the entry of a track says that is being read.
+        self._track: dict[int, int] = {}
 
     def children(self, at: int, end: int, known: set[int]) -> None:
         """Go over the elements that fill an element from `at` to `end`.
@@ -106,19 +110,33 @@ class _Walk:
 
     def _look_into(self, at: int, name: int, begin: int, end: int) -> None:
         if name in _BLOCKS:
-            # A block begins with the number of its track (RFC 9559, section 10.1).
-            track = self._number(begin)
-            if self._tracks and track not in self._tracks:
-                raise _Fault(at, f"a block of track {track}, which the file does not have")
-        elif name == _TRACK_NUMBER and end - begin <= 8:
+            self._check_block(at, begin)
+        elif name == _TRACK_ENTRY:
+            self._track = {_FLAG_LACING: 1}
+            self.children(begin, end, _CHILDREN[name])
+            self._tracks[self._track.get(_TRACK_NUMBER, 0)] = self._track[_FLAG_LACING]
+        elif name in (_TRACK_NUMBER, _FLAG_LACING) and end - begin <= 8:
             self._file.seek(begin)
-            self._tracks.add(int.from_bytes(self._file.read(end - begin), "big"))
+            self._track[name] = int.from_bytes(self._file.read(end - begin), "big")
         elif name in _CHILDREN:
             is_same = self._checksum_fits(begin, end) if name == _CLUSTER else None
             if is_same is False:
                 raise _Fault(at, "a Cluster whose checksum does not fit")
             if is_same is None:
                 self.children(begin, end, _CHILDREN[name])
+
+    def _check_block(self, at: int, begin: int) -> None:
+        """A block begins with the number of its track, a time, and flags (RFC 9559, section 10.1)."""
+        self._file.seek(begin)
+        head = self._file.read(_HEADER_BYTES)
+        length = 9 - head[0].bit_length() if head else 9
+        if not self._tracks or len(head) < length + 3:
+            return
+        track = int.from_bytes(head[:length], "big") & (1 << 7 * length) - 1
+        if track not in self._tracks:
+            raise _Fault(at, f"a block of track {track}, which the file does not have")
+        if head[length + 2] & _LACED and not self._tracks[track]:
+            raise _Fault(at, f"a block of several frames in track {track}, which has none such")
 
     def _checksum_fits(self, at: int, end: int) -> bool | None:
         """Compare with the checksum, which comes first; None when there is none."""
@@ -150,10 +168,3 @@ class _Walk:
         content = int.from_bytes(head[id_bytes:begin], "big") & unknown
         name = int.from_bytes(head[:id_bytes], "big")
         return name, at + begin, None if content == unknown else at + begin + content
-
-    def _number(self, at: int) -> int:
-        """A variable-length integer (RFC 8794, section 4)."""
-        self._file.seek(at)
-        data = self._file.read(8)
-        length = 9 - data[0].bit_length() if data else 9
-        return int.from_bytes(data[:length], "big") & (1 << 7 * length) - 1

@@ -1,45 +1,119 @@
-"""The boxes of a fragmented MP4, whose fragments no list names (ISO/IEC 14496-12, sections 4.2 and 8.8)."""
+"""The boxes of a fragmented MP4, whose frames no list names (ISO/IEC 14496-12, sections 4.2 and 8.8)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import IO
 
 #: A type is four characters; QuickTime and iTunes have some that begin with the sign of copyright.
 _TYPE = re.compile(rb"[\x20-\x7e\xa9][\x20-\x7e]{3}")
 
-#: The largest box that is looked into for the sign of a fragmented file.
-_MOOV_BYTES = 64 << 20
+#: Shortest box: its length and its type.
+_BOX_BYTES = 8
+
+#: The largest box that is read.
+_MOST_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 16
+
+#: Flags of a `tfhd` (8.8.7), of a `trun`, and of each of its samples (8.8.8), with the bytes of the fields they add.
+_TFHD_FIELDS = {0x1: 8, 0x2: 4, 0x8: 4, 0x10: 4, 0x20: 4}
+_TRUN_FIELDS = {0x1: 4, 0x4: 4}
+_SAMPLE_FIELDS = {0x100: 4, 0x200: 4, 0x400: 4, 0x800: 4}
+
+#: What a fragment has: its number, tracks, keys, and boxes of everybody.
+_IN_FRAGMENT = {b"mfhd", b"traf", b"pssh", b"meta", b"udta", b"uuid", b"free", b"skip"}
+
+#: What else a track of a fragment has: its time, groups, sub-samples, encryption, and boxes of everybody.
+_IN_TRACK = {b"tfdt", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio", b"senc", b"meta", b"udta", b"uuid", b"free", b"skip"}
 
 
 def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
     """Where the boxes of a fragmented file stop to stand one behind the other, and why; None for any other file."""
     at, before, last = 0, 0, b""
-    is_fragmented = False
+    tracks: set[int] = set()
     while at < size:
         file.seek(at)
         head = file.read(16)
         length = _box_bytes(head, size - at)
-        if length is None or at + length > size:
-            is_rest = not head.strip(b"\0") or size - at < 8
-            return None if is_rest or not is_fragmented else (before, "no whole box follows")
+        is_open = head[:4] == bytes(4)
+        if length is None or at + length > size or (tracks and is_open):
+            if not tracks or size - at < _BOX_BYTES or _is_empty(file, at):
+                return None
+            return before, "no whole box follows"
         name = head[4:8]
-        if name == b"moov" and length < _MOOV_BYTES:
+        if name == b"moov" and length < _MOST_BYTES:
             file.seek(at)
-            is_fragmented = b"mvex" in file.read(length)
+            tracks |= _fragmented_tracks(file.read(length))
         # A fragment: what the samples are, then the samples.
-        if name in (b"moof", b"mdat"):
-            if is_fragmented and name == last:
+        if tracks and name in (b"moof", b"mdat"):
+            if name == last:
                 return before, "the next fragment lacks a part"
             last = name
+        if tracks and name == b"moof" and length < _MOST_BYTES:
+            file.seek(at)
+            if not _is_fragment(file.read(length), tracks):
+                return at, "a fragment that does not say what its frames are"
         before = at
         at += length
     return None
 
 
+def _fragmented_tracks(moov: bytes) -> set[int]:
+    """Numbers of the tracks that go on in fragments (8.8.3)."""
+    return {
+        int.from_bytes(moov[inner + 4 : inner + 8], "big")
+        for name, at, end in _boxes(moov, _BOX_BYTES, len(moov))
+        if name == b"mvex"
+        for kind, inner, _ in _boxes(moov, at, end)
+        if kind == b"trex"
+    }
+
+
+def _is_fragment(moof: bytes, tracks: set[int]) -> bool:
+    """Whether the boxes of a fragment fill it, each with as many bytes as it needs."""
+    end = _BOX_BYTES
+    for name, begin, end in _boxes(moof, _BOX_BYTES, len(moof)):
+        if name not in _IN_FRAGMENT or (name == b"traf" and not _is_track(moof, begin, end, tracks)):
+            return False
+    return end == len(moof)
+
+
+def _is_track(moof: bytes, at: int, end: int, tracks: set[int]) -> bool:
+    behind, is_empty, is_strange = at, True, False
+    for name, begin, behind in _boxes(moof, at, end):
+        flags, number = (int.from_bytes(moof[place : place + 4], "big") for place in (begin, begin + 4))
+        if name == b"tfhd":
+            if number not in tracks or behind - begin != 8 + _field_bytes(flags, _TFHD_FIELDS):
+                return False
+        elif name == b"trun":
+            sample_bytes = _field_bytes(flags, _SAMPLE_FIELDS)
+            if behind - begin != 8 + _field_bytes(flags, _TRUN_FIELDS) + number * sample_bytes:
+                return False
+            is_empty = False
+        else:
+            is_strange = is_strange or name not in _IN_TRACK
+    return behind == end and not (is_empty and is_strange)
+
+
+def _field_bytes(flags: int, fields: dict[int, int]) -> int:
+    return sum(count for flag, count in fields.items() if flags & flag)
+
+
+def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type of each box, where its content begins and ends; what is no box ends them."""
+    while at < end:
+        head = data[at : min(at + 16, end)]
+        length = _box_bytes(head, end - at)
+        if length is None or at + length > end:
+            return
+        yield head[4:8], at + (16 if head[:4] == b"\0\0\0\1" else _BOX_BYTES), at + length
+        at += length
+
+
 def _box_bytes(head: bytes, left: int) -> int | None:
     """Length of a box by its first 16 bytes; None when these are not the beginning of one."""
-    if len(head) < 8 or _TYPE.fullmatch(head[4:8]) is None:
+    if len(head) < _BOX_BYTES or _TYPE.fullmatch(head[4:8]) is None:
         return None
     length = int.from_bytes(head[:4], "big")
     if length == 0:
@@ -47,4 +121,13 @@ def _box_bytes(head: bytes, left: int) -> int | None:
     if length == 1:
         length = int.from_bytes(head[8:16], "big")
         return length if len(head) == 16 and length >= 16 else None
-    return length if length >= 8 else None
+    return length if length >= _BOX_BYTES else None
+
+
+def _is_empty(file: IO[bytes], at: int) -> bool:
+    """Whether nothing but zeros follows."""
+    file.seek(at)
+    while chunk := file.read(_CHUNK_BYTES):
+        if chunk.strip(b"\0"):
+            return False
+    return True
