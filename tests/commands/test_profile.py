@@ -22,6 +22,9 @@ def profiled(root, capsys, *arguments):
     assert cli.main([command, "--dataset-root", str(root), "--workers", "1", "--profile", str(path), *options]) == 0
     profile = json.loads(path.read_text())
     shown = capsys.readouterr().out
+    peaks = profile["peak_memory_bytes"]
+    assert f"memory     {peaks['main'] / 1e6:>8.0f}   (MB at most" in shown
+    assert 20e6 < peaks["main"] < 20e9
     for step, spent in profile["steps"].items():
         assert f"\n  {step:<12}{spent['wall_seconds']:>10.2f}{spent['cpu_seconds']:>10.2f}\n" in shown
     return profile

@@ -1,6 +1,8 @@
 """Machine: how much of it a process may use."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from mm2energon.pipeline import machine
@@ -78,3 +80,14 @@ def test_a_system_without_control_groups_is_taken_as_it_is(limits, tmp_path, con
     assert machine.usable_cores() == 16
     (tmp_path / "own").unlink()
     assert machine.usable_cores() == 16
+
+
+def test_the_peak_of_memory_is_that_of_this_process_and_of_the_largest_of_its_children():
+    held = bytearray(b"x" * 300_000_000)
+    del held
+    child = [sys.executable, "-c", "held = b'x' * 500_000_000"]
+    subprocess.run(child, check=True)
+    peaks = machine.peak_memory_bytes()
+    assert peaks is not None
+    assert peaks[0] > 300e6
+    assert peaks[1] > 500e6

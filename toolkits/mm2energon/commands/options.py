@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.commands import Result
+from mm2energon.commands.profile import memory_line
 from mm2energon.errors import InputError
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits
@@ -202,7 +203,7 @@ def memory(text: str) -> int:
 def accounted(head: list[str], account: Mapping[str, Any], *, allowed: bool) -> Result:
     """The end of every summary: the numbers, and the exit status that goes with them."""
     written, refused = account["written"], account["set_aside"]
-    lines = [*head, f"read       {account['read']:>8}"]
+    lines = [*head, *memory_line(), f"read       {account['read']:>8}"]
     lines += [f"written    {sum(written.values()):>8}" + _details(written)]
     lines += [f"set aside  {sum(refused.values()):>8}" + _details(refused)]
     if refused:

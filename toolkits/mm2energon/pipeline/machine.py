@@ -8,6 +8,7 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html (`memory.limit_in_byte
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil
@@ -31,6 +32,20 @@ def usable_cores() -> int:
     for quota, period in (*_limits("cpu.max"), *_limits("cpu.cfs_quota_us", "cpu.cfs_period_us", controller="cpu")):
         cores = min(cores, ceil(int(quota) / int(period)))
     return max(1, cores)
+
+
+def peak_memory_bytes() -> tuple[int, int] | None:
+    """The most memory that this process has held, and the most that a worker of it held that has ended; None: unknown.
+
+    What several processes share (the code of libraries) counts for each.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    own, worker = (resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own * unit, worker * unit
 
 
 def usable_memory_bytes() -> int:
