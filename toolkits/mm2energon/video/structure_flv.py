@@ -13,9 +13,13 @@ _SOUND, _PICTURE = 8, 9
 _KINDS = (_SOUND, _PICTURE, 15, 18)
 _FILTERED = 0x20
 
-#: In the first byte of a picture: what it is, where this is a command, and that its codec is a name of four letters.
+#: What is no longer has no picture: it is a command to the player, or the end of the pictures.
+_COMMAND_BYTES = 6
+
+#: In the first byte of a picture: that it is such a command, and that its codec is a name of four letters.
 _COMMAND = 5
 _NAMED = 0x80
+_LAST_NAMED = 5
 _H264 = 7
 
 
@@ -39,7 +43,7 @@ def walk_flv(file: IO[bytes], size: int) -> tuple[int, str] | None:
         tag_bytes = _TAG_BYTES + content_bytes
         if at + tag_bytes > size:
             return at, "it ends in the middle of a tag"
-        codec = _codec(head) if content_bytes > 5 else b""
+        codec = _codec(head) if content_bytes > _COMMAND_BYTES else b""
         if codec is None or codec and codecs.setdefault(head[0], codec) != codec:
             return at, "a tag whose codec is not that of the tags before"
         all_bytes += tag_bytes
@@ -60,10 +64,14 @@ def _codec(head: bytes) -> bytes | None:
     first = head[_TAG_BYTES]
     if head[0] == _SOUND:
         return bytes([first >> 4])
-    if head[0] != _PICTURE or first >> 4 == _COMMAND:
+    if head[0] != _PICTURE:
         return b""
-    if first & _NAMED:  # Enhanced RTMP 1, "Enhancing the video tag"
-        return head[_TAG_BYTES + 1 : _TAG_BYTES + 5]
+    if first >> 4 == _COMMAND:
+        return None
+    if (
+        first & _NAMED
+    ):  # Enhanced RTMP, "Enhanced Video"; in what came with its second version, the name stands elsewhere
+        return head[_TAG_BYTES + 1 : _TAG_BYTES + 5] if first & 15 <= _LAST_NAMED else b""
     if first & 15 == _H264:
         kind, version = head[_TAG_BYTES + 1], head[_TAG_BYTES + 5]
         # A header of H.264, which has version 1 (ISO/IEC 14496-15, 5.2.4.1), pictures, or the end of them.

@@ -36,8 +36,8 @@ def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
         file.seek(at)
         head = file.read(16)
         length = _box_bytes(head, size - at)
-        is_open = head[:4] == bytes(4)
-        if length is None or at + length > size or (tracks and is_open):
+        is_last = head[:4] == bytes(4)  # a box of no stated length goes to the end
+        if length is None or at + length > size or (tracks and is_last and _holds_fragment(file, at)):
             if not tracks or size - at < _BOX_BYTES or _is_empty(file, at):
                 return None
             return before, "no whole box follows"
@@ -80,12 +80,13 @@ def _is_fragment(moof: bytes, tracks: set[int]) -> bool:
 
 
 def _is_track(moof: bytes, at: int, end: int, tracks: set[int]) -> bool:
-    behind, is_empty, is_strange = at, True, False
+    behind, has_header, is_empty, is_strange = at, False, True, False
     for name, begin, behind in _boxes(moof, at, end):
         flags, number = (int.from_bytes(moof[place : place + 4], "big") for place in (begin, begin + 4))
         if name == b"tfhd":
             if number not in tracks or behind - begin != 8 + _field_bytes(flags, _TFHD_FIELDS):
                 return False
+            has_header = True
         elif name == b"trun":
             sample_bytes = _field_bytes(flags, _SAMPLE_FIELDS)
             if behind - begin != 8 + _field_bytes(flags, _TRUN_FIELDS) + number * sample_bytes:
@@ -93,7 +94,7 @@ def _is_track(moof: bytes, at: int, end: int, tracks: set[int]) -> bool:
             is_empty = False
         else:
             is_strange = is_strange or name not in _IN_TRACK
-    return behind == end and not (is_empty and is_strange)
+    return behind == end and has_header and not (is_empty and is_strange)
 
 
 def _field_bytes(flags: int, fields: dict[int, int]) -> int:
@@ -105,7 +106,7 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     while at < end:
         head = data[at : min(at + 16, end)]
         length = _box_bytes(head, end - at)
-        if length is None or at + length > end:
+        if length is None or at + length > end or head[:4] == bytes(4):
             return
         yield head[4:8], at + (16 if head[:4] == b"\0\0\0\1" else _BOX_BYTES), at + length
         at += length
@@ -127,7 +128,15 @@ def _box_bytes(head: bytes, left: int) -> int | None:
 def _is_empty(file: IO[bytes], at: int) -> bool:
     """Whether nothing but zeros follows."""
     file.seek(at)
-    while chunk := file.read(_CHUNK_BYTES):
-        if chunk.strip(b"\0"):
-            return False
-    return True
+    return not any(chunk.strip(b"\0") for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))
+
+
+def _holds_fragment(file: IO[bytes], at: int) -> bool:
+    """Whether the type of a fragment stands anywhere behind; frames are compressed, and hold it as good as never."""
+    file.seek(at)
+    tail = b""
+    for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""):
+        if b"moof" in tail + chunk:
+            return True
+        tail = chunk[-3:]
+    return False
