@@ -28,14 +28,13 @@ def walk_flv(file: IO[bytes], size: int) -> tuple[int, str] | None:
     at, all_bytes = 0, 0
     states_sizes: bool | None = None
     codecs: dict[int, bytes] = {}
-    while True:
-        file.seek(at)
-        head = file.read(_HEAD_BYTES)
-        if len(head) < _TAG_BYTES:
-            return None  # the end, or a few bytes behind it
+    head = file.read(_HEAD_BYTES)
+    while len(head) >= _TAG_BYTES:
         if head.startswith(b"FLV"):  # recorders write a header again where a stream begins anew
             at += int.from_bytes(head[5:9], "big") + 4
             codecs = {}
+            file.seek(at)
+            head = file.read(_HEAD_BYTES)
             continue
         if head[0] & ~_FILTERED not in _KINDS:
             return at, "no tag begins here"
@@ -44,19 +43,24 @@ def walk_flv(file: IO[bytes], size: int) -> tuple[int, str] | None:
         if at + tag_bytes > size:
             return at, "it ends in the middle of a tag"
         codec = _codec(head) if content_bytes > _COMMAND_BYTES else b""
-        if codec is None or codec and codecs.setdefault(head[0], codec) != codec:
+        if codec is None or (codec and not _are_alike(codec, codecs.setdefault(head[0], codec))):
             return at, "a tag whose codec is not that of the tags before"
         all_bytes += tag_bytes
         file.seek(at + tag_bytes)
-        behind = file.read(4)
-        stated = int.from_bytes(behind, "big")
+        behind = file.read(4 + _HEAD_BYTES)
+        stated = int.from_bytes(behind[:4], "big")
         if states_sizes is None:
             states_sizes = stated != 0  # some writers leave all of them 0
         # The size without the tag's header, one less, or that of all tags so far: writers that FFmpeg knows of.
         usual = (tag_bytes, tag_bytes - 1, content_bytes, all_bytes) if states_sizes else (0,)
-        if len(behind) == 4 and stated not in usual:
+        if stated not in usual and len(behind) >= 4:
             return at, f"a tag of {tag_bytes} bytes, of which {stated} are stated behind it"
-        at += tag_bytes + 4
+        at, head = at + tag_bytes + 4, behind[4:]
+    return None  # the end, or a few bytes behind it
+
+
+def _are_alike(codec: bytes, other: bytes) -> bool:
+    return codec.startswith(other) or other.startswith(codec)
 
 
 def _codec(head: bytes) -> bytes | None:
@@ -68,10 +72,9 @@ def _codec(head: bytes) -> bytes | None:
         return b""
     if first >> 4 == _COMMAND:
         return None
-    if (
-        first & _NAMED
-    ):  # Enhanced RTMP, "Enhanced Video"; in what came with its second version, the name stands elsewhere
-        return head[_TAG_BYTES + 1 : _TAG_BYTES + 5] if first & 15 <= _LAST_NAMED else b""
+    if first & _NAMED:  # Enhanced RTMP, "Enhanced Video"; what came with its second version has the name elsewhere
+        name = head[_TAG_BYTES + 1 : _TAG_BYTES + 5] if first & 15 <= _LAST_NAMED else b""
+        return bytes([_NAMED]) + name
     if first & 15 == _H264:
         kind, version = head[_TAG_BYTES + 1], head[_TAG_BYTES + 5]
         # A header of H.264, which has version 1 (ISO/IEC 14496-15, 5.2.4.1), pictures, or the end of them.

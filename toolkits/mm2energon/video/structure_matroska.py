@@ -46,8 +46,9 @@ _CHILDREN: dict[int, set[int]] = {
 #: The two that may leave their size open, and what ends them (RFC 9559, section 4.5; RFC 8794, section 6.2).
 _OPEN = {_SEGMENT: _TOP | _IN_SEGMENT, _CLUSTER: _TOP | _IN_SEGMENT | _IN_CLUSTER}
 
-#: Longest header of an element: an id of 4 bytes, a size of 8.
+#: Longest header of an element (an id of 4 bytes, a size of 8) and of a block (a number of 8, a time, flags).
 _HEADER_BYTES = 12
+_BLOCK_BYTES = 11
 _CHUNK_BYTES = 1 << 20
 
 _CUT = "it ends in the middle of an element"
@@ -75,6 +76,8 @@ class _Walk:
         self._size = size
         #: Numbers of the tracks that the file states, each with what it says of lacing (1 where it says nothing).
         self._tracks: dict[int, int] = {}
+        #: The bytes from the last header that was read on, as far as a block needs them.
+        self._head = b""
         #: What the entry of a track says that is being read.
         self._track: dict[int, int] = {}
 
@@ -127,8 +130,7 @@ class _Walk:
 
     def _check_block(self, at: int, begin: int) -> None:
         """A block begins with the number of its track, a time, and flags (RFC 9559, section 10.1)."""
-        self._file.seek(begin)
-        head = self._file.read(_HEADER_BYTES)
+        head = self._head[begin - at :]
         length = 9 - head[0].bit_length() if head else 9
         if not self._tracks or len(head) < length + 3:
             return
@@ -154,7 +156,7 @@ class _Walk:
     def _header(self, at: int) -> tuple[int, int, int | None] | None:
         """Id of the element at `at`, where its content begins and ends; None as an end when it does not say."""
         self._file.seek(at)
-        head = self._file.read(_HEADER_BYTES)
+        head = self._head = self._file.read(_HEADER_BYTES + _BLOCK_BYTES)
         if len(head) < 2:
             return None
         id_bytes = 9 - head[0].bit_length()
