@@ -8,8 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
-from media import cut_by_edit_list, drop_first_group, write_clip
+from media import cut_by_edit_list, draw_colours, drop_first_group, write_clip
+from mm2energon.errors import MediaError
 from mm2energon.video.index import Index, index_video
 
 OPEN_GROUPS = {"x265-params": "log-level=none:pools=1:bframes=3:open-gop=1:keyint=12:min-keyint=12:scenecut=0"}
@@ -74,3 +76,18 @@ def test_the_duration_reaches_to_the_end_of_the_last_frame(tmp_path: Path) -> No
 def test_only_a_fine_time_base_is_held_to_be_rounded(tmp_path: Path) -> None:
     assert index_video(write_clip(tmp_path / "v.mkv")).tolerance_seconds == 0.0005
     assert index_video(write_clip(tmp_path / "v.avi", codec="mpeg4")).tolerance_seconds == 0
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@pytest.mark.parametrize("frame", [0, 30])
+def test_frames_that_a_damaged_one_takes_along_are_missed(tmp_path: Path, codec: str, frame: int) -> None:
+    """Of a packet of zeros some decoders say nothing."""
+    video = write_clip(tmp_path / "v.mp4", codec=codec, frames=60, gop=30, draw=draw_colours)
+    with av.open(str(video)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][frame]
+        at, size = packet.pos, packet.size
+    data = video.read_bytes()
+    video.write_bytes(data[:at] + bytes(size) + data[at + size :])
+    with pytest.raises(MediaError) as caught:
+        index_video(video, decode=True)
+    assert caught.value.code == "unreadable-video"

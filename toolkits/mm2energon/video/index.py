@@ -146,7 +146,8 @@ def _decode_index(video: Path, scan: PacketScan) -> Index:
         raise unreadable(video, "its last frame is damaged, as where a file was cut off")
     if not pts:
         raise no_frames(video, "nothing in it could be decoded to a frame")
-    if lost := _lost_frames(pts, scan):
+    due = frames_due(pts, scan)
+    if due is not None and (lost := np.setdiff1d(due, np.asarray(pts)).size):  # passed over without a word
         raise unreadable(video, f"{lost} of its frames cannot be decoded")
     return index_decoded(pts, scan, dts=scan.shown_dts, last_duration=duration)
 
@@ -172,12 +173,15 @@ def index_decoded(
     return _unstamped(len(pts), scan, dts)
 
 
-def _lost_frames(pts: Sequence[int | None], scan: PacketScan) -> int:
-    """How many packets came to no frame, behind the first one that did: decoders pass over damage without a word."""
+def frames_due(pts: Sequence[int | None], scan: PacketScan) -> NDArray[np.int64] | None:
+    """pts of the frames that the packets promise, of which a decoder showed those at `pts`; None: they promise none.
+
+    A file that begins in mid-stream begins with the first frame that was shown.
+    """
     if not (scan.trustworthy and scan.is_frame_each) or None in pts:
-        return 0
-    due = scan.shown[scan.shown >= min(tick for tick in pts if tick is not None)]
-    return int(np.setdiff1d(due, np.asarray(pts, dtype=np.int64)).size)
+        return None
+    begin = scan.pts[0] if scan.begins_with_key else min(tick for tick in pts if tick is not None)
+    return np.sort(scan.shown[scan.shown >= begin])
 
 
 def _last_packet_alone_fails(video: Path) -> bool:

@@ -67,6 +67,8 @@ class PacketScan:
     is_bare: bool
     #: True for codecs of which every packet holds a frame to be shown, and just one.
     is_frame_each: bool
+    #: The container says that the first packet is a key frame, whatever is left of it.
+    begins_with_key: bool
     #: Which time finds a packet on the spot in this container; None: no time does.
     seeks_by: Literal["pts", "dts"] | None
     #: pts and dts of every packet in file order, in ticks; `UNKNOWN` where it has none.
@@ -152,6 +154,7 @@ def scan_packets(video: Path, *, whole: bool = True) -> PacketScan:
             may_splice="mpegts" in kinds,
             holds_pts=not kinds & UNSTAMPED,
             is_bare=bool(kinds & BARE),
+            begins_with_key=bool(stream.index_entries) and stream.index_entries[0].is_keyframe,
             is_frame_each=stream.codec_context.name in FRAME_EACH,
             seeks_by="pts" if "matroska" in kinds else "dts" if "mov" in kinds else None,
         )

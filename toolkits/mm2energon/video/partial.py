@@ -13,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mm2energon.video.index import MOST_BETWEEN, Index, index_decoded, is_between
+import numpy as np
+
+from mm2energon.video.index import MOST_BETWEEN, Index, frames_due, index_decoded, is_between
 from mm2energon.video.packets import PacketScan, packets_before_damage, scan_packets
 from mm2energon.video.streams import no_frames, open_video
 
@@ -33,7 +35,7 @@ def index_before_fault(video: Path) -> Index:
         MediaError: `no-frames` none comes before the fault; `missing-media`, `unreadable-video`.
     """
     scan = scan_packets(video, whole=False)
-    ticks = _rising([frame.pts for frame in frames_before_fault(video)], scan)
+    ticks = _undisturbed([frame.pts for frame in frames_before_fault(video)], scan)
     if not ticks:
         raise no_frames(video, "none of its frames comes before the damage")
     index = index_decoded(ticks, scan, dts=scan.shown_dts[: len(ticks)])
@@ -74,9 +76,11 @@ def _strictly_decoded(video: Path) -> Iterator[av.VideoFrame]:
                 yield frame
 
 
-def _rising(pts: list[int | None], scan: PacketScan) -> list[int | None]:
-    """The frames up to the first that is shown before the one in front of it, where the clock is not known to leap."""
-    if not scan.stamped or scan.may_splice or None in pts:
+def _undisturbed(pts: list[int | None], scan: PacketScan) -> list[int | None]:
+    """The frames up to the first that is not the next one due, or, where that is not known, that goes back in time."""
+    if not pts or not scan.stamped or scan.may_splice or None in pts:
         return pts
-    count = next((at for at in range(1, len(pts)) if pts[at] <= pts[at - 1]), len(pts))  # type: ignore[operator]
-    return pts[:count]
+    ticks = np.asarray(pts, dtype=np.int64)
+    due = frames_due(pts, scan)
+    as_due = np.diff(ticks, prepend=ticks[0] - 1) > 0 if due is None else ticks[: due.size] == due[: ticks.size]
+    return pts[: int(np.argmin(np.append(as_due, False)))]
