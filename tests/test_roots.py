@@ -56,6 +56,13 @@ def test_a_path_inside_the_root_is_made_plain(root: Path, written: str, relative
     assert inside_root(root, written, origin="o") == relative
 
 
+@pytest.mark.parametrize("part", ["a/", "../", "./", "x", "/", " /"])
+def test_a_path_that_is_longer_than_any_is_refused_before_it_is_followed(root: Path, part: str) -> None:
+    """It would take minutes: a system asked for each of a million parts."""
+    error = refused(root, part * 2_000_000)
+    assert error.code == "missing-media" and len(str(error)) < 400
+
+
 def test_an_absolute_path_inside_the_root_becomes_relative(root: Path) -> None:
     assert inside_root(root, str(root / "pictures" / ".." / "a.jpg"), origin="o") == "a.jpg"
 

@@ -24,6 +24,8 @@ _HAS_LINK_FLAG = hasattr(os, "O_NOFOLLOW")  # not on Windows, where each path is
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 _OPEN_FLAGS_NO_LINK = _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)
 _FOLDERS_REMEMBERED = 4096
+#: Characters of the longest path that any system takes; to follow a longer one may take minutes.
+_MOST_CHARACTERS = 32_767
 
 
 def inside_root(root: Path, written: str, *, origin: str, further: Sequence[Path] = ()) -> str:
@@ -45,7 +47,7 @@ def inside_root(root: Path, written: str, *, origin: str, further: Sequence[Path
         raise MediaError(
             f"{origin}: {_short(written)!r} is a URL; a file below the dataset root was expected; {advice}", "media-url"
         )
-    if "\0" in written or not written.strip():
+    if "\0" in written or not written.strip() or len(written) > _MOST_CHARACTERS:
         raise MediaError(
             f"{origin}: {_short(written)!r} is no file name; a path relative to the dataset root was expected; mend it",
             "missing-media",
