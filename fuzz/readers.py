@@ -34,12 +34,13 @@ from mm2energon.shards.reader import read_dataset_yaml, read_index
 from mm2energon.shards.tars import DamagedTarError, RefusedTarError, members
 from mm2energon.targets import TARGETS
 from mm2energon.video.av1 import leaves_no_trace, read_sequence
-from mm2energon.video.extract import FrameOptions
+from mm2energon.video.encode import WHOLE_VIDEOS, FrameOptions
 from mm2energon.video.layout import find_frames
 from mm2energon.video.pack import holds_frames, read_pack
 from mm2energon.video.places import Place, read_mark
 from mm2energon.video.references import References
 from mm2energon.video.sampling import Sampling
+from mm2energon.video.structure import WALKS, find_damage
 from mm2energon.video.wholeness import ends_inside, promised_bytes
 
 from fuzz import seeds
@@ -197,7 +198,7 @@ def _sidecars(data: bytes) -> None:
         path.write_bytes(data)
     read_mark(place)
     assert isinstance(read_ledger(SCRATCH), dict)
-    about = read_pack(video, FrameOptions(Sampling(fps=2.0)), SCRATCH / "v")
+    about = read_pack(video, FrameOptions(Sampling(fps=2.0)), SCRATCH / "v", WHOLE_VIDEOS)
     if about is not None:
         holds_frames(SCRATCH / "v", about)
     with contextlib.suppress(MediaError):
@@ -221,13 +222,16 @@ def _metadata(data: bytes) -> None:
 
 
 def _wholeness(data: bytes) -> None:
-    """Where a video says that it ends."""
+    """Where a video says that it ends, and whether its units stand one behind the other."""
     path = SCRATCH / "v.bin"
     path.write_bytes(data)
     promised = promised_bytes(path)
     assert promised is None or promised >= 0
     for container in ("gif", "mpegts", "mpeg"):
         assert ends_inside(path, container) in (True, False)
+    for container in WALKS:
+        damage = find_damage(path, container)
+        assert damage is None or 0 <= damage.at <= len(data), (container, damage)
 
 
 def _refuse(constant: str) -> Any:

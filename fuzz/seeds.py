@@ -131,3 +131,8 @@ def of_videos() -> Iterator[bytes]:
     yield b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c" + bytes(80)
     yield (b"\x47" + bytes(187)) * 18
     yield b"\0\0\1\xba\x44" + bytes(9) + b"\0\0\1\xe0\0\4abcd\0\0\1\xb9"
+    yield b"FLV\1\5\0\0\0\x09\0\0\0\0" + b"\x09\0\0\6\0\0\0\0\0\0\0\x17\1\0\0\0a\0\0\0\x11" * 2
+    yield b"OggS\0\2" + bytes(12) + b"\1\0\0\0\0\0\0\0\1\4abcd"
+    yield b"\0\0\0\x10moov\0\0\0\x08mvex\0\0\0\x10moof\0\0\0\x08mfhd\0\0\0\x0cmdatabcd"
+    yield b"RIFF\x48\0\0\0AVI LIST\x0c\0\0\0hdrlstrhabcdLIST\x10\0\0\0movi00dc\4\0\0\0abcdidx1\0\0\0\0"
+    yield bytes.fromhex("1a45dfa380 18538067a2 1654ae6b86 ae84d78101ec80 1f43b67590 bf84 00000000 e78100 a384 81000080")
