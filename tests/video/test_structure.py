@@ -178,6 +178,16 @@ def test_a_changed_bit_in_any_frame_is_found_where_there_are_checksums(whole: Pa
             assert damage is not None and "checksum" in damage.why and damage.at <= place
 
 
+def test_a_changed_bit_in_what_is_said_of_the_tracks_is_found(whole: Path, tmp_path: Path) -> None:
+    data = (whole / "checked.mkv").read_bytes()
+    listed = data.index(b"\x16\x54\xae\x6b")  # by the SeekHead
+    tracks = data.index(b"\x16\x54\xae\x6b", listed + 4)
+    for place in range(tracks + 12, tracks + 150, 9):
+        (tmp_path / "v.mkv").write_bytes(changed(data, place, bytes([data[place] ^ 4])))
+        damage = find_damage(tmp_path / "v.mkv", "matroska,webm")
+        assert damage == (tracks, "a Tracks element whose checksum does not fit")
+
+
 @pytest.mark.parametrize(
     ("place", "new", "why"),
     [

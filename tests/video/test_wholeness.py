@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +202,29 @@ def test_no_gif_whose_pictures_are_all_there_is_called_cut(tmp_path: Path, chang
 def test_of_what_is_no_such_stream_nothing_is_said_that_is_wrong(tmp_path: Path, container: str, data: bytes) -> None:
     (tmp_path / "v").write_bytes(data)
     assert isinstance(ends_inside(tmp_path / "v", container), bool)
+
+
+#: Looks at the end of a file with less memory than it is long.
+LIMITED = """
+import pathlib, resource, sys
+sys.path[:0] = sys.argv[2:]
+from mm2energon.video.wholeness import ends_inside
+pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+video = pathlib.Path(sys.argv[1])
+print(ends_inside(video, {".ts": "mpegts", ".mpg": "mpeg"}[video.suffix]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", ["v.ts", "v.mpg"])
+@pytest.mark.parametrize("cut", [0, 77])
+def test_a_file_may_be_longer_than_the_memory_of_a_worker(whole: Path, tmp_path: Path, name: str, cut: int) -> None:
+    data = (whole / name).read_bytes()
+    with (tmp_path / name).open("wb") as file:
+        file.seek(512 << 20)
+        file.write(data[: len(data) - cut])
+    command = [sys.executable, "-c", LIMITED, tmp_path / name, *sys.path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{cut > 0}\n", done.stderr[-600:]

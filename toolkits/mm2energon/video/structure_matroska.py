@@ -37,11 +37,14 @@ _IN_BLOCK_GROUP = {0xA1, 0x75A1, 0x9B, 0xFA, 0xFB, 0xA4, 0x75A2, 0xA2, 0xFD, 0x8
 #: What may stand in the elements that are looked into; an empty set: anything.
 _CHILDREN: dict[int, set[int]] = {
     _SEGMENT: _IN_SEGMENT,
-    _TRACKS: set(),
+    _TRACKS: {_TRACK_ENTRY, *_GLOBAL},
     _TRACK_ENTRY: set(),
     _CLUSTER: _IN_CLUSTER,
     _BLOCK_GROUP: _IN_BLOCK_GROUP,
 }
+
+#: Whose checksums are looked at: without these two there are no frames.
+_CHECKED = {_TRACKS: "Tracks", _CLUSTER: "Cluster"}
 
 #: The two that may leave their size open, and what ends them (RFC 9559, section 4.5; RFC 8794, section 6.2).
 _OPEN = {_SEGMENT: _TOP | _IN_SEGMENT, _CLUSTER: _TOP | _IN_SEGMENT | _IN_CLUSTER}
@@ -122,10 +125,10 @@ class _Walk:
             self._file.seek(begin)
             self._track[name] = int.from_bytes(self._file.read(end - begin), "big")
         elif name in _CHILDREN:
-            is_same = self._checksum_fits(begin, end) if name == _CLUSTER else None
-            if is_same is False:
-                raise _Fault(at, "a Cluster whose checksum does not fit")
-            if is_same is None:
+            fits = self._checksum_fits(begin, end) if name in _CHECKED else None
+            if fits is False:
+                raise _Fault(at, f"a {_CHECKED[name]} element whose checksum does not fit")
+            if not fits or name != _CLUSTER:  # the blocks of a cluster that fits are as they were written
                 self.children(begin, end, _CHILDREN[name])
 
     def _check_block(self, at: int, begin: int) -> None:

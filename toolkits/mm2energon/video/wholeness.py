@@ -2,8 +2,8 @@
 
 What cannot be known: that a transport or program stream was cut between two packets, or a bare stream (`.h264`,
 `.hevc`, `.m2v`) between two frames. In the middle of a frame its decoder mostly tells, that of HEVC for about half the
-cuts. A Matroska file that was recorded live states no sizes. Y4M, NUT and bare MJPEG are not looked at. Such files are
-shorter videos.
+cuts. A Matroska file that was recorded live states no size: `structure.py` tells where it ends inside an element. Y4M,
+NUT and bare MJPEG are not looked at. Such files are shorter videos.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ _TS_PACKETS = 16
 #: Start codes of a program stream: a pack header, and the end; above them lengths follow (ISO/IEC 13818-1, 2.5.3).
 _PACK = 0xBA
 _PROGRAM_END = 0xB9
-_PS_TAIL_BYTES = 1 << 18
+
+#: As much of the end of a transport or program stream is looked at.
+_TAIL_BYTES = 1 << 18
 
 
 def promised_bytes(video: Path) -> int | None:
@@ -122,7 +124,10 @@ def ends_inside(video: Path, container: str) -> bool:
     check = {"gif": _gif_ends_inside, "mpegts": _ts_ends_inside, "mpeg": _ps_ends_inside}.get(container)
     if check is None or video.stat().st_size == 0:
         return False
-    with video.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    # No more is mapped than is looked at: it counts towards the memory limit of a worker.
+    begin = 0 if container == "gif" else max(video.stat().st_size - _TAIL_BYTES, 0)
+    begin -= begin % mmap.ALLOCATIONGRANULARITY
+    with video.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, offset=begin) as data:
         return check(data)
 
 
@@ -160,7 +165,7 @@ def _ts_ends_inside(data: mmap.mmap) -> bool:
 
 def _ps_ends_inside(data: mmap.mmap) -> bool:
     """Go from a pack header near the end from unit to unit, each of which says how long it is."""
-    at = data.find(b"\0\0\1" + bytes([_PACK]), max(len(data) - _PS_TAIL_BYTES, 0))
+    at = data.find(b"\0\0\1" + bytes([_PACK]), max(len(data) - _TAIL_BYTES, 0))
     if at < 0:
         return False
     while at + 4 <= len(data):
