@@ -241,3 +241,40 @@ def test_what_lies_behind_the_end_is_no_damage(whole: Path, tmp_path: Path, name
 def test_one_file_behind_the_other_is_no_damage(whole: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes((whole / name).read_bytes() * 2)
     assert find_damage(tmp_path / name, container_of(whole / name)) is None
+
+
+def element(name: str, *content: bytes, open_end: bool = False) -> bytes:
+    """An EBML element with its size in 8 bytes, or of unknown size."""
+    inside = b"".join(content)
+    size = 2**56 - 1 if open_end else len(inside)
+    return bytes.fromhex(name) + (size | 1 << 56).to_bytes(8, "big") + inside
+
+
+HEADER = element("1a45dfa3", element("4282", b"matroska"))
+TRACKS = element("1654ae6b", element("ae", element("d7", b"\1"), element("9c", b"\0")))
+TIME = element("e7", b"\0")
+BLOCK = b"\x81\0\0\0a frame"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "is_damaged"),
+    [
+        ([element("a3", BLOCK)], False),
+        ([element("a0", element("a1", BLOCK), element("9b", b"\2"))], False),
+        ([element("a0", element("a6", b"beside it"), element("a1", BLOCK))], False),
+        ([element("ec", bytes(90)), element("a3", BLOCK)], False),
+        ([element("a0", element("9b", b"\2"))], True),
+        ([element("a0", element("a1", BLOCK)[:-1])], True),
+        ([element("a3", BLOCK)[:-1], element("a3", BLOCK)], True),
+        ([element("a3", BLOCK), element("a4", BLOCK)], True),
+    ],
+)
+@pytest.mark.parametrize("open_cluster", [False, True])
+@pytest.mark.parametrize("open_segment", [False, True])
+def test_a_cluster_holds_blocks_whatever_its_size_says(
+    tmp_path: Path, cluster: list[bytes], is_damaged: bool, open_cluster: bool, open_segment: bool
+) -> None:
+    clusters = [element("1f43b675", TIME, *cluster, open_end=open_cluster) for _ in range(2)]
+    behind = element("1c53bb6b", b"any Cues")
+    (tmp_path / "v.mkv").write_bytes(HEADER + element("18538067", TRACKS, *clusters, behind, open_end=open_segment))
+    assert (find_damage(tmp_path / "v.mkv", "matroska,webm") is not None) == is_damaged

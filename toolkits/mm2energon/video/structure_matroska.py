@@ -30,17 +30,13 @@ _IN_SEGMENT |= _GLOBAL
 #: Timestamp, SilentTracks, Position, PrevSize, SimpleBlock, EncryptedBlock (RFC 9559, section 5.1.3, appendix A).
 _IN_CLUSTER = {_BLOCK_GROUP, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xAF, *_GLOBAL}
 
-#: Block, BlockAdditions, BlockDuration, ReferencePriority, ReferenceBlock, CodecState, DiscardPadding; of old
-#: BlockVirtual, ReferenceVirtual, Slices, ReferenceFrame.
-_IN_BLOCK_GROUP = {0xA1, 0x75A1, 0x9B, 0xFA, 0xFB, 0xA4, 0x75A2, 0xA2, 0xFD, 0x8E, 0xC8, *_GLOBAL}
-
 #: What may stand in the elements that are looked into; an empty set: anything.
 _CHILDREN: dict[int, set[int]] = {
     _SEGMENT: _IN_SEGMENT,
     _TRACKS: {_TRACK_ENTRY, *_GLOBAL},
     _TRACK_ENTRY: set(),
     _CLUSTER: _IN_CLUSTER,
-    _BLOCK_GROUP: _IN_BLOCK_GROUP,
+    _BLOCK_GROUP: set(),
 }
 
 #: Whose checksums are looked at: without these two there are no frames.
@@ -79,6 +75,8 @@ class _Walk:
         self._size = size
         #: Numbers of the tracks that the file states, each with what it says of lacing (1 where it says nothing).
         self._tracks: dict[int, int] = {}
+        #: How many blocks have been passed.
+        self._blocks = 0
         #: The bytes from the last header that was read on, as far as a block needs them.
         self._head = b""
         #: What the entry of a track says that is being read.
@@ -129,10 +127,14 @@ class _Walk:
             if fits is False:
                 raise _Fault(at, f"a {_CHECKED[name]} element whose checksum does not fit")
             if not fits or name != _CLUSTER:  # the blocks of a cluster that fits are as they were written
+                blocks = self._blocks
                 self.children(begin, end, _CHILDREN[name])
+                if name == _BLOCK_GROUP and self._blocks == blocks:
+                    raise _Fault(at, "a BlockGroup without a block")
 
     def _check_block(self, at: int, begin: int) -> None:
         """A block begins with the number of its track, a time, and flags (RFC 9559, section 10.1)."""
+        self._blocks += 1
         head = self._head[begin - at :]
         length = 9 - head[0].bit_length() if head else 9
         if not self._tracks or len(head) < length + 3:
