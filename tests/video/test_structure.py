@@ -157,6 +157,20 @@ def test_a_changed_byte_in_the_header_of_a_unit_is_found(
         assert damage is not None, place
 
 
+@pytest.mark.parametrize("name", ["v.mp4", "front.mp4", "v.mov", "first.mp4"])
+def test_a_list_of_frames_that_the_file_cannot_hold_is_damage(whole: Path, tmp_path: Path, name: str) -> None:
+    data = (whole / name).read_bytes()
+    sizes = data.index(b"stsz") + 12  # how many, then the size of each
+    count = int.from_bytes(data[sizes : sizes + 4], "big")
+    assert count >= 12
+    chunks = data.index(b"stsc") + 8  # how many rows, then the chunk, the frames, and the description of each
+    changes = {sizes: (count + 1).to_bytes(4, "big"), sizes + 4 + 4 * (count // 2): b"\x7f", chunks + 8: bytes(4)}
+    for at, new in changes.items():
+        (tmp_path / name).write_bytes(changed(data, at, new))
+        damage = find_damage(tmp_path / name, container_of(whole / name))
+        assert damage == (data.rindex(b"moov", 0, sizes) - 4, "a list of frames that the file cannot hold"), at
+
+
 @pytest.mark.parametrize("name", ["v.flv", "keys.flv", "bare.flv"])
 def test_a_changed_byte_in_the_header_or_behind_a_tag_is_found(whole: Path, tmp_path: Path, name: str) -> None:
     data = (whole / name).read_bytes()

@@ -1,4 +1,7 @@
-"""The boxes of a fragmented MP4, whose frames no list names (ISO/IEC 14496-12, sections 4.2 and 8.8)."""
+"""The boxes of an MP4: the lists of its frames, and the fragments that no list names (ISO/IEC 14496-12).
+
+Damage between the boxes of a file that is not fragmented costs nothing as long as its lists are whole.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,17 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
+
 #: A type is four characters; QuickTime and iTunes have some that begin with the sign of copyright.
 _TYPE = re.compile(rb"[\x20-\x7e\xa9][\x20-\x7e]{3}")
+
+#: Of a track, in a `trak`: what it is; the sizes of its frames, how many of them are in a chunk, where the chunks are.
+_TABLES = [
+    (b"mdia", b"hdlr"),
+    *((b"mdia", b"minf", b"stbl", table) for table in (b"stsz", b"stsc", b"stco", b"co64")),
+]
 
 #: Shortest box: its length and its type.
 _BOX_BYTES = 8
@@ -29,7 +41,7 @@ _IN_TRACK = {b"tfdt", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio", b"senc", b"me
 
 
 def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
-    """Where the boxes of a fragmented file stop to stand one behind the other, and why; None for any other file."""
+    """Where the lists do not fit, or the boxes of a fragmented file stop to stand one behind the other, and why."""
     at, before, last = 0, 0, b""
     tracks: set[int] = set()
     while at < size:
@@ -44,7 +56,12 @@ def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
         name = head[4:8]
         if name == b"moov" and length < _MOST_BYTES:
             file.seek(at)
-            tracks |= _fragmented_tracks(file.read(length))
+            moov = file.read(length)
+            tracks |= _fragmented_tracks(moov)
+            if not all(
+                _lists_frames(moov, begin, end, size) for begin, end in _find(moov, _BOX_BYTES, length, b"trak")
+            ):
+                return at, "a list of frames that the file cannot hold"
         # A fragment: what the samples are, then the samples.
         if tracks and name in (b"moof", b"mdat"):
             if name == last:
@@ -59,15 +76,46 @@ def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
     return None
 
 
+def _lists_frames(moov: bytes, at: int, end: int, size: int) -> bool:
+    """Whether every frame of a track is in a chunk, and shorter than the file (8.7); FFmpeg stops at another."""
+    tables: dict[bytes, NDArray[np.uint32]] = {}
+    for path in _TABLES:
+        for begin, behind in _find(moov, at, end, *path):
+            tables[path[-1]] = _numbers(moov[begin + 4 : behind])
+    sizes, rows, chunks = tables.get(b"stsz"), tables.get(b"stsc"), tables.get(b"stco", tables.get(b"co64"))
+    kind = tables.get(b"hdlr")
+    if kind is None or kind[1:2].tobytes() != b"vide" or sizes is None or rows is None or chunks is None:
+        return True  # no video, or lists of another kind
+    if sizes.size < 2 or not rows.size or not chunks.size:
+        return False
+    count, is_each = int(sizes[1]), sizes[0] == 0
+    if is_each and (sizes.size != 2 + count or (sizes[2:] > size).any()):
+        return False
+    # Each row is of the chunks up to that of the next, and says how many frames each has.
+    first, frames = rows[1::3].astype(np.int64), rows[2::3].astype(np.int64)
+    runs = np.diff(first, append=int(chunks[0]) + 1)
+    return int((runs[: frames.size] * frames).sum()) >= count
+
+
+def _numbers(data: bytes) -> NDArray[np.uint32]:
+    return np.frombuffer(data[: len(data) // 4 * 4], dtype=">u4")
+
+
+def _find(data: bytes, at: int, end: int, *path: bytes) -> Iterator[tuple[int, int]]:
+    """Where the content of each box at the end of a path begins and ends."""
+    for name, begin, behind in _boxes(data, at, end):
+        if name != path[0]:
+            continue
+        if len(path) == 1:
+            yield begin, behind
+        else:
+            yield from _find(data, begin, behind, *path[1:])
+
+
 def _fragmented_tracks(moov: bytes) -> set[int]:
     """Numbers of the tracks that go on in fragments (8.8.3)."""
-    return {
-        int.from_bytes(moov[inner + 4 : inner + 8], "big")
-        for name, at, end in _boxes(moov, _BOX_BYTES, len(moov))
-        if name == b"mvex"
-        for kind, inner, _ in _boxes(moov, at, end)
-        if kind == b"trex"
-    }
+    found = _find(moov, _BOX_BYTES, len(moov), b"mvex", b"trex")
+    return {int.from_bytes(moov[begin + 4 : begin + 8], "big") for begin, _ in found}
 
 
 def _is_fragment(moof: bytes, tracks: set[int]) -> bool:
