@@ -7,12 +7,15 @@ What happens at the n-th:
     EIO      this call fails, and half of a write is on the disk
     EACCES   this call fails, if it is one that looks at permissions
     KILL     the process is killed, before the call; half of a write is on the disk
+    GONE     the folder is gone, and so is each of `GONE-<name>` below it: as when its disk is taken away
+    SIGTERM, SIGINT   the process is told to stop, before the call; `SIGINT+`: and at each call from then on
     POWER    as KILL, and whatever was written to files that were not synced is lost
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import errno
 import io
 import os
@@ -62,6 +65,7 @@ class FaultyDisk:
         self.calls: list[str] = []
         self.write_to_descriptor = os.write
         self._sync = os.fsync
+        self._rename = os.rename
 
     def call(self, what: str, where: Any, do: Callable[[], Any], *, half: Callable[[], Any] | None = None) -> Any:
         """Do it, unless it is the turn of the fault.
@@ -76,6 +80,12 @@ class FaultyDisk:
         with self._lock:
             self.calls.append(f"{what} {os.path.relpath(path, self._fault.below)}")
             if not self._strikes(what):
+                return do()
+            if self._fault.kind.startswith("GONE"):
+                self._take_away()
+                return do()
+            if self._fault.kind.startswith("SIG"):
+                os.kill(os.getpid(), signal.Signals[self._fault.kind.rstrip("+")])
                 return do()
             if half is not None:
                 half()
@@ -102,9 +112,17 @@ class FaultyDisk:
         at, now = self._fault.at, len(self.calls)
         if self._fault.kind == "ENOSPC":
             return 0 < at <= now and what in _NEEDS_ROOM
+        if self._fault.kind.endswith("+"):
+            return 0 < at <= now
         if self._fault.kind == "EACCES" and what not in _LOOKS_AT_PERMISSIONS:
             return False
         return now == at
+
+    def _take_away(self) -> None:
+        """Let the folder, or one in it, be gone; it lies beside it then, as `away`."""
+        gone = Path(self._fault.below, *self._fault.kind.split("-")[1:])
+        with contextlib.suppress(FileNotFoundError):
+            self._rename(gone, Path(self._fault.below).with_name("away"))
 
     def _lose_what_is_not_synced(self) -> None:
         for descriptor in self._unsynced.values():

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ from crash.forks import Ended, Forks
 from crash.runs import COMMANDS, SEED, Case, difference, half_written, make_case
 
 KINDS = ("ENOSPC", "EIO", "EACCES", "KILL", "POWER")
-#: Calls that fail, of each kind and command; all of them when CRASHES is set.
-SAMPLED = 6
+#: Calls that fail, and those at which a run is stopped, of each kind and command; all of them when CRASHES is set.
+SAMPLED, SAMPLED_STOPS = 6, 2
 #: How much a disk has room for: next to nothing, and a little more each time.
 ROOM_KILOBYTES = range(0, 200, 4) if os.environ.get("CRASHES") else (0, 8, 40, 100, 152, 168)
 
@@ -50,14 +52,7 @@ def test_a_call_that_fails_leaves_nothing_half_written_and_the_same_command_give
     forks: Forks, cases: dict[str, Case], name: str, kind: str
 ) -> None:
     case = cases[name]
-    case.renew()
-    below = str(case.root)
-    calls = len(forks.run(case.arguments, Fault(kind, 0, below)).calls)
-    places = range(1, calls + 1)
-    if not os.environ.get("CRASHES"):
-        places = sorted(random.Random(f"{SEED} {name} {kind}").sample(places, min(SAMPLED, calls)))
-    for place in places:
-        fault = Fault(kind, place, below)
+    for fault in _places(forks, case, kind, sampled=SAMPLED):
         _strike(forks, case, fault)
 
 
@@ -76,6 +71,52 @@ def _strike(forks: Forks, case: Case, fault: Fault) -> None:
     again = forks.run(case.arguments, Fault(fault.kind, 0, fault.below))
     assert again.status == case.status, f"{about}\nthen {again.error}"
     assert not difference(case), f"{about}\nthen {difference(case)}"
+
+
+@pytest.mark.parametrize("kind", ["SIGTERM", "SIGINT", "SIGINT+"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_run_that_is_told_to_stop_at_any_call_says_how_to_go_on_and_leaves_nothing_half_written(
+    forks: Forks, cases: dict[str, Case], name: str, kind: str
+) -> None:
+    case = cases[name]
+    said, status = {"SIGTERM": ("stopped", 143)}.get(kind, ("interrupted", 130))
+    for fault in _places(forks, case, kind):
+        case.renew()
+        ended = forks.run(case.arguments, fault)
+        about = f"SEED={SEED}: {case.name}, {fault}: {ended.status}, {ended.error}"
+        told = (status, f"{said}; run the same command again to go on\n")
+        assert (ended.status, ended.error) in (told, (case.status, "")), about
+        assert not half_written(case), about
+        assert forks.run(case.arguments, replace(fault, at=0)).status == case.status, about
+        assert not difference(case), f"{about}\n{difference(case)}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_folder_that_vanishes_at_any_call_is_one_line_and_when_it_is_there_again_the_run_goes_on(
+    forks: Forks, cases: dict[str, Case], name: str
+) -> None:
+    case = cases[name]
+    away = case.root.with_name("away")
+    for fault in _places(forks, case, "GONE"):
+        case.renew()
+        ended = forks.run(case.arguments, fault)
+        shutil.rmtree(case.root, ignore_errors=True)
+        away.rename(case.root)
+        about = f"SEED={SEED}: {case.name}, {fault}: {ended.status}, {ended.error}"
+        assert ended.status in (1, case.status) and _is_clear(ended), about
+        assert not half_written(case), about
+        assert forks.run(case.arguments, replace(fault, at=0)).status == case.status, about
+        assert not difference(case), f"{about}\n{difference(case)}"
+
+
+def _places(forks: Forks, case: Case, kind: str, *, sampled: int = SAMPLED_STOPS) -> list[Fault]:
+    """The calls of a command at which something happens: all of them when CRASHES is set, else a sample."""
+    case.renew()
+    calls = len(forks.run(case.arguments, Fault(kind, 0, str(case.root))).calls)
+    places = list(range(1, calls + 1))
+    if not os.environ.get("CRASHES"):
+        places = sorted(random.Random(f"{SEED} {case.name} {kind}").sample(places, min(sampled, calls)))
+    return [Fault(kind, place, str(case.root)) for place in places]
 
 
 def _is_clear(ended: Ended) -> bool:

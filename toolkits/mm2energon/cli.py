@@ -60,26 +60,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.add_parser(row, help=command.summary, add_help=False)
     if name is None:
         parser.parse_args(given)
-    return _run(str(name), f"mm2energon {name}", given[1:])
+    return _run(str(name), f"mm2energon {name}", given[1:], is_process=arguments is None)
 
 
 def run_script(name: str) -> None:
     """What a script of the toolkit is: one command, under the script's own name."""
-    sys.exit(_run(name, None, sys.argv[1:]))
+    sys.exit(_run(name, None, sys.argv[1:], is_process=True))
 
 
-def _run(name: str, prog: str | None, arguments: Sequence[str]) -> int:
+def _run(name: str, prog: str | None, arguments: Sequence[str], *, is_process: bool) -> int:
     # numpy starts as many threads as there are cores for algebra that we do not do: a third of its start, each time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     named = _as_scripts if prog is None else str
-    with contextlib.ExitStack() as bars, _sigterm_raises():
+    with contextlib.ExitStack() as bars, _stops_once(for_good=is_process):
 
         def run() -> Result:
             with _missing_is_told():
-                command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
+                with _signals_wait():
+                    command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
                 parser = _Parser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
                 command.add_arguments(parser)
                 result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
@@ -111,20 +112,45 @@ class _Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    def stop(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-        raise _Stopped
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread
+def _signals_wait() -> Iterator[None]:
+    """Let signals come when the block ends: numpy takes one that comes while it is imported for a fault of its own."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _stops_once(*, for_good: bool) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C stop the command, whose cleaning up no second one cuts short: it takes seconds at most.
+
+    Args:
+        for_good: neither does one at the end of the process, when all has been said.
+    """
+    before: dict[int, Any] = {}
+    stopped = False
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        nonlocal stopped
+        stopped = True
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else _Stopped
+
+    with contextlib.suppress(ValueError):  # not in the main thread
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, stop)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell put us in the background
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        if not (stopped and for_good):
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contextlib.ExitStack) -> int:

@@ -156,7 +156,7 @@ def read_regular(path: Path, *, most_bytes: int = 256 << 20) -> bytes:
     """
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most_bytes:
-            raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
+            raise OSError(errno.EINVAL, f"larger than {most_bytes} bytes", str(path))
         return file.read(most_bytes)
 
 

@@ -33,12 +33,17 @@ def write_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let a fault of the disk name `path`, where Python names nothing: it does where a file is opened, not written."""
+def naming(path: Path, *, instead_of: Path | None = None) -> Iterator[None]:
+    """Let a fault of the disk name `path`, where Python names nothing: it does where a file is opened, not written.
+
+    Args:
+        instead_of: a name that nobody but us knows.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        unknown = error.filename is None or (instead_of is not None and error.filename == str(instead_of))
+        if error.errno is not None and unknown:
             error.filename = str(path)
         raise
 

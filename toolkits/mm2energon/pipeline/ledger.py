@@ -7,6 +7,7 @@ files: name -> sha256 of what was written, and whatever the writer has to say of
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.jsonio import EntryWriter, dumps, loads, write_entries
-from mm2energon.locks import lock
+from mm2energon.locks import lock, make_folder
 from mm2energon.roots import read_regular
-from mm2energon.storage import sync_folder, write_whole
+from mm2energon.storage import naming, sync_folder, write_whole
 
 STATE_FOLDER = ".mm2energon"
 _LEDGER_NAME = "outputs.json"
@@ -69,7 +70,9 @@ def _alone_with_ledger(folder: Path) -> Iterator[None]:
     """Keep other runs, which write other files of the folder, from changing the ledger meanwhile."""
     state = folder / STATE_FOLDER
     while True:
-        state.mkdir(parents=True, exist_ok=True)
+        make_folder(state)  # not those above: a dataset that vanished is not begun anew by its notes
+        if state.is_symlink() and not state.exists():  # it leads to nowhere, and is no run's that has just removed it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(state))
         with contextlib.suppress(FileNotFoundError):  # another run has just removed it
             descriptor = os.open(state, os.O_RDONLY)
             lock(descriptor, wait=True)
@@ -94,7 +97,13 @@ def write_output(path: Path, *, about: Mapping[str, Any]) -> Iterator[EntryWrite
     fresh = path.with_name(f".{path.name}{path.suffix}")
     with write_entries(fresh) as out:
         yield out
-    if out.count == 0:
+    with naming(path, instead_of=fresh):
+        _take(fresh, path, about, count=out.count)
+
+
+def _take(fresh: Path, path: Path, about: Mapping[str, Any], *, count: int) -> None:
+    """Note `fresh`, and give it the name `path`, where that makes a difference."""
+    if count == 0:
         fresh.unlink()
         return
     before, now = sha256_of(path), sha256_of(fresh)

@@ -6,6 +6,8 @@ otherwise (no times, no paths of this machine), so that it is the same bytes as 
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain, count
@@ -32,6 +34,8 @@ def write_report(output: Path, about: Mapping[str, Any], *, taken: Iterable[Path
         taken: files that must not be replaced.
     """
     path = report_place(output, taken)
+    if not path.parent.is_dir():  # it would be made anew
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     data = dumps({"by": _BY, "version": mm2energon.__version__, "of": _of(output), **about}) + b"\n"
     if not path.is_file() or path.read_bytes() != data:  # a finished run that is started again changes no file
         with write_whole(path) as file:
