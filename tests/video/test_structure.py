@@ -171,6 +171,13 @@ def test_a_list_of_frames_that_the_file_cannot_hold_is_damage(whole: Path, tmp_p
         assert damage == (data.rindex(b"moov", 0, sizes) - 4, "a list of frames that the file cannot hold"), at
 
 
+def test_a_list_that_delays_more_frames_than_there_are_is_damage(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "v.mp4", b_frames=2).read_bytes()
+    assert find_damage(tmp_path / "v.mp4", "mov,mp4,m4a,3gp,3g2,mj2") is None
+    (tmp_path / "v.mp4").write_bytes(changed(data, data.index(b"ctts") + 12, b"\1"))
+    assert find_damage(tmp_path / "v.mp4", "mov,mp4,m4a,3gp,3g2,mj2") is not None
+
+
 @pytest.mark.parametrize("name", ["v.flv", "keys.flv", "bare.flv"])
 def test_a_changed_byte_in_the_header_or_behind_a_tag_is_found(whole: Path, tmp_path: Path, name: str) -> None:
     data = (whole / name).read_bytes()

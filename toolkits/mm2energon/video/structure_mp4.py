@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 #: A type is four characters; QuickTime and iTunes have some that begin with the sign of copyright.
 _TYPE = re.compile(rb"[\x20-\x7e\xa9][\x20-\x7e]{3}")
 
-#: Of a track, in a `trak`: what it is; the sizes of its frames, how many of them are in a chunk, where the chunks are.
+#: Of a track, in a `trak`: what it is; the sizes of its frames, when they are shown, how many of them are in a chunk,
+#: where the chunks are.
 _TABLES = [
     (b"mdia", b"hdlr"),
-    *((b"mdia", b"minf", b"stbl", table) for table in (b"stsz", b"stsc", b"stco", b"co64")),
+    *((b"mdia", b"minf", b"stbl", table) for table in (b"stsz", b"ctts", b"stsc", b"stco", b"co64")),
 ]
 
 #: Shortest box: its length and its type.
@@ -77,7 +78,7 @@ def walk_mp4(file: IO[bytes], size: int) -> tuple[int, str] | None:
 
 
 def _lists_frames(moov: bytes, at: int, end: int, size: int) -> bool:
-    """Whether every frame of a track is in a chunk, and shorter than the file (8.7); FFmpeg stops at another."""
+    """Whether every frame of a track is in a chunk, and shorter than the file (8.6, 8.7); FFmpeg stops at another."""
     tables: dict[bytes, NDArray[np.uint32]] = {}
     for path in _TABLES:
         for begin, behind in _find(moov, at, end, *path):
@@ -90,6 +91,9 @@ def _lists_frames(moov: bytes, at: int, end: int, size: int) -> bool:
         return False
     count, is_each = int(sizes[1]), sizes[0] == 0
     if is_each and (sizes.size != 2 + count or (sizes[2:] > size).any()):
+        return False
+    delays = tables.get(b"ctts", sizes[:0])[1::2]  # each of so many frames
+    if delays.sum(dtype=np.int64) > count:
         return False
     # Each row is of the chunks up to that of the next, and says how many frames each has.
     first, frames = rows[1::3].astype(np.int64), rows[2::3].astype(np.int64)
