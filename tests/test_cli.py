@@ -1,5 +1,6 @@
 """The command line: what is wrong is said in one line, and nothing heavy is imported to say it."""
 
+import json
 import os
 import re
 import signal
@@ -204,5 +205,11 @@ def test_files_that_are_passed_over_are_named_with_the_reason(tmp_path, capsys):
     write_json(tmp_path / "a.json", [text_entry()])
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/u.json").write_text("[1]", encoding="utf-16")
-    assert cli.main(["frames", "--dataset-root", str(tmp_path), "--workers", "1"]) == 0
+    (tmp_path / "broken.json").write_text('{"learning_rate": ')
+    run = ["frames", "--dataset-root", str(tmp_path), "--workers", "1", "--allow-set-aside"]
+    assert cli.main(run) == 3  # nobody knows what it holds
     assert "  passed over sub/u.json: UTF-16" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report.json").read_text())["files_not_read"] == ["sub/u.json"]
+    (tmp_path / "sub/u.json").unlink()
+    assert cli.main(run) == 0
+    assert "  passed over broken.json: is not valid JSON" in capsys.readouterr().out

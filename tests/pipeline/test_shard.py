@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from media import read_number, write_clip, write_image
+from mm2energon import cli
 from mm2energon.errors import REASONS
 from mm2energon.shards.energon import load_split
 from mm2energon.targets import TARGETS
@@ -234,3 +235,17 @@ def test_repeating_an_odd_frame_does_not_lead_above_the_most_that_were_asked(tmp
     write_clip(tmp_path / "v.mp4", frames=90, rate=10)
     _, samples = shard_of(tmp_path, [video_entry("v.mp4")], "--max-frames", 7, "--odd-frames", "repeat")
     assert [len(video) for video in samples[0].videos] == [6]
+
+
+@pytest.mark.parametrize("group_by", ["media", "id"])
+def test_a_text_that_stands_there_twice_stays_in_one_split(tmp_path, group_by):
+    entries = [text_entry(number % 20) for number in range(40)]
+    status, found = shard_of(tmp_path, entries, "--train-split", 1, "--val-split", 1, "--group-by", group_by)
+    assert status == 0
+    texts = {
+        split: {json.dumps(one.text["conversations"]) for one in found if one.split == split}
+        for split in ("train", "val")
+    }
+    assert {split: len(held) for split, held in texts.items()} == {"train": 10, "val": 10}
+    assert not texts["train"] & texts["val"]
+    assert cli.main(["verify", str(tmp_path / "wds"), "--skip-energon"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -234,3 +235,17 @@ def test_a_name_that_no_file_has_is_a_missing_video(tmp_path: Path, name: str) -
     with pytest.raises(MediaError) as caught:
         extract_frames(tmp_path / name, HALF_SECOND)
     assert caught.value.code == "missing-media"
+
+
+def test_a_sidecar_that_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_clip(tmp_path / "v.mp4")
+    extract_frames(video, HALF_SECOND)
+
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("mm2energon.video.places.read_regular", refuse)
+    for ask in (find_frames, lambda path: extract_frames(path, HALF_SECOND)):
+        with pytest.raises(MediaError, match=r"v\.json: Permission denied; expected") as caught:
+            ask(video)
+        assert caught.value.code == "no-permission"

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     report = build_frame_dataset(job, progress=progress)
     lines = _lines(report, job, profile.wall_seconds)
     result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
-    return Result([*result.lines, *profile.lines(report.watch), "", f"Next: {_next(arguments)}"], result.status)
+    status = 3 if report.unread else result.status  # what they hold nobody has looked at, and so nobody allowed
+    return Result([*result.lines, *profile.lines(report.watch), "", f"Next: {_next(arguments)}"], status)
 
 
 def _below(root: Path, name: Path) -> Path:

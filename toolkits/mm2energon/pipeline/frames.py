@@ -54,6 +54,8 @@ class FramesReport:
     annotations: list[str] = field(default_factory=list)
     #: json files below the root that hold no annotations, and folders that cannot be looked into: name -> why.
     ignored: dict[str, str] = field(default_factory=dict)
+    #: Those of them that could not be read, and may hold annotations.
+    unread: dict[str, str] = field(default_factory=dict)
     archives: list[Unpacked] = field(default_factory=list)
     videos: int = 0
     videos_failed: int = 0
@@ -69,10 +71,14 @@ class FramesReport:
     #: What the steps took, over all workers.
     watch: Stopwatch = field(default_factory=Stopwatch)
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, Any]:
         """What the account says besides the entries."""
-        counts = {"videos": self.videos, "videos_failed": self.videos_failed, "frames": self.frames}
-        return {**counts, "videos_partial": len(self.videos_partial)}
+        counts = {
+            "videos": self.videos,
+            "videos_failed": self.videos_failed,
+            "videos_partial": len(self.videos_partial),
+        }
+        return {**counts, "frames": self.frames, "files_not_read": sorted(self.unread)}
 
 
 def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> FramesReport:
@@ -104,7 +110,7 @@ def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
         return _build_again(job, job.retry, report, progress)
     with report.watch.time("annotations"):
         found = find_annotations(job.root, output=job.output)
-    report.annotations, report.ignored = found.annotations, found.ignored
+    report.annotations, report.ignored, report.unread = found.annotations, found.ignored, found.unread
     if not report.annotations:
         raise _no_annotations(job.root, report.ignored)
     keeps = keeps_what_is_there(job.output, found, job.root)

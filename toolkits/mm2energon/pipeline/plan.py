@@ -193,7 +193,11 @@ class _Collected:
             self.refused_by.update(prepared.refused_by)
         self.other_rates += differs_from_2_fps(prepared)
         shared = group_names(prepared, self._arrangement.group_by)
-        self.groups.add(shared, own=[] if shared else [content_name(prepared)])
+        content = [] if shared else [content_name(prepared)]
+        if self._arrangement.group_by == "none":
+            self.groups.add(shared, own=content)
+        else:  # a sample without media that stands there twice stays in one split, too
+            self.groups.add(shared or content)
 
 
 def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:

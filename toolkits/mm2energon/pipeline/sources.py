@@ -26,6 +26,7 @@ _WORDS = (b'"conversations"', b'"messages"')
 _PEEKED_BYTES = 1 << 16
 #: Why most of them are none.
 NO_ANNOTATIONS = "holds no annotations"
+_NO_JSON = "is not valid JSON, and seems to hold no annotations"
 
 
 @dataclass
@@ -37,6 +38,11 @@ class Found:
     ignored: dict[str, str] = field(default_factory=dict)
     #: Of `annotations`: a dataset that an earlier run made, and that alone is left.
     own: str | None = None
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """Those of `ignored` that may hold annotations for all that is known: they could not be read."""
+        return {name: why for name, why in self.ignored.items() if why not in (NO_ANNOTATIONS, _NO_JSON)}
 
 
 def find_annotations(root: Path, *, output: Path | None = None) -> Found:
@@ -86,7 +92,7 @@ def why_no_annotations(path: Path) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if broken is not None:
-        return None if any(word in head for word in _WORDS) else "is not valid JSON, and seems to hold no annotations"
+        return None if any(word in head for word in _WORDS) else _NO_JSON
     first = entries[0].value if entries else None
     if isinstance(first, Mapping) and ("fps" in first or (is_account_name(path.name) and "reason" in first)):
         return ""

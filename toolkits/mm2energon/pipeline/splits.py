@@ -11,7 +11,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # numpy is imported where it is needed: a tenth of a second
     import numpy as np
@@ -34,9 +34,9 @@ class Groups:
         self._seeded = hashlib.blake2b(f"{seed}\0".encode(), digest_size=8)
         self._rank = array("Q")
         self._shared = array("Q")
-        self._shared_by = array("q")
+        self._shared_by = array("I")
 
-    def add(self, shared: Iterable[str], *, own: Iterable[str | bytes] = ()) -> None:
+    def add(self, shared: Iterable[str | bytes], *, own: Iterable[str | bytes] = ()) -> None:
         """Add the next sample, joined to every other one with which it shares a string.
 
         Args:
@@ -70,7 +70,7 @@ class Groups:
         return int.from_bytes(digest.digest(), "big")
 
 
-def _components(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def _components(count: int, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
     """The lowest number that can be reached from each number below `count` by the links `one[i]` - `other[i]`."""
     import numpy as np
 

@@ -119,9 +119,18 @@ def is_own(sidecar: Any) -> bool:
 
 
 def load_sidecar(sidecar: Path) -> Any:
-    """The JSON of a sidecar; None when there is none, or it is not JSON."""
+    """The JSON of a sidecar; None when there is none, or it is not JSON.
+
+    Raises:
+        MediaError: `no-permission` we may not read it: it may say that the frames are ours.
+    """
     try:
         return json.loads(read_regular(sidecar))
+    except PermissionError as error:
+        raise MediaError(
+            f"{sidecar}: {error.strerror}; expected a file that is ours to read; change its mode, or remove it",
+            "no-permission",
+        ) from error
     except (OSError, ValueError, RecursionError):
         return None
 
