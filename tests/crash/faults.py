@@ -53,6 +53,10 @@ class Fault:
         return f"{self.kind}:{self.at}:{self.below}"
 
 
+#: No fault at all.
+QUIET = Fault("EIO", 0, "/")
+
+
 class FaultyDisk:
     """Counts, and fails."""
 

@@ -10,14 +10,13 @@ import random
 import resource
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from crash.faults import Fault
+from crash.faults import QUIET, Fault
 from crash.forks import Ended, Forks
 from crash.runs import COMMANDS, SEED, Case, difference, half_written, make_case
 
@@ -26,24 +25,6 @@ KINDS = ("ENOSPC", "EIO", "EACCES", "KILL", "POWER")
 SAMPLED, SAMPLED_STOPS = 6, 2
 #: How much a disk has room for: next to nothing, and a little more each time.
 ROOM_KILOBYTES = range(0, 200, 4) if os.environ.get("CRASHES") else (0, 8, 40, 100, 152, 168)
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def cases(forks: Forks) -> Iterator[dict[str, Case]]:
-    """Each command undisturbed; in memory where there is such a folder, as every write of theirs is synced."""
-
-    def run(arguments: list[str]) -> int:
-        return forks.run(arguments, Fault("EIO", 0, "/")).status
-
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield {name: make_case(name, Path(folder) / name / "data", run) for name in COMMANDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,14 +150,14 @@ def room(tmp_path: Path, forks: Forks) -> Iterator[Room]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_disk_that_is_full_is_one_line_and_with_room_the_run_goes_on(forks: Forks, room: Room, name: str) -> None:
     def run(arguments: list[str]) -> int:
-        return forks.run(arguments, Fault("EIO", 0, "/")).status
+        return forks.run(arguments, QUIET).status
 
     case = make_case(name, room.folder / "data", run)
     failed = 0
     for kilobytes in ROOM_KILOBYTES:
         case.renew()
         room.leave(kilobytes)
-        ended = forks.run(case.arguments, Fault("EIO", 0, "/"))
+        ended = forks.run(case.arguments, QUIET)
         about = f"{kilobytes} KB: {ended}"
         assert ended.status in (1, case.status) and _is_clear(ended), about
         assert "again to go on" in ended.error or ended.status == case.status or not room.is_disk, about

@@ -14,28 +14,11 @@ from pathlib import Path
 import pytest
 from pipeline.making import set_aside
 
-from crash.faults import Fault
+from crash.faults import QUIET
 from crash.forks import Ended, Forks
-from crash.runs import COMMANDS, Case, contents, difference, half_written, make_case
+from crash.runs import Case, contents, difference, half_written
 
-QUIET = Fault("EIO", 0, "/")
 DENIED = "Permission denied; change its mode or owner, or work on a copy"
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def cases(forks: Forks) -> Iterator[dict[str, Case]]:
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield {
-            name: make_case(name, Path(folder) / name / "data", lambda arguments: forks.run(arguments, QUIET).status)
-            for name in COMMANDS
-        }
 
 
 def one_line(ended: Ended) -> str:
