@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,50 @@ SAMPLE = Sample(
 )
 
 
+#: A video without images, which is what formats hold that hold one kind.
+VIDEO = replace(
+    SAMPLE,
+    turns=(Turn("user", "<video>\nWhat?"), Turn("assistant", "A cat 😀.\n"), Turn("user", ""), Turn("assistant", "?")),
+    images=(),
+    videos=("films/v.mp4",),
+    audios=(),
+)
+PAIR = replace(VIDEO, turns=VIDEO.turns[:2])
+IMAGES = replace(
+    VIDEO, turns=(Turn("user", "a <image> b <image>"), *VIDEO.turns[1:]), images=("1.jpg", "f/2.png"), videos=()
+)
+SAMPLES = {
+    "all": SAMPLE,
+    "bare": replace(SAMPLE, id=None, extra={}),
+    "odd id": replace(SAMPLE, id={"a": [1]}),
+    "frames": replace(SAMPLE, images=("a.jpg",), videos=(("1.jpg", "2.jpg"),), turns=(Turn("user", "<video>"),)),
+    "one frame": replace(SAMPLE, videos=(("1.jpg",),), turns=(Turn("user", "<video>"),)),
+    "text alone": replace(SAMPLE, images=(), videos=(), audios=(), turns=(Turn("assistant", " "),)),
+    "two systems": replace(SAMPLE, extra={"system": "kept, for the turns have one already"}),
+    "no system": replace(SAMPLE, extra={"system": None}, turns=SAMPLE.turns[1:]),
+    "video": VIDEO,
+    "pair": PAIR,
+    "pair without more": replace(PAIR, id=None, extra={}),
+    "system and video": replace(VIDEO, turns=(Turn("system", "Be short."), *VIDEO.turns)),
+    "odd texts": replace(
+        PAIR, turns=(Turn("user", "<video>\nUSER: a\nASSISTANT: b ASSISTANT:"), Turn("assistant", ""))
+    ),
+    "images": IMAGES,
+    "one image": replace(IMAGES, turns=(Turn("user", "<image>"), Turn("assistant", "A.")), images=("1.jpg",)),
+    "text": replace(PAIR, turns=(Turn("user", "How much?"), Turn("assistant", "4")), videos=()),
+    "folder of frames": replace(VIDEO, videos=(("f/1.jpg", "f/2.jpg"),)),
+    "two videos": replace(
+        VIDEO, videos=("a.mp4", "b.mp4"), turns=(Turn("user", "<video><video>"), Turn("assistant", ""))
+    ),
+}
+#: Formats of which an entry need not say where the system turn comes from, and those whose folder is a list of frames.
+SYSTEM_OF_ITS_OWN = {"legacy-videollama2", "legacy-qwen"}
+
+
 def example(name: str) -> dict[str, Any]:
-    """The entry that the docstring of a format shows."""
-    text = inspect.getdoc(FORMATS[name]) or ""
+    """The entry that the docstring of a format, or of the module of its row, shows."""
+    row: Any = FORMATS[name]
+    text = (row if inspect.ismodule(row) else sys.modules[type(row).__module__]).__doc__ or ""
     entry: dict[str, Any] = json.JSONDecoder().raw_decode(text, text.index("{"))[0]
     return entry
 
@@ -45,63 +88,108 @@ def example(name: str) -> dict[str, Any]:
 @ROWS
 def test_the_example_is_told_and_says_what_it_shows(name: str) -> None:
     entry = example(name)
-    assert formats.detect(entry, origin="o") == name
-    sample = formats.load(entry, origin="train.json[3]")
-    assert [turn.role for turn in sample.turns] == ["user", "assistant"]
-    assert sample.turns[0].text.replace("\n", "") == "<image>What is this?"
-    assert (sample.turns[1].text, sample.images) == ("A cat.", ("pictures/7.jpg",))
-    assert (sample.videos, sample.audios, sample.origin) == ((), (), "train.json[3]")
+    assert FORMATS[name].matches(entry)
+    sample = FORMATS[name].load(entry, origin="train.json[3]")
+    assert [turn.role for turn in sample.turns if turn.role != "system"] == ["user", "assistant"]
+    asked, answered = (turn.text for turn in sample.turns if turn.role != "system")
+    assert re.sub(r"\n|<image>|<video>", "", asked) == "What is this?"
+    assert asked.startswith("<image>" if sample.images else "<video>")
+    assert answered == "A cat."
+    assert sample.images in ((), ("pictures/7.jpg",), ("pictures/7.jpg", "pictures/8.jpg"))
+    assert sample.videos in ((), ("films/7.mp4",), ("films/v_7",), ("pages/7",))
+    assert bool(sample.images) != bool(sample.videos) and sample.origin == "train.json[3]"
 
 
 @ROWS
-def test_an_entry_that_has_videos_is_known_without_loading_it(name: str) -> None:
-    assert formats.may_hold_videos(FORMATS[name].dump(SAMPLE))
-    assert formats.may_hold_videos({"messages": [{"role": "user", "content": [{"type": "video", "video": "v.mp4"}]}]})
-    assert not formats.may_hold_videos(FORMATS["sharegpt"].dump(replace(SAMPLE, videos=())))
+def test_an_example_of_unnamed_format_is_read_as_the_same_sample(name: str) -> None:
+    found = formats.detect(example(name), origin="o")
+    ours, theirs = (FORMATS[one].load(example(name), origin="o") for one in (name, found))
+    assert (ours.images, ours.videos, ours.id) == (theirs.images, theirs.videos, theirs.id)
+    assert [turn.text.replace("\n", "") for turn in ours.turns] == [
+        turn.text.replace("\n", "") for turn in theirs.turns
+    ]
+    assert formats.may_hold_videos(example(name)) or not ours.videos
 
 
 @ROWS
 def test_the_example_comes_back_from_its_dump(name: str) -> None:
     sample = FORMATS[name].load(example(name), origin="o")
-    dumped = FORMATS[name].dump(sample)
-    assert FORMATS[name].matches(dumped)
-    assert FORMATS[name].load(json.loads(json.dumps(dumped)), origin="o") == sample
+    assert FORMATS[name].load(json.loads(json.dumps(FORMATS[name].dump(sample))), origin="o") == sample
 
 
 @ROWS
-@pytest.mark.parametrize(
-    "sample",
-    [
-        SAMPLE,
-        replace(SAMPLE, id=None, extra={}),
-        replace(SAMPLE, id={"a": [1]}),
-        replace(SAMPLE, images=("a.jpg",), videos=(("1.jpg", "2.jpg"),), turns=(Turn("user", "<video>"),)),
-        replace(SAMPLE, videos=(("1.jpg",),), turns=(Turn("user", "<video>"),)),
-        replace(SAMPLE, images=(), videos=(), audios=(), turns=(Turn("assistant", " "),)),
-        replace(SAMPLE, extra={"system": "kept, for the turns have one already"}),
-        replace(SAMPLE, extra={"system": None}, turns=SAMPLE.turns[1:]),
-    ],
-    ids=["all", "bare", "odd id", "frames", "one frame", "text alone", "two systems", "no system"],
-)
-def test_a_sample_comes_back_from_its_dump(name: str, sample: Sample) -> None:
-    dumped = json.loads(dumps(FORMATS[name].dump(sample)))
-    assert FORMATS[name].load(dumped, origin="train.json[3]") == sample
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_comes_back_from_its_dump_or_is_refused(name: str, kind: str) -> None:
+    sample = SAMPLES[kind]
+    try:
+        dumped = json.loads(dumps(FORMATS[name].dump(sample)))
+    except SampleError as error:
+        assert error.code == "cannot-hold" and re.match(r"train\.json\[3\]: .*; ", str(error))
+        return
+    again = FORMATS[name].load(dumped, origin="train.json[3]")
+    if name in SYSTEM_OF_ITS_OWN and sample.turns[0].role != "system":
+        assert again.turns[0] == Turn("system", "You are a helpful assistant.")
+        again = replace(again, turns=again.turns[1:])
+    if name == "video-instruct":
+        sample = replace(sample, videos=("films/v",))
+    if name == "t2vid-synthetic" and kind == "folder of frames":
+        sample = replace(sample, videos=("f",))
+    assert again == sample
+
+
+HELD = {
+    "sharegpt": set(SAMPLES),
+    "llava": set(SAMPLES),
+    "messages": set(SAMPLES),
+    "chatml-jsonl": set(SAMPLES),
+    "ms-swift": set(SAMPLES),
+    "minicpm-v": {"images", "one image", "text"},
+    "videollama2": {"video", "pair", "pair without more", "odd texts", "one image", "text"},
+    "videollama3": {"video", "pair", "pair without more", "odd texts", "images", "one image", "text"},
+    "video-instruct": {"pair", "pair without more", "odd texts"},
+    "llava-next-video-hf": {"pair", "pair without more", "odd texts"},
+    "legacy-llava-next": {"pair", "pair without more", "odd texts"},
+    "videochat-finetune": {"video", "pair", "pair without more"},
+    "legacy-qwen": {"video", "pair", "pair without more", "odd texts", "system and video"},
+    "llava-video-178k": {"video", "pair", "pair without more", "odd texts", "images", "one image", "text"},
+    "t2vid-synthetic": {
+        *("video", "pair", "pair without more", "odd texts", "text", "system and video", "folder of frames")
+    },
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_what_a_format_holds(name: str) -> None:
+    assert {kind for kind, sample in SAMPLES.items() if _holds(name, sample)} == HELD[name]
 
 
 @ROWS
 def test_a_dump_never_lets_an_unknown_key_take_the_place_of_a_known_one(name: str) -> None:
-    sneaky = replace(SAMPLE, extra={"id": 8, "images": [], "conversations": [], "messages": [], "x": 1})
-    dumped = FORMATS[name].dump(sneaky)
-    known = FORMATS[name].dump(replace(SAMPLE, extra={}))
+    sneaky = {"id": 8, "images": [], "conversations": [], "messages": [], "q": 1, "text": 2, "video_path": 3, "x": 1}
+    sample = next(one for one in (SAMPLE, PAIR, IMAGES) if _holds(name, one))
+    dumped = FORMATS[name].dump(replace(sample, extra=sneaky))
+    known = FORMATS[name].dump(replace(sample, extra={}))
     assert {key: dumped[key] for key in known} == known
+    assert dumped["x"] == 1
+
+
+def _holds(name: str, sample: Sample) -> bool:
+    try:
+        FORMATS[name].dump(sample)
+    except SampleError:
+        return False
+    return True
 
 
 @ROWS
-def test_every_format_becomes_sharegpt_that_says_the_same(name: str) -> None:
-    dumped = FORMATS[name].dump(SAMPLE)
-    hub = json.loads(dumps(formats.to_sharegpt(dumped, origin="o")))
-    assert formats.detect(hub, origin="o") == "sharegpt"
-    assert formats.load(hub, origin="train.json[3]") == SAMPLE
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_every_format_becomes_sharegpt_that_says_the_same(name: str, kind: str) -> None:
+    if not _holds(name, SAMPLES[kind]):
+        return
+    dumped = json.loads(dumps(FORMATS[name].dump(SAMPLES[kind])))
+    hub = json.loads(dumps(formats.to_sharegpt(dumped, origin="train.json[3]")))
+    assert formats.detect(hub, origin="o") in ("sharegpt", "messages")
+    assert formats.load(hub, origin="train.json[3]") == formats.load(dumped, origin="train.json[3]")
     assert formats.to_sharegpt(hub, origin="o") == hub
 
 

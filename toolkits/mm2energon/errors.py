@@ -55,6 +55,7 @@ REASONS: dict[str, str] = {
     "bad-turn": "a turn lacks its role or its text, or they are not strings",
     "unknown-role": "a turn's role is none of the known names",
     "no-turns": "the conversation has no turns",
+    "cannot-hold": "the format that entries are converted to cannot say all of it",
     "bad-media-list": "a media field is not a path or a list of paths",
     "missing-media": "a media file does not exist",
     "outside-root": "a media path leaves the dataset root",

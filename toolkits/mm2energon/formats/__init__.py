@@ -6,7 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from mm2energon.errors import SampleError
-from mm2energon.formats import llava, messages, sharegpt
+from mm2energon.formats import (
+    hub_like,
+    legacy_llava_next,
+    legacy_parts,
+    llava,
+    llava_like,
+    llava_next_video_hf,
+    llava_video_178k,
+    messages,
+    messages_parts,
+    minicpm_v,
+    sharegpt,
+    t2vid_synthetic,
+    video_instruct,
+    videochat_finetune,
+)
+from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS, media_list
 from mm2energon.formats.turns import TURN_KEYS
 from mm2energon.jsonio import Entry, type_name
@@ -14,7 +30,11 @@ from mm2energon.sample import Sample
 
 
 class Format(Protocol):
-    """What a format's module offers."""
+    """What a format's module, or row, offers."""
+
+    @property
+    def HOLDS(self) -> Holds:  # noqa: N802 - a constant of a module
+        """What an entry can say at most."""
 
     def matches(self, entry: Mapping[str, Any], /) -> bool:
         """Whether an entry is of this format."""
@@ -23,11 +43,44 @@ class Format(Protocol):
         """An entry as a Sample."""
 
     def dump(self, sample: Sample, /) -> dict[str, Any]:
-        """A Sample as an entry."""
+        """A Sample as an entry.
+
+        Raises:
+            SampleError: `cannot-hold`, where an entry cannot say all of it.
+        """
 
 
-#: In the order in which an entry is tried; the more particular format stands first.
-FORMATS: dict[str, Format] = {"messages": messages, "llava": llava, "sharegpt": sharegpt}
+#: By name. Entries of the first ones are told from each other by their keys, and tried in that order; those of the
+#: others look like one of these, and are read as such where nobody says what they are.
+FORMATS: dict[str, Format] = {
+    "minicpm-v": minicpm_v,
+    "messages": messages,
+    "llava": llava,
+    "sharegpt": sharegpt,
+    "video-instruct": video_instruct,
+    "legacy-llava-next": legacy_llava_next,
+    "llava-next-video-hf": llava_next_video_hf,
+    "videochat-finetune": videochat_finetune,
+    "messages-parts": messages_parts,
+    "chatml-jsonl": hub_like.CHATML,
+    "ms-swift": hub_like.MS_SWIFT,
+    "llama-factory": hub_like.LLAMA_FACTORY,
+    "llava-video-178k": llava_video_178k,
+    "llava-next-video": llava_video_178k,
+    "video-chatgpt": llava_like.VIDEO_CHATGPT,
+    "sharegemini": llava_like.SHAREGEMINI,
+    "t2vid-synthetic": t2vid_synthetic,
+    "videollama2": llava_like.VIDEOLLAMA2,
+    "videollama3": llava_like.VIDEOLLAMA3,
+    "qwen-finetune": llava_like.QWEN_FINETUNE,
+    "internvl": llava_like.INTERNVL,
+    "legacy-videollama2": legacy_parts.VIDEOLLAMA2,
+    "legacy-qwen": legacy_parts.QWEN,
+}
+
+
+#: Keys by which formats name videos.
+_VIDEO_KEYS = frozenset({"video", "videos", "video_id", "video_path"})
 
 
 def unwrap(entry: Entry) -> Iterable[Entry]:
@@ -78,7 +131,7 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
 
 def may_hold_videos(entry: Mapping[str, Any]) -> bool:
     """Whether the sample of an entry can hold a video, told without loading it."""
-    return "video" in entry or "videos" in entry or messages.matches(entry)
+    return not _VIDEO_KEYS.isdisjoint(entry) or messages.matches(entry)
 
 
 def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
@@ -94,6 +147,8 @@ def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     sample = FORMATS[name].load(entry, origin=origin)
     if name == "messages":
         return _from_messages(entry, sample)
+    if name not in ("llava", "sharegpt"):
+        return sharegpt.dump(sample)
     kept = {key: value for key, value in entry.items() if key not in PLURALS and key not in PLURALS.values()}
     for singular, plural in PLURALS.items():
         media = media_list(entry, singular, origin=origin)

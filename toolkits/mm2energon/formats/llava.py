@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.formats import sharegpt
+from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS
 from mm2energon.sample import Sample
+
+HOLDS = Holds()
 
 
 def matches(entry: Mapping[str, Any]) -> bool:

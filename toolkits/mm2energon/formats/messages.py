@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mm2energon.errors import SampleError
+from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS, media_list, plain_path, read_paths, read_videos, with_video_tags
 from mm2energon.formats.turns import read_content, read_role, read_turns, with_system
 from mm2energon.jsonio import type_name
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Video
+
+HOLDS = Holds()
 
 _MEDIA_KEYS = frozenset(PLURALS) | frozenset(PLURALS.values())
 #: Types of parts -> the tag that takes their place.
@@ -127,7 +130,7 @@ def _part(part: Any, found: _Found, *, origin: str) -> str:
         )
     medium = next((part[key] for key in (kind, "path", "url") if part.get(key) is not None), None)
     if isinstance(medium, Mapping):
-        medium = medium.get("url", medium)
+        medium = medium.get("url", medium.get("video_path", medium))
     if medium is not None:  # otherwise the part only says where; the path stands in the list beside the messages
         _keep(kind, medium, found, origin=origin)
     return _TAGS[kind]

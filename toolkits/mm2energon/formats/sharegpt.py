@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import media_list, read_paths, read_videos, with_video_tags
 from mm2energon.formats.turns import read_turns, with_system
 from mm2energon.sample import Sample
+
+HOLDS = Holds()
 
 _NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
 _OWN_KEYS = frozenset({"id", "conversations", "system", "image", "images", "video", "videos", "audio", "audios"})

@@ -1,0 +1,69 @@
+"""The VideoLLaMA2 and Qwen templates of the first annotation tool, which are the same: parts, the video first.
+
+{"conversations": [{"role": "system", "content": "You are a helpful assistant."},
+                   {"role": "user", "content": [
+                       {"type": "video", "video": {"video_path": "films/7.mp4", "fps": 1, "max_frames": 4}},
+                       {"type": "text", "text": "What is this?"}]},
+                   {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mm2energon.formats import messages
+from mm2energon.formats.holds import Holds
+from mm2energon.formats.pairs import ONE_PAIR, asked, with_extra
+from mm2energon.sample import VIDEO_TAG, Sample, Turn
+
+_SYSTEM = "You are a helpful assistant."
+#: What the template says of every video.
+_SAMPLING = {"fps": 1, "max_frames": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyParts:
+    """One of the two."""
+
+    name: str
+    #: The file that the tool wrote.
+    FILE_NAME: str
+    HOLDS: Holds = replace(ONE_PAIR, system=True, questions=None)
+
+    def matches(self, entry: Mapping[str, Any], /) -> bool:
+        """Whether an entry may be of this format: a conversation in parts."""
+        return messages.matches(entry)
+
+    def load(self, entry: Mapping[str, Any], /, *, origin: str) -> Sample:
+        """An entry as a Sample, as messages; a video that stands right before its question gets a line of its own."""
+        sample = messages.load(entry, origin=origin)
+        turns = tuple(replace(turn, text=_on_its_own(turn.text)) for turn in sample.turns)
+        return replace(sample, turns=turns)
+
+    def dump(self, sample: Sample, /) -> dict[str, Any]:
+        """A Sample as an entry, under the tool's system turn where it has none.
+
+        Raises:
+            SampleError: `cannot-hold`.
+        """
+        held = asked(sample, name=self.name, holds=self.HOLDS)
+        turns = held.turns if held.turns[0].role == "system" else (Turn("system", _SYSTEM), *held.turns)
+        first = next(place for place, turn in enumerate(turns) if turn.role == "user")
+        conversations: list[dict[str, Any]] = []
+        for place, turn in enumerate(turns):
+            parts: list[dict[str, Any]] = [{"type": "text", "text": turn.text}]
+            if place == first:
+                parts.insert(0, {"type": "video", "video": {"video_path": held.videos[0], **_SAMPLING}})
+            conversations.append({"role": turn.role, "content": turn.text if turn.role == "system" else parts})
+        return with_extra({"conversations": conversations}, held)
+
+
+def _on_its_own(text: str) -> str:
+    is_joined = text.startswith(VIDEO_TAG) and text != VIDEO_TAG and not text.startswith(f"{VIDEO_TAG}\n")
+    return text.replace(VIDEO_TAG, f"{VIDEO_TAG}\n", 1) if is_joined else text
+
+
+VIDEOLLAMA2 = LegacyParts("legacy-videollama2", "model_train_videollama2.jsonl")
+QWEN = LegacyParts("legacy-qwen", "model_train_qwen.jsonl")
