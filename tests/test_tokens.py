@@ -1,15 +1,23 @@
-"""Visual tokens agree with transformers' own arithmetic and with the figures that Qwen published."""
+"""Visual tokens agree with transformers' own processors and with the figures that the models' makers published.
+
+Qwen2-VL's video processor needs torchvision even to count: its videos are held to its `smart_resize` and to figures.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import REASONS, SampleError
-from mm2energon.tokens import FAMILIES, image_tokens, smart_resize, video_tokens
+from mm2energon.tokens import MODELS, QWEN2_VL, smart_resize
+from mm2energon.tokens.minicpm import slice_grid
+from mm2energon.tokens.qwen import QwenVision
 
 side = st.integers(min_value=1, max_value=5000)
+QWENS = {name: model.vision for name, model in MODELS.items() if isinstance(model.vision, QwenVision)}
 
 
 @settings(deadline=None)
@@ -37,7 +45,7 @@ def test_image_tokens_are_what_the_image_processor_makes(height: int, width: int
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     processor = Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 12845056})
-    assert image_tokens(height, width) == processor.get_number_of_image_patches(height, width) // 4
+    assert QWEN2_VL.image_patches(width, height) == processor.get_number_of_image_patches(height, width) // 4
 
 
 def test_the_token_count_is_that_of_the_patches_of_a_real_picture() -> None:
@@ -45,31 +53,64 @@ def test_the_token_count_is_that_of_the_patches_of_a_real_picture() -> None:
 
     picture = np.zeros((333, 517, 3), dtype=np.uint8)
     patches = Qwen2VLImageProcessorPil()(picture)["pixel_values"]
-    assert image_tokens(333, 517, max_pixels=1280 * 28 * 28) == len(patches) // 4
+    assert QWEN2_VL.image_patches(517, 333, max_pixels=1280 * 28 * 28) == len(patches) // 4
+
+
+def test_a_picture_of_qwen3_vl_has_the_patches_that_its_processor_makes() -> None:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    size = {"shortest_edge": 65536, "longest_edge": 16777216}  # of the released checkpoints
+    processor = Qwen2VLImageProcessorPil(size=size, patch_size=16)
+    patches = processor(np.zeros((333, 517, 3), dtype=np.uint8))["pixel_values"]
+    assert QWENS["qwen3-vl"].image_patches(517, 333) == len(patches) // 4
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 400), st.integers(64, 1500), st.integers(64, 1500))
+def test_video_tokens_of_qwen3_vl_are_what_its_video_processor_counts(pairs: int, height: int, width: int) -> None:
+    from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
+
+    # Its own budget counts the pixels of all frames; qwen-vl-utils gives each an even share of 115,200 tokens a pair.
+    budget = {"shortest_edge": 128 * 32 * 32, "longest_edge": 115_200 * 2 * 32 * 32}
+    processor = Qwen3VLVideoProcessor(size=budget, cap_pixels_per_frame=True)
+    frames = pairs * 2
+    ours = QWENS["qwen3-vl"].video_patches(frames, width, height)
+    theirs = processor.get_num_of_video_patches(frames, height, width) // 4
+    # Theirs asks of all frames together what ours asks of each: only a picture below the least differs.
+    if height * width >= 2 * 128 * 32 * 32:
+        assert ours == theirs
 
 
 @pytest.mark.parametrize(
     ("height", "width", "family", "tokens"),
     [
-        (224, 224, "qwen2-vl", 64),  # the Qwen2-VL paper, section 2.1: 66 with the two markers
-        (28, 28, "qwen2.5-vl", 4),  # below the least of 56 x 56 pixels
-        (1080, 1920, "qwen2.5-vl", 39 * 69),
-        (1080, 1920, "qwen3-vl", 34 * 60),
-        (224, 224, "qwen3-vl", 64),  # 7 x 7 tokens would be below the least of 256 x 256 pixels
+        (224, 224, "qwen2-vl", 66),  # the Qwen2-VL paper, section 2.1
+        (28, 28, "qwen2.5-vl", 4 + 2),  # below the least of 56 x 56 pixels
+        (1080, 1920, "qwen2.5-vl", 39 * 69 + 2),
+        (1080, 1920, "qwen3-vl", 34 * 60 + 2),
+        (224, 224, "qwen3-vl", 64 + 2),  # 7 x 7 tokens would be below the least of 256 x 256 pixels
+        (448, 448, "minicpm-v-2.5", 98),
+        (360, 640, "minicpm-v-2.5", 296),
+        (720, 1280, "minicpm-v-2.5", 689),
+        (1080, 1920, "minicpm-v-2.5", 885),
+        (448, 448, "minicpm-v-2.6", 66 + 3),  # the number of the picture is marked, and a token
+        (1080, 1920, "minicpm-v-2.6", 66 + 3 + 8 * 66 + 1),
+        (720, 1280, "idefics3", 2227),
+        (448, 448, "idefics3", 2912),
     ],
 )
 def test_images_of_well_known_sizes(height: int, width: int, family: str, tokens: int) -> None:
-    assert image_tokens(height, width, family=family) == tokens
+    assert MODELS[family].vision.image_tokens(width, height) == tokens
 
 
 def test_a_huge_image_stays_within_the_most_that_its_family_takes() -> None:
-    for family, vision in FAMILIES.items():
-        tokens = image_tokens(20_000, 20_000, family=family)
-        assert 0.98 * vision.image_tokens[1] <= tokens <= vision.image_tokens[1]
+    for vision in QWENS.values():
+        tokens = vision.image_patches(20_000, 20_000)
+        assert 0.98 * vision.image_range[1] <= tokens <= vision.image_range[1]
 
 
 def test_max_pixels_bounds_an_image_even_below_the_least_of_its_family() -> None:
-    assert image_tokens(1000, 1000, max_pixels=28 * 28) == 1
+    assert QWEN2_VL.image_patches(1000, 1000, max_pixels=28 * 28) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +126,7 @@ def test_max_pixels_bounds_an_image_even_below_the_least_of_its_family() -> None
     ],
 )
 def test_videos_follow_the_published_budget(frames: int, height: int, width: int, family: str, tokens: int) -> None:
-    assert video_tokens(frames, height, width, family=family) == tokens
+    assert QWENS[family].video_patches(frames, width, height) == tokens
 
 
 @pytest.mark.parametrize("frames", [2, 100, 300, 768, 2000])
@@ -94,20 +135,85 @@ def test_the_frames_of_a_long_video_get_an_even_share_of_the_budget(frames: int)
 
     share = max(min(768 * 28**2, 128_000 * 28**2 * 0.9 / frames * 2), int(128 * 28**2 * 1.05))
     height, width = theirs(720, 1280, factor=28, min_pixels=128 * 28**2, max_pixels=int(share))
-    assert video_tokens(frames, 720, 1280) == frames // 2 * (height // 28) * (width // 28)
+    assert QWEN2_VL.video_patches(frames, 1280, 720) == frames // 2 * (height // 28) * (width // 28)
+
+
+def test_a_video_is_marked_once_and_of_qwen3_vl_every_two_frames_with_their_time() -> None:
+    assert QWEN2_VL.video_tokens(8, 448, 448) == QWEN2_VL.video_patches(8, 448, 448) + 2
+    qwen3 = QWENS["qwen3-vl"]
+    # <0.2 seconds>, <1.2 seconds>, ..., <10.2 seconds>: of each the marks < . > and the word, and its digits.
+    times = 10 * (3 + 3) + (3 + 4)
+    assert qwen3.video_tokens(22, 512, 512, fps=2.0) == qwen3.video_patches(22, 512, 512) + 11 * 2 + times
+
+
+@pytest.mark.parametrize(("indices", "fps"), [(list(range(9)), 2.0), ([0, 1], 0.5), (list(range(30)), 1.0)])
+def test_the_times_of_qwen3_vl_are_those_of_its_processor(indices: list[int], fps: float) -> None:
+    from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+
+    times = Qwen3VLProcessor._calculate_timestamps(None, list(indices), fps)
+    assert QWENS["qwen3-vl"]._patch_times(len(indices), fps) == times
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(30, 4000), st.integers(30, 4000))
+def test_the_slices_of_minicpm_v_are_those_that_transformers_cuts(width: int, height: int) -> None:
+    from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
+
+    grid = MiniCPMV4_6ImageProcessorPil().get_sliced_grid((height, width), 9, 448)  # the rule has not changed since 2.5
+    assert slice_grid(width, height) == ((0, 0) if grid is None else (grid[1], grid[0]))
+
+
+def test_frames_of_minicpm_v_are_cut_as_it_is_trained_and_recommended() -> None:
+    older, newer = MODELS["minicpm-v-2.5"].vision, MODELS["minicpm-v-2.6"].vision
+    assert older.video_tokens(10, 1920, 1080) == 10 * 98 + 9  # one a line, none sliced
+    assert newer.video_tokens(10, 448, 448) == 10 * 66 + 9
+    assert newer.video_tokens(10, 1920, 1080) == 10 * 3 * 66 + 9  # two slices at most
+
+
+def test_the_pictures_of_a_sample_are_numbered_by_minicpm_v_2_6() -> None:
+    vision = MODELS["minicpm-v-2.6"].vision
+    assert [vision.image_tokens(448, 448, number=number) for number in (0, 9, 10, 100)] == [69, 69, 70, 71]
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(2, 700), st.integers(2, 700))
+def test_the_tiles_of_idefics3_are_those_that_its_processor_cuts(width: int, height: int) -> None:
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+    processor = Idefics3ImageProcessorPil(do_normalize=False, do_rescale=False)
+    made = processor(np.zeros((height, width, 3), dtype=np.uint8), return_row_col_info=True)
+    columns, rows = made["cols"][0][0], made["rows"][0][0]
+    assert MODELS["idefics3"].vision.image_tokens(width, height) == 172 + rows * (171 * columns + 1)
+
+
+def test_a_frame_of_idefics3_is_not_split() -> None:
+    assert MODELS["idefics3"].vision.video_tokens(65, 1920, 1080) == 65 * 172
 
 
 def test_an_aspect_ratio_of_exactly_200_is_taken() -> None:
-    assert image_tokens(28, 5600) == 200
+    assert QWEN2_VL.image_patches(5600, 28) == 200
     with pytest.raises(SampleError) as refusal:
-        image_tokens(28, 5601)
+        QWEN2_VL.image_patches(5601, 28)
     assert refusal.value.code == "image-aspect"
     assert "5601x28" in str(refusal.value)
 
 
-def test_a_picture_without_pixels_and_a_video_without_frames_are_refused_by_a_known_code() -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_a_picture_without_pixels_and_a_video_without_frames_are_refused_by_a_known_code(name: str) -> None:
+    vision = MODELS[name].vision
     with pytest.raises(SampleError) as no_pixels:
-        image_tokens(0, 10)
+        vision.image_tokens(0, 10)
     with pytest.raises(SampleError) as no_frames:
-        video_tokens(0, 100, 100)
+        vision.video_tokens(0, 100, 100)
     assert {no_pixels.value.code, no_frames.value.code} <= set(REASONS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_more_frames_never_cost_fewer_tokens_than_half_as_many(name: str) -> None:
+    vision = MODELS[name].vision
+    costs = [vision.video_tokens(frames, 1280, 720) for frames in (2, 8, 64, 256)]
+    assert costs == sorted(costs) and costs[0] > 0
+
+
+def test_a_training_that_takes_fewer_tokens_of_an_image_is_another_row() -> None:
+    assert replace(QWEN2_VL, image_range=(4, 1280)).image_tokens(4000, 4000) <= 1280 + 2

@@ -26,7 +26,7 @@ from mm2energon.rules import (
 )
 from mm2energon.sample import Sample, Turn
 from mm2energon.targets import TARGETS, Target
-from mm2energon.tokens import image_tokens, video_tokens
+from mm2energon.tokens import QWEN2_VL
 
 GroupBy = Literal["media", "id", "none"]
 
@@ -176,8 +176,8 @@ def _video_facts(video: PlannedVideo, size: Any) -> VideoFacts:
 def visual_tokens(pictures: tuple[tuple[int, int], ...], videos: tuple[VideoFacts, ...]) -> int:
     """Visual tokens of all media of a sample together, as Qwen2-VL counts them."""
     try:
-        tokens = sum(image_tokens(height, width) for width, height in pictures)
-        return tokens + sum(video_tokens(video.frames, video.height, video.width) for video in videos)
+        tokens = sum(QWEN2_VL.image_patches(width, height) for width, height in pictures)
+        return tokens + sum(QWEN2_VL.video_patches(video.frames, video.width, video.height) for video in videos)
     except SampleError:
         return 0  # a picture of an impossible shape, which its own rule refuses with its own reason
 
