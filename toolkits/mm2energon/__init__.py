@@ -6,7 +6,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     cli
     commands  progress
     pipeline
-    formats  images  video  shards
+    formats  images  video  shards  pages
     targets  tokens  jsonio
     rules  jsonscan  storage  roots  stopwatch
     sample  jsonvalue  locks  terminal

@@ -85,17 +85,22 @@ def sample_rows(path: Path) -> tuple[list[SampleRow], int]:
     Raises:
         DamagedTarError, RefusedTarError: as `members`.
     """
+    with open_regular(path) as file:
+        return rows_of(file)
+
+
+def rows_of(file: IO[bytes]) -> tuple[list[SampleRow], int]:
+    """As `sample_rows`, of a file that is open, or of a piece of one that ends as a tar does."""
     found: list[tuple[str, int, list[PartRow]]] = []
     end = 0
-    with open_regular(path) as file:
-        for member in members(file):
-            folder, slash, name = member.name.rpartition("/")
-            stem, _, part = name.partition(".")
-            key = folder + slash + stem
-            if not found or found[-1][0] != key:
-                found.append((key, member.offset, []))
-            found[-1][2].append((part, member.begin, member.size))
-            end = member.end
+    for member in members(file):
+        folder, slash, name = member.name.rpartition("/")
+        stem, _, part = name.partition(".")
+        key = folder + slash + stem
+        if not found or found[-1][0] != key:
+            found.append((key, member.offset, []))
+        found[-1][2].append((part, member.begin, member.size))
+        end = member.end
     ends = [*(begin for _, begin, _ in found[1:]), end]
     rows = [
         SampleRow(key, begin, stop - begin, tuple(parts)) for (key, begin, parts), stop in zip(found, ends, strict=True)

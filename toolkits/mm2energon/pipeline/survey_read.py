@@ -1,0 +1,105 @@
+"""Which samples a survey reads, and how: spread over the shards by a seed, each found by the index of its shard."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+
+from mm2energon.errors import InputError, SampleError
+from mm2energon.roots import open_regular
+from mm2energon.shards import reader
+from mm2energon.shards.index import SampleRow
+from mm2energon.shards.tars import BLOCK_BYTES, DamagedTarError, RefusedTarError, rows_of, sample_rows
+from mm2energon.terminal import told
+
+#: Bytes of one sample, above which it is not read into memory.
+_MOST_BYTES = 1 << 30
+_END = bytes(2 * BLOCK_BYTES)
+
+
+def spread_places(counts: Mapping[str, int], *, most: int, seed: int) -> dict[str, list[int]]:
+    """Shard -> places of the samples that are read of it, in order.
+
+    All, where there are no more; else so many, one at random out of each of as many equal stretches of the dataset.
+    """
+    total = sum(counts.values())
+    if not most or total <= most:
+        return {name: list(range(count)) for name, count in counts.items()}
+    random = Random(seed)
+    chosen = [random.randrange(k * total // most, (k + 1) * total // most) for k in range(most)]
+    found: dict[str, list[int]] = {}
+    at = 0
+    for (name, count), begin in zip(counts.items(), accumulate(counts.values(), initial=0), strict=False):
+        found[name] = []
+        while at < most and chosen[at] < begin + count:
+            found[name].append(chosen[at] - begin)
+            at += 1
+    return found
+
+
+def read_places(
+    path: Path, places: Sequence[int], *, count: int
+) -> Iterator[tuple[int, str, dict[str, bytes] | SampleError, int]]:
+    """Some samples of a shard: (place, key, its parts or why it cannot be read, its bytes in the tar).
+
+    Args:
+        count: samples that the shard has, as the metadata says.
+
+    Raises:
+        InputError: the shard cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, io.SEEK_END)
+            stretches = _stretches(path, count=count, file_bytes=size)
+            for place in places:
+                begin, end = stretches[place] if place < len(stretches) else (0, 0)
+                try:
+                    if not begin < end <= begin + _MOST_BYTES:
+                        raise _not_there(path, f"{end - begin} bytes")
+                    file.seek(begin)
+                    data = file.read(end - begin)
+                    row = _row(path, data)
+                except SampleError as error:
+                    yield place, "", error, max(0, end - begin)
+                    continue
+                yield place, row.key, {part: data[at : at + length] for part, at, length in row.parts}, end - begin
+    except (OSError, RefusedTarError, DamagedTarError) as error:
+        raise InputError(f"{path}: {told(error)}; a whole tar was expected; mm2energon verify says more") from error
+
+
+def _stretches(path: Path, *, count: int, file_bytes: int) -> list[tuple[int, int]]:
+    """Where each sample lies: by the index beside the shard, or by the headers where there is none that is sound."""
+    try:
+        offsets = reader.read_offsets(path)
+    except InputError:
+        offsets = []
+    if len(offsets) == count + 1 and offsets == sorted(offsets) and offsets[-1] <= file_bytes:
+        return list(zip(offsets, offsets[1:], strict=False))
+    rows, _ = sample_rows(path)
+    return [(row.byte_offset, row.byte_offset + row.byte_size) for row in rows]
+
+
+def _row(path: Path, data: bytes) -> SampleRow:
+    """The one sample in a piece of a tar.
+
+    Raises:
+        SampleError: there is another number of them, or it is damaged.
+    """
+    try:
+        rows, _ = rows_of(io.BytesIO(data + _END))
+    except (DamagedTarError, RefusedTarError) as error:
+        raise _not_there(path, told(error)) from error
+    if len(rows) != 1:
+        raise _not_there(path, f"{len(rows)} samples")
+    return rows[0]
+
+
+def _not_there(path: Path, what: str) -> SampleError:
+    return SampleError(
+        f"{path.name}: {what} where its index has a sample; a whole one was expected; mm2energon verify says more",
+        "bad-part",
+    )
