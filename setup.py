@@ -22,6 +22,8 @@ CORE = [
 EXTRAS = {
     "energon": ["torch>=2.4", "megatron-energon[av_decode]>=7"],
     "decord": ["decord>=0.6"],
+    "parquet": ["pyarrow>=17"],
+    "tokens": ["tokenizers>=0.20"],
     "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

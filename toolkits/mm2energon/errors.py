@@ -78,10 +78,11 @@ REASONS: dict[str, str] = {
     "image-too-small": "a picture is below the reader's minimum size",
     "image-aspect": "a picture's aspect ratio is above 200",
     "too-many-images": "the sample has more images than allowed",
-    "too-many-frames": "a video has more frames than the reader takes, or than --video-frame-limit",
+    "too-many-frames": "a video has more frames than the reader takes, or than --max-frames or --video-frame-limit",
     "too-few-frames": "a video has fewer than two frames",
     "frame-sizes": "the frames of a video differ in size",
-    "too-many-tokens": "the visual tokens exceed what the reader takes",
+    "too-many-tokens": "the tokens exceed what the reader takes, or --max-tokens",
+    "long-question": "the first question has more words than --max-question-words",
     "bad-part": "a part of a record is not what its target says",
     "audio-unsupported": "the target has no place for (this many) audio files",
 }

@@ -29,6 +29,16 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/replace_llava_image_key.py",
         "any annotation file to ShareGPT (image -> images, video -> videos)",
     ),
+    "convert": Command(
+        "convert",
+        f"{_SCRIPTS}/convert_annotations.py",
+        "an annotation file of any format to that of another trainer",
+    ),
+    "filter": Command(
+        "filter",
+        f"{_SCRIPTS}/filter_annotations.py",
+        "set samples aside that a model has no room for, or take fewer frames of them",
+    ),
     "shard": Command(
         "shard",
         "pretrain_data_preprocessing/convert_custom_dataset_to_wds_chatml.py",

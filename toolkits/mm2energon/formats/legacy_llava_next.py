@@ -12,7 +12,6 @@ from mm2energon.formats import llava_next_video_hf
 from mm2energon.sample import Sample
 
 HOLDS = llava_next_video_hf.HOLDS
-FILE_NAME = "model_train_llava_next.jsonl"
 
 _TAG = "<|video|>"
 

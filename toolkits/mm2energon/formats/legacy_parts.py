@@ -28,8 +28,6 @@ class LegacyParts:
     """One of the two."""
 
     name: str
-    #: The file that the tool wrote.
-    FILE_NAME: str
     HOLDS: Holds = replace(ONE_PAIR, system=True, questions=None)
 
     def matches(self, entry: Mapping[str, Any], /) -> bool:
@@ -65,5 +63,5 @@ def _on_its_own(text: str) -> str:
     return text.replace(VIDEO_TAG, f"{VIDEO_TAG}\n", 1) if is_joined else text
 
 
-VIDEOLLAMA2 = LegacyParts("legacy-videollama2", "model_train_videollama2.jsonl")
-QWEN = LegacyParts("legacy-qwen", "model_train_qwen.jsonl")
+VIDEOLLAMA2 = LegacyParts("legacy-videollama2")
+QWEN = LegacyParts("legacy-qwen")

@@ -3,8 +3,8 @@
     {"id": "7", "video": "films/7.mp4",
      "conversations": [{"from": "human", "value": "<video>\\nWhat is this?"}, {"from": "gpt", "value": "A cat."}]}
 
-Where they are described: VideoLLaMA2 and VideoLLaMA3, whose media are lists, in the README files of DAMO-NLP-SG; Qwen in
-qwen-vl-finetune of QwenLM/Qwen2.5-VL; InternVL in "Chat Data Format" of its documentation.
+Where they are described: VideoLLaMA2, and VideoLLaMA3, whose media are lists, in the README files of DAMO-NLP-SG; Qwen
+in qwen-vl-finetune of QwenLM/Qwen2.5-VL; InternVL in "Chat Data Format" of its documentation.
 """
 
 from __future__ import annotations

@@ -98,6 +98,23 @@ def choose(
     return Choice(indices, _rate(since_start, indices, float(1 / interval)))
 
 
+def spread_evenly(count: int, wanted: int) -> list[int]:
+    """`wanted` of `count` frames that are there, from the first to the last: Qwen's rule (halves to the even place)."""
+    return [int(place) for place in np.round(np.linspace(0, count - 1, wanted))]
+
+
+def middles(count: int, wanted: int) -> list[int]:
+    """`wanted` of `count` frames that are there, from the middle of as many stretches of them, rounded down.
+
+    All of them where as many are wanted. T2Vid and Video-ChatGPT take frames so: the ends of the stretches are rounded,
+    halves to the even place.
+    """
+    if wanted == count:
+        return list(range(count))
+    ends = np.round(np.arange(wanted + 1) * ((count - 1) / wanted)).astype(int)
+    return [int(place) for place in (ends[:-1] + ends[1:]) // 2]
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

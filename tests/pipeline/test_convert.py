@@ -1,0 +1,324 @@
+"""Convert: each entry is written as the other format says it, or set aside with the reason; nothing else is lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from media import read_number, write_clip, write_image
+from mm2energon import cli
+from pyarrow import ipc, parquet
+
+from pipeline.making import chat, set_aside, tree_times, write_frames, write_images, write_json
+from pipeline.test_frames import run_frames
+
+
+def run_convert(*arguments: object) -> int:
+    return cli.main(["convert", *map(str, arguments)])
+
+
+def entries_of(path: Path) -> list[Any]:
+    text = path.read_text()
+    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+
+
+def converted(folder: Path, entries: list[Any], *options: object, name: str = "out.json") -> list[Any]:
+    source = write_json(folder / "in.json", entries)
+    run_convert(source, folder / name, "--dataset-root", folder, *options)
+    return entries_of(folder / name)
+
+
+VIDEO = {
+    "id": 7,
+    "video": "films/v.mp4",
+    "conversations": [{"from": "human", "value": "<video>\nWhat?"}, {"from": "gpt", "value": "A cat."}],
+    "source": "web",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("video-instruct", {"id": 7, "q": "What?", "a": "A cat.", "video_id": "films/v", "source": "web"}),
+        (
+            "videochat-finetune",
+            {"id": 7, "video_path": "films/v.mp4", "text": "USER: What?\nASSISTANT: A cat.", "source": "web"},
+        ),
+        (
+            "llava-next-video-hf",
+            {
+                **{"id": 7, "prompt": "USER: <video>\nWhat? ASSISTANT:", "answer": "A cat."},
+                **{"video_path": "films/v.mp4", "source": "web"},
+            },
+        ),
+        ("videollama3", {**VIDEO, "video": ["films/v.mp4"]}),
+        (
+            "llava-video-178k",
+            {**VIDEO, "conversations": [{"from": "human", "value": "<image>\nWhat?"}, VIDEO["conversations"][1]]},
+        ),
+        (
+            "ms-swift",
+            {
+                "id": 7,
+                "messages": [{"role": "user", "content": "<video>\nWhat?"}, {"role": "assistant", "content": "A cat."}],
+                "videos": ["films/v.mp4"],
+                "source": "web",
+            },
+        ),
+        (
+            "messages-parts",
+            {
+                "id": 7,
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "video", "video": "films/v.mp4"}, {"type": "text", "text": "\nWhat?"}],
+                    },
+                    {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
+                ],
+                "source": "web",
+            },
+        ),
+    ],
+)
+def test_an_entry_is_written_as_its_trainer_reads_it_and_comes_back(
+    tmp_path: Path, name: str, entry: dict[str, Any]
+) -> None:
+    (tmp_path / "films").mkdir()
+    write_clip(tmp_path / "films" / "v.mp4", frames=2)
+    assert converted(tmp_path, [VIDEO], "--to", name) == [entry]
+    assert run_convert(tmp_path / "out.json", tmp_path / "back.json", "--to", "llava", "--dataset-root", tmp_path) == 0
+    assert entries_of(tmp_path / "back.json") == [VIDEO]
+
+
+def test_what_a_format_cannot_say_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    two = {**VIDEO, "video": ["a.mp4", "b.mp4"], "conversations": chat("<video><video>")}
+    source = write_json(tmp_path / "in.json", [VIDEO, two])
+    assert run_convert(source, tmp_path / "out.jsonl", "--to", "videollama2") == 3
+    assert entries_of(tmp_path / "out.jsonl") == [VIDEO]
+    (line,) = set_aside(tmp_path)
+    assert (line["origin"], line["reason"], line["entry"]) == ("in.json[1]", "cannot-hold", two)
+    assert "2 videos, which an entry of videollama2 cannot hold" in line["message"]
+
+
+LITERAL = {
+    "conversations": [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "video", "video": {"video_path": "films/v.mp4", "fps": 1, "max_frames": 4}},
+                {"type": "text", "text": "What?"},
+            ],
+        },
+        {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
+    ]
+}
+
+
+def test_the_three_templates_of_the_first_annotation_tool_are_written_literally(tmp_path: Path) -> None:
+    bare = {key: VIDEO[key] for key in ("video", "conversations")}
+    source = write_json(tmp_path / "in.json", [bare, {**bare, "conversations": VIDEO["conversations"] * 2}])
+    assert run_convert(source, tmp_path / "out", "--to", "all-legacy") == 3
+    names = {path.name: entries_of(path) for path in (tmp_path / "out").glob("model_*.jsonl")}
+    assert names == {
+        "model_train_videollama2.jsonl": [LITERAL],
+        "model_train_qwen.jsonl": [LITERAL],
+        "model_train_llava_next.jsonl": [
+            {"prompt": "USER: What?\n<|video|>\nASSISTANT:", "answer": "A cat.", "video_path": "films/v.mp4"}
+        ],
+    }
+    assert [line["origin"] for line in set_aside(tmp_path / "out")] == ["in.json[1]"]  # in all three, or in none
+
+
+def test_a_second_run_writes_nothing_and_other_formats_replace_only_what_is_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO])
+    for said in (False, True):
+        assert run_convert(source, tmp_path / "out.json", "--to", "llama-factory") == 0
+        assert ("was complete already" in capsys.readouterr().out) is said
+    before = tree_times(tmp_path)
+    assert run_convert(source, tmp_path / "out.json", "--to", "llama-factory") == 0
+    assert tree_times(tmp_path) == before
+    assert run_convert(source, tmp_path / "out.json", "--to", "ms-swift") == 0
+    (tmp_path / "mine.json").write_text("[]")
+    assert run_convert(source, tmp_path / "mine.json", "--to", "ms-swift") == 1
+    assert (tmp_path / "mine.json").read_text() == "[]"
+
+
+def test_llama_factory_gets_its_dataset_info_and_internvl_its_meta_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO])
+    assert run_convert(source, tmp_path / "cats.json", "--to", "llama-factory", "--dataset-root", tmp_path) == 0
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert info["cats"]["file_name"] == "cats.json" and info["cats"]["formatting"] == "sharegpt"
+    assert info["cats"]["columns"]["messages"] == "conversations"
+    assert run_convert(source, tmp_path / "cats.jsonl", "--to", "internvl", "--dataset-root", tmp_path) == 0
+    meta = json.loads((tmp_path / "cats.meta.json").read_text())["cats"]
+    assert meta == {
+        **{"root": f"{tmp_path}/", "annotation": str(tmp_path / "cats.jsonl")},
+        **{"data_augment": False, "repeat_time": 1, "length": 1},
+    }
+    (tmp_path / "dataset_info.json").write_text('{"mine": {}}')
+    capsys.readouterr()
+    assert run_convert(source, tmp_path / "dogs.json", "--to", "llama-factory", "--dataset-root", tmp_path) == 0
+    assert (tmp_path / "dataset_info.json").read_text() == '{"mine": {}}'
+    assert '"dogs": {' in capsys.readouterr().out
+
+
+def test_the_ending_of_a_video_is_found_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    write_clip(tmp_path / "films" / "v_1.mkv", frames=2)
+    (tmp_path / "films" / "v_1.txt").write_text("no video")
+    for name in ("v_2.mp4", "v_2.mkv"):
+        write_clip(tmp_path / "films" / name, frames=2)
+    asked = [{"q": "What?", "a": "It.", "video_id": f"films/v_{number}"} for number in range(1, 4)]
+    found = converted(tmp_path, asked, "--to", "sharegpt")
+    assert [entry["videos"] for entry in found] == [["films/v_1.mkv"]]
+    reasons = [(line["origin"], line["reason"]) for line in set_aside(tmp_path)]
+    assert reasons == [("in.json[1]", "missing-media"), ("in.json[2]", "missing-media")]
+
+
+def test_a_folder_of_pictures_is_a_video_of_t2vid(tmp_path: Path) -> None:
+    folder = tmp_path / "pages" / "7"
+    folder.mkdir(parents=True)
+    for number in (10, 2, 1):
+        write_image(folder / f"frame_{number}.png", number=number)
+    entry = {"video": "pages/7.mp4", "conversations": chat("<video>\nWhat?")}
+    (found,) = converted(tmp_path, [entry], "--from", "t2vid-synthetic", "--to", "sharegpt")
+    assert found["videos"] == [[f"pages/7/frame_{number}.png" for number in (1, 2, 10)]]
+    (back,) = converted(tmp_path, [found], "--to", "t2vid-synthetic", name="back.json")
+    assert back["video"] == "pages/7"
+
+
+@pytest.fixture
+def with_frames(tmp_path: Path) -> Path:
+    """A video of 5 s with its frames at 1 fps, the third with the number 60."""
+    write_clip(tmp_path / "v.mp4", frames=150)
+    write_json(tmp_path / "in.json", [{"video": "v.mp4", "conversations": chat("Look: <image>\nWhat?")}])
+    assert run_frames(tmp_path, "--time-interval", 1) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (("--frames", 24), [0, 30, 60, 90, 120]),
+        (("--frames", 3), [0, 60, 120]),
+        # T2Vid: stretches of 4 / 3 frames, their ends at 0, 1, 3 and 4, and the middles of those.
+        (("--frames", 3, "--frame-rule", "middle"), [0, 60, 90]),
+    ],
+)
+def test_a_video_becomes_the_images_of_minicpm_v(
+    with_frames: Path, options: tuple[object, ...], numbers: list[int]
+) -> None:
+    source = with_frames / "dataset.json"
+    run_convert(source, with_frames / "out.json", "--to", "minicpm-v", "--dataset-root", with_frames, *options)
+    (entry,) = entries_of(with_frames / "out.json")
+    keys = [f"<image_{number:02d}>" for number in range(len(numbers))]
+    assert list(entry["image"]) == keys
+    assert [read_number(with_frames / path) for path in entry["image"].values()] == numbers
+    assert entry["conversations"][0] == {
+        "role": "user",
+        "content": "".join(f"{key}\n" for key in keys) + "Look: \nWhat?",
+    }
+
+
+def test_images_that_are_frames_become_the_video_again(with_frames: Path) -> None:
+    root = ["--dataset-root", with_frames]
+    assert (
+        run_convert(with_frames / "dataset.json", with_frames / "m.json", "--to", "minicpm-v", "--frames", 9, *root)
+        == 0
+    )
+    assert run_convert(with_frames / "m.json", with_frames / "s.json", "--to", "llava", "--join-frames", *root) == 0
+    (entry,) = entries_of(with_frames / "s.json")
+    assert entry["video"] == "v.mp4"
+    assert entry["conversations"][0]["value"] == "<video>\nLook: \nWhat?"
+
+
+def test_a_video_without_frames_is_set_aside_when_frames_are_wanted(tmp_path: Path) -> None:
+    write_clip(tmp_path / "v.mp4", frames=2)
+    source = write_json(tmp_path / "in.json", [{"video": "v.mp4", "conversations": chat("<video>")}])
+    assert run_convert(source, tmp_path / "o.json", "--to", "minicpm-v", "--frames", 4, "--dataset-root", tmp_path) == 1
+    assert [line["reason"] for line in set_aside(tmp_path)] == ["no-frames"]
+
+
+def test_media_in_base64_become_files(tmp_path: Path) -> None:
+    data = write_image(tmp_path / "p.png", number=5).read_bytes()
+    uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    good, bad = (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}, *answer]}
+        for url, answer in ((uri, [{"role": "assistant", "content": "A."}]), ("data:image/png;base64,???", []))
+    )
+    (entry,) = converted(tmp_path, [good, bad], "--to", "sharegpt")
+    (path,) = entry["images"]
+    assert path.startswith("media/") and path.endswith(".png")
+    assert (tmp_path / path).read_bytes() == data
+    assert [line["reason"] for line in set_aside(tmp_path)] == ["bad-media-list"]
+
+
+def rows(folder: Path) -> tuple[pyarrow.Table, bytes]:
+    data = write_image(folder / "p.jpg", number=9).read_bytes()
+    image = {"bytes": data, "path": "p.jpg"}
+    entries = [{"id": str(number), "images": [image], "messages": messages(number)} for number in range(3)]
+    return pyarrow.Table.from_pylist(entries), data
+
+
+def messages(number: int) -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"<image>{number}?"}, {"role": "assistant", "content": "It."}]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "saved"])
+def test_rows_of_parquet_and_of_saved_datasets_are_entries(tmp_path: Path, kind: str) -> None:
+    table, data = rows(tmp_path)
+    source = tmp_path / "rows"
+    if kind == "file":
+        source = tmp_path / "rows.parquet"
+        parquet.write_table(table, source)
+    else:
+        source.mkdir()
+    if kind == "folder":
+        parquet.write_table(table, source / "train-00000-of-00001.parquet")
+    if kind == "saved":
+        with ipc.new_stream(str(source / "data-00000-of-00001.arrow"), table.schema) as out:
+            out.write_table(table)
+        (source / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+    assert run_convert(source, tmp_path / "out.json", "--to", "sharegpt", "--dataset-root", tmp_path) == 0
+    found = entries_of(tmp_path / "out.json")
+    assert [entry["id"] for entry in found] == ["0", "1", "2"]
+    assert [entry["conversations"][0]["value"] for entry in found] == ["<image>0?", "<image>1?", "<image>2?"]
+    (path,) = {path for entry in found for path in entry["images"]}
+    assert (tmp_path / path).read_bytes() == data
+
+
+def test_what_was_set_aside_joins_the_output_once_it_is_mended(tmp_path: Path) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO, {**VIDEO, "conversations": []}])
+    assert run_convert(source, tmp_path / "out.json", "--to", "videollama2") == 3
+    (line,) = set_aside(tmp_path)
+    line["entry"]["conversations"] = VIDEO["conversations"]
+    line["entry"]["id"] = 8
+    (tmp_path / "mended.jsonl").write_text(json.dumps(line) + "\n")
+    assert run_convert("--retry", tmp_path / "mended.jsonl", tmp_path / "out.json", "--to", "videollama2") == 0
+    assert [entry["id"] for entry in entries_of(tmp_path / "out.json")] == [7, 8]
+
+
+def test_lists_of_frames_that_others_made_are_taken(tmp_path: Path) -> None:
+    video = write_frames(tmp_path, "v", 4)
+    source = write_json(tmp_path / "in.json", [{"video": video, "conversations": chat("<video>")}])
+    root = ["--dataset-root", tmp_path]
+    assert run_convert(source, tmp_path / "out.json", "--to", "minicpm-v", "--frames", 2, *root) == 0
+    (entry,) = entries_of(tmp_path / "out.json")
+    assert list(entry["image"].values()) == ["v/00001.jpg", "v/00004.jpg"]
+
+
+def test_images_stay_images(tmp_path: Path) -> None:
+    names = write_images(tmp_path, 2)
+    entry = {"images": names, "conversations": chat("<image><image>")}
+    (found,) = converted(tmp_path, [entry], "--to", "minicpm-v", "--frames", 4)
+    assert found["image"] == {"<image_00>": "p0.jpg", "<image_01>": "p1.jpg"}

@@ -1,0 +1,101 @@
+"""`mm2energon convert` = convert_annotations.py."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import accounted, add_further_roots, count, further_roots
+from mm2energon.errors import InputError
+from mm2energon.formats import FORMATS
+from mm2energon.pipeline.convert import ConvertJob, convert
+from mm2energon.pipeline.convert_media import Reshaping
+from mm2energon.pipeline.loop import ProgressMaker
+
+#: Formats that are written to files of fixed names, where OUT is a folder.
+_FILE_NAMES = {
+    "legacy-videollama2": "model_train_videollama2.jsonl",
+    "legacy-llava-next": "model_train_llava_next.jsonl",
+    "legacy-qwen": "model_train_qwen.jsonl",
+}
+_ALL_LEGACY = "all-legacy"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument(
+        "source", type=Path, nargs="?", metavar="IN", help="JSON array, JSON lines, Parquet, or a saved dataset"
+    )
+    parser.add_argument("output", type=Path, metavar="OUT", help="lines when it ends in .jsonl; of legacy-*, a folder")
+    parser.add_argument("--from", dest="read_as", choices=list(FORMATS), help="what IN holds (told entry by entry)")
+    parser.add_argument(
+        "--to", dest="write_as", choices=[*FORMATS, _ALL_LEGACY], required=True, help="what OUT shall hold"
+    )
+    parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
+    add_further_roots(parser)
+    parser.add_argument("--frames", type=count, metavar="N", help="videos become at most N of their frames, as images")
+    parser.add_argument(
+        "--frame-rule",
+        choices=["uniform", "middle"],
+        default="uniform",
+        help="which: from the first to the last, or the middle of N stretches, as T2Vid takes them (uniform)",
+    )
+    parser.add_argument("--join-frames", action="store_true", help="images that are frames of a video become the video")
+    parser.add_argument(
+        "--media-dir", type=Path, default=Path("media"), help="where media go that stand in entries, below the root"
+    )
+    parser.add_argument(
+        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
+    parser.add_argument(
+        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
+    )
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Convert."""
+    source = arguments.retry or arguments.source
+    if source is None or (arguments.retry and arguments.source):
+        raise InputError("convert: one of IN and --retry FILE was expected before OUT")
+    root = arguments.dataset_root.resolve()
+    media_folder = root / arguments.media_dir
+    if not media_folder.resolve().is_relative_to(root):
+        raise InputError(f"--media-dir {arguments.media_dir}: a folder below the dataset root was expected")
+    outputs = _outputs(arguments.write_as, arguments.output.absolute())
+    done = convert(
+        ConvertJob(
+            source=source,
+            outputs=outputs,
+            read_as=arguments.read_as,
+            reshaping=Reshaping(
+                root=root,
+                media_folder=media_folder,
+                frames=arguments.frames,
+                frame_rule=arguments.frame_rule,
+                joins_frames=arguments.join_frames,
+                further=further_roots(arguments),
+            ),
+            overwrite=arguments.overwrite,
+            retry=arguments.retry is not None,
+        ),
+        progress=progress,
+    )
+    lines = [f"{output}   as {name}" for name, output in outputs.items()]
+    lines += [f"{path}" for path in done.companions]
+    lines.append(f"  from {source}")
+    if done.already_done:
+        lines.append("  was complete already, nothing was written")
+    if done.to_add:
+        lines.append("  a file of yours is in the place of what the trainer reads; add to it:")
+        lines += [f"    {line}" for line in json.dumps(done.to_add, indent=2).splitlines()]
+    return accounted(lines, done.account, allowed=arguments.allow_set_aside)
+
+
+def _outputs(write_as: str, output: Path) -> dict[str, Path]:
+    if write_as == _ALL_LEGACY:
+        return {name: output / file_name for name, file_name in _FILE_NAMES.items()}
+    is_file = write_as not in _FILE_NAMES or output.suffix in (".json", ".jsonl")
+    return {write_as: output if is_file else output / _FILE_NAMES[write_as]}

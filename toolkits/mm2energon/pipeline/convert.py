@@ -1,0 +1,206 @@
+"""Convert: an annotation file of any format to files of others, entry by entry, each written or set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mm2energon import formats
+from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
+from mm2energon.pipeline.account import Account, open_account, write_entry
+from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.convert_media import Reshaping, reshape
+from mm2energon.pipeline.ledger import made_by, note, noted, sha256_of, write_output
+from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.retry import Joining, read_set_aside
+from mm2energon.pipeline.rows import are_rows, read_rows
+from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.sample import Sample
+from mm2energon.storage import write_whole
+
+
+@dataclass(frozen=True)
+class ConvertJob:
+    """What `mm2energon convert` is asked to do."""
+
+    source: Path
+    #: Format -> the file that it is written to; the account is that of the first.
+    outputs: Mapping[str, Path]
+    #: What the entries are; None: each is told by its keys.
+    read_as: str | None
+    reshaping: Reshaping
+    overwrite: bool = False
+    #: The source is a set-aside file; its entries join those of the outputs.
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `mm2energon convert` did."""
+
+    account: dict[str, Any]
+    #: Every byte was there as it would have been written, and nothing was.
+    already_done: bool
+    #: What else was written for the trainers, and what a file of theirs would have to say that is not ours.
+    companions: list[Path] = field(default_factory=list)
+    to_add: dict[str, Any] = field(default_factory=dict)
+
+
+def convert(job: ConvertJob, *, progress: ProgressMaker = silent) -> Converted:
+    """Write `source` as other formats: JSON lines where a name ends in `.jsonl`, else an array.
+
+    Raises:
+        InputError: the source cannot be read, none of its entries can be written, or an output would replace a file
+            that is not ours.
+    """
+    if not job.source.exists():
+        raise InputError(f"{'--retry ' if job.retry else ''}{job.source}: no such file")
+    with ExitStack() as locks:
+        for output in job.outputs.values():
+            locks.enter_context(alone_on(output, option="OUT"))
+            _check_output(job, output)
+        return _convert(job, progress)
+
+
+def _convert(job: ConvertJob, progress: ProgressMaker) -> Converted:
+    first = next(iter(job.outputs.values()))
+    before = {output: standing(output) for output in job.outputs.values()}
+    joining = {name: Joining(output, job.source) for name, output in job.outputs.items()} if job.retry else {}
+    with open_account(
+        first,
+        command="convert",
+        options=_options(job),
+        sources=[] if job.retry or job.source.is_dir() else [job.source],
+    ) as account, ExitStack() as files:
+        outs = {}
+        for name, output in job.outputs.items():
+            about = made_by("convert", output, sources=[] if job.source.is_dir() else [job.source])
+            about = joining[name].about(about) if joining else about
+            outs[name] = files.enter_context(write_output(output, about=about))
+        for name, join in joining.items():
+            join.copy_earlier(outs[name])
+        has_joined = any(join.has_joined for join in joining.values())
+        _write(job, {} if has_joined else outs, account, progress)
+    account.require_written(job.source, earlier=first)
+    companions, to_add = _accompany(job, account)
+    left_alone = all(was_left_alone(output, before[output]) for output in job.outputs.values())
+    return Converted(account.as_dict(), left_alone, companions, to_add)
+
+
+def _options(job: ConvertJob) -> dict[str, Any]:
+    how = job.reshaping
+    return {
+        "from": job.read_as,
+        "to": list(job.outputs),
+        "frames": how.frames,
+        "frame_rule": how.frame_rule if how.frames is not None else None,
+        "join_frames": how.joins_frames,
+    }
+
+
+def _write(job: ConvertJob, outs: Mapping[str, EntryWriter], account: Account, progress: ProgressMaker) -> None:
+    bar = progress("entries", None)
+    for entry in chain.from_iterable(map(formats.unwrap, _entries(job))):
+        account.read += 1
+        bar.update(1)
+        try:
+            if entry.error is not None:
+                raise entry.error
+            values = {name: _dumped(entry, name, job) for name in job.outputs}  # all of them, or none
+            for name, out in outs.items():
+                write_entry(out, values[name], origin=entry.origin)
+        except SampleError as error:
+            account.set_aside(entry, error)
+        else:
+            account.written["entries"] += 1
+    bar.close()
+
+
+def _entries(job: ConvertJob) -> Iterator[Entry]:
+    if job.retry:
+        return read_set_aside(job.source)
+    return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
+
+
+def _dumped(entry: Entry, name: str, job: ConvertJob) -> dict[str, Any]:
+    """An entry as one of the format `name`."""
+    read_as = job.read_as or formats.detect(entry.value, origin=entry.origin)
+    loaded = formats.FORMATS[read_as].load(entry.value, origin=entry.origin)
+    sample = reshape(loaded, read_as, job.reshaping)
+    value = formats.FORMATS[name].dump(sample)
+    _require_sayable(value, sample)
+    return value
+
+
+def _require_sayable(value: Mapping[str, Any], sample: Sample) -> None:
+    """Refuse what cannot be written as JSON before any of several files has it."""
+    try:
+        dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleError(f"{sample.origin}: cannot be written as JSON again ({error})", "broken-json") from error
+
+
+def _check_output(job: ConvertJob, output: Path) -> None:
+    if not output.exists():
+        return
+    if not output.is_file():
+        raise InputError(f"OUT {output}: is no file; the name of one was expected, such as dataset.json")
+    if job.source.exists() and output.samefile(job.source):
+        raise InputError(f"OUT {output}: is the input itself; another name was expected")
+    if not job.overwrite and noted(output) is None:
+        raise InputError(
+            f"OUT {output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )
+
+
+def _accompany(job: ConvertJob, account: Account) -> tuple[list[Path], dict[str, Any]]:
+    """Write the files by which trainers find the outputs; what one of theirs would have to say is handed back."""
+    written: list[Path] = []
+    to_add: dict[str, Any] = {}
+    count = sum(account.written.values())
+    for name, output in job.outputs.items():
+        path, value = companion(name, output, root=job.reshaping.root, count=count)
+        if path is None:
+            continue
+        if path.exists() and noted(path) is None:
+            to_add.update(value)
+            continue
+        data = dumps(value) + b"\n"
+        if not path.exists() or path.read_bytes() != data:
+            with write_whole(path) as file:
+                file.write(data)
+            note(path.parent, path.name, {"by": "convert", "sha256": sha256_of(path)})
+        written.append(path)
+    return written, to_add
+
+
+def companion(name: str, output: Path, *, root: Path, count: int) -> tuple[Path | None, dict[str, Any]]:
+    """The file by which a trainer finds an output of its format, and what it says; None for most formats.
+
+    LLaMA-Factory: data/README.md there. InternVL: "Meta file" of its documentation.
+
+    Args:
+        count: entries in the output.
+    """
+    about: dict[str, Any]
+    if name == "llama-factory":
+        columns = {"messages": "conversations", "images": "images", "videos": "videos", "audios": "audios"}
+        tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+        about = {"file_name": output.name, "formatting": "sharegpt", "columns": columns, "tags": tags}
+        return output.with_name("dataset_info.json"), {output.stem: {**about, "tags": {**tags, "system_tag": "system"}}}
+    if name == "internvl":
+        about = {
+            "root": f"{root}/",
+            "annotation": str(output),
+            "data_augment": False,
+            "repeat_time": 1,
+            "length": count,
+        }
+        return output.with_name(f"{output.stem}.meta.json"), {output.stem: about}
+    return None, {}

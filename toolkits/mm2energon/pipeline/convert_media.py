@@ -1,0 +1,210 @@
+"""Media of a sample on its way from one format to another: what its entry names, found on the disk, and reshaped."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from mm2energon.errors import MediaError, SampleError
+from mm2energon.roots import inside_root, media_file, name_from
+from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
+from mm2energon.storage import write_whole
+from mm2energon.video.layout import find_frames, in_time_order
+from mm2energon.video.places import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_own, load_sidecar
+from mm2energon.video.sampling import middles, spread_evenly
+
+#: Formats whose videos lack their endings, and those whose videos may be folders of pictures under another name.
+_WITHOUT_ENDING = frozenset({"video-instruct"})
+_FOLDERS = frozenset({"t2vid-synthetic"})
+
+_DATA_URI = re.compile(r"data:([\w.+-]+)/([\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.ASCII)
+_ENDINGS = {"jpeg": "jpg", "svg+xml": "svg", "x-wav": "wav", "mpeg": "mp3", "quicktime": "mov"}
+
+FrameRule = Literal["uniform", "middle"]
+
+
+@dataclass(frozen=True)
+class Reshaping:
+    """What becomes of the media of samples."""
+
+    root: Path
+    #: Where media go that stand in the entries themselves; below the root.
+    media_folder: Path
+    #: A video becomes at most so many of its frames, as images.
+    frames: int | None = None
+    frame_rule: FrameRule = "uniform"
+    #: Images that are the frames of one video become the video.
+    joins_frames: bool = False
+    further: tuple[Path, ...] = ()
+
+
+def reshape(sample: Sample, name: str, how: Reshaping) -> Sample:
+    """A sample of the format `name` whose media are files, reshaped as asked.
+
+    Raises:
+        MediaError: one of them is missing, or outside the root; a video has no frames.
+        SampleError: media that stand in the entry are broken.
+    """
+    sample = _written_out(sample, how)
+    if sample.videos:
+        sample = replace(sample, videos=tuple(_found(video, name, how, sample.origin) for video in sample.videos))
+    if how.joins_frames and sample.images and not sample.videos:
+        sample = _joined(sample, how)
+    return _as_images(sample, how) if how.frames is not None and sample.videos else sample
+
+
+def _written_out(sample: Sample, how: Reshaping) -> Sample:
+    """Media that stand in the entry as `data:` URIs become files, named by their content."""
+
+    def written(path: str) -> str:
+        return _write_data(path, how, sample.origin) if path.startswith("data:") else path
+
+    if not any(
+        isinstance(path, str) and path.startswith("data:") for path in (*sample.images, *sample.videos, *sample.audios)
+    ):
+        return sample
+    videos = tuple(video if isinstance(video, tuple) else written(video) for video in sample.videos)
+    images, audios = (tuple(map(written, media)) for media in (sample.images, sample.audios))
+    return replace(sample, images=images, videos=videos, audios=audios)
+
+
+def _write_data(uri: str, how: Reshaping, origin: str) -> str:
+    head = _DATA_URI.match(uri)
+    try:
+        data = base64.b64decode(uri[head.end() :], validate=True) if head else b""
+    except (binascii.Error, ValueError):
+        data = b""
+    if head is None or not data:
+        raise SampleError(
+            f"{origin}: {uri[:40]!r} is no medium in base64; data:image/png;base64,... was expected; mend it",
+            "bad-media-list",
+        )
+    ending = _ENDINGS.get(head[2].lower(), head[2].lower())
+    return write_medium(data, ending, how)
+
+
+def write_medium(data: bytes, ending: str, how: Reshaping) -> str:
+    """Write a medium that came inside an entry; its path, relative to the root."""
+    path = how.media_folder / f"{hashlib.sha256(data).hexdigest()[:32]}.{ending}"
+    if not path.is_file() or path.stat().st_size != len(data):
+        with write_whole(path) as file:
+            file.write(data)
+    return name_from(how.root, path)
+
+
+def _found(video: Video, name: str, how: Reshaping, origin: str) -> Video:
+    """A video as it is on the disk: a file, or the pictures of a folder; as it was, where nobody needs to know."""
+    if isinstance(video, tuple):
+        return video
+    if name in _WITHOUT_ENDING:
+        return _with_ending(video, how, origin)
+    if name in _FOLDERS:
+        return _pictures(video, how, origin)
+    return video
+
+
+def _with_ending(video: str, how: Reshaping, origin: str) -> str:
+    path = how.root / inside_root(how.root, video, origin=origin, further=how.further)
+    found = sorted(
+        one.name
+        for one in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if one.suffix.lower() in VIDEO_SUFFIXES and path.name in (one.stem, one.name) and one.is_file()
+    )
+    if len(found) != 1:
+        what = f"is the name of {len(found)} videos ({', '.join(found)})" if found else "is the name of no video"
+        raise MediaError(
+            f"{origin}: {video!r} {what} below {how.root}; one was expected; check --dataset-root and the file",
+            "missing-media",
+        )
+    return name_from(how.root, path.with_name(found[0]))
+
+
+def _pictures(video: str, how: Reshaping, origin: str) -> Video:
+    path = how.root / inside_root(how.root, video, origin=origin, further=how.further)
+    if path.is_file():
+        return video
+    for folder in (path, path.with_suffix("")):
+        if folder.is_dir():
+            pictures = [one for one in folder.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES and one.is_file()]
+            if pictures:
+                return tuple(name_from(how.root, one) for one in in_time_order(pictures))
+    raise MediaError(
+        f"{origin}: {video!r} is neither a video nor a folder of pictures below {how.root}; one was expected; "
+        "check --dataset-root and the files",
+        "missing-media",
+    )
+
+
+def _as_images(sample: Sample, how: Reshaping) -> Sample:
+    """Each video as frames of it, whose tags stand before the question in the place of the video's."""
+    if sample.count_tags(VIDEO_TAG) != len(sample.videos) or sample.count_tags(IMAGE_TAG) != len(sample.images):
+        raise SampleError(
+            f"{sample.origin}: {sample.count_tags(VIDEO_TAG)} {VIDEO_TAG} tags for {len(sample.videos)} videos, "
+            f"{sample.count_tags(IMAGE_TAG)} {IMAGE_TAG} tags for {len(sample.images)} images; as many were expected; "
+            "mend the text",
+            "tag-count",
+        )
+    videos, images = iter(sample.videos), iter(sample.images)
+    turns, taken = [], []
+    for turn in sample.turns:
+        frames = [path for _ in range(turn.text.count(VIDEO_TAG)) for path in _frames(next(videos), how, sample.origin)]
+        taken += [*frames, *(next(images) for _ in range(turn.text.count(IMAGE_TAG)))]
+        turns.append(_with_tags(turn, [IMAGE_TAG] * len(frames)) if frames else turn)
+    return replace(sample, turns=tuple(turns), images=tuple(taken), videos=())
+
+
+def _with_tags(turn: Turn, tags: Sequence[str], *, instead_of: str = VIDEO_TAG) -> Turn:
+    """A turn with tags before its text, each on a line of its own, in the place of those that stood in it."""
+    text = turn.text.replace(instead_of, "").strip()
+    return replace(turn, text="".join(f"{tag}\n" for tag in tags) + text)
+
+
+def _frames(video: Video, how: Reshaping, origin: str) -> list[str]:
+    """The frames of a video that are taken."""
+    if isinstance(video, tuple):
+        paths = list(video)
+    else:
+        name = inside_root(how.root, video, origin=origin, further=how.further)
+        try:
+            found = find_frames(how.root / name)
+        except MediaError as error:
+            raise MediaError(f"{origin}: {error}", error.code) from error
+        if found is None:
+            media_file(how.root, name, origin=origin, further=how.further)
+            raise MediaError(
+                f"{origin}: {video!r} has no extracted frames; expected them for --frames; run mm2energon frames first",
+                "no-frames",
+            )
+        paths = [name_from(how.root, path) for path in found.paths]
+    choose = middles if how.frame_rule == "middle" else spread_evenly
+    return [paths[place] for place in choose(len(paths), min(len(paths), how.frames or len(paths)))]
+
+
+def _joined(sample: Sample, how: Reshaping) -> Sample:
+    """Images that lie in one folder, all named in one question, as the video that they are frames of."""
+    folders = {path.rpartition("/")[0] for path in sample.images}
+    asking = [turn for turn in sample.turns if IMAGE_TAG in turn.text]
+    if (
+        len(folders) != 1
+        or len(asking) != 1
+        or len(sample.images) < 2
+        or asking[0].text.count(IMAGE_TAG) != len(sample.images)
+    ):
+        return sample
+    folder = how.root / inside_root(how.root, folders.pop(), origin=sample.origin, further=how.further)
+    turns = tuple(
+        _with_tags(turn, [VIDEO_TAG], instead_of=IMAGE_TAG) if turn is asking[0] else turn for turn in sample.turns
+    )
+    return replace(sample, turns=turns, images=(), videos=(_source(folder, how) or sample.images,))
+
+
+def _source(folder: Path, how: Reshaping) -> str | None:
+    """The video of which a folder holds the frames; None when nothing says so."""
+    sidecar = load_sidecar(folder.with_name(f"{folder.name}.json"))
+    return name_from(how.root, folder.with_name(sidecar["source"])) if is_own(sidecar) else None
