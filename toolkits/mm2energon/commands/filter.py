@@ -1,0 +1,86 @@
+"""`mm2energon filter` = filter_annotations.py."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import accounted, add_further_roots, count, further_roots
+from mm2energon.errors import InputError
+from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries
+from mm2energon.pipeline.filter_rules import PRESETS, Bounds
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.tokens import MODELS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("input", type=Path, metavar="IN", help="annotation file: JSON array or JSON lines")
+    parser.add_argument("output", type=Path, metavar="OUT", help="what is kept, as ShareGPT; lines for a .jsonl")
+    parser.add_argument("--dataset-root", type=Path, help="folder that media paths are relative to (that of IN)")
+    add_further_roots(parser)
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--model", choices=list(MODELS), help="count tokens as this model does")
+    how.add_argument("--preset", choices=list(PRESETS), help="the rules and limits of T2Vid's filters, to the letter")
+    group = parser.add_argument_group("limits (with --preset: in the place of its own)")
+    group.add_argument("--max-tokens", type=count, help="tokens of a sample, with its text and the chat template")
+    group.add_argument("--max-frames", type=count, help="frames of a video")
+    group.add_argument("--max-question-words", type=count, metavar="N", help="words of the first question")
+    group.add_argument("--fit", action="store_true", help="take fewer frames, evenly spread, where that lets it in")
+    parser.add_argument(
+        "--tokenizer", type=Path, help="folder of the model's tokenizer: text is counted, not estimated"
+    )
+    parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json (2)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
+    parser.add_argument(
+        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
+    )
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Write what is within the limits."""
+    job = FilterJob(
+        source=arguments.input,
+        output=arguments.output.absolute(),
+        root=(arguments.dataset_root or arguments.input.parent).resolve(),
+        model=arguments.model,
+        preset=arguments.preset,
+        bounds=_bounds(arguments),
+        fit=arguments.fit,
+        tokenizer=arguments.tokenizer,
+        overwrite=arguments.overwrite,
+        default_fps=arguments.default_fps,
+        further=further_roots(arguments),
+    )
+    done = filter_entries(job, progress=progress)
+    return accounted(_lines(job, done), done.account, allowed=arguments.allow_set_aside)
+
+
+def _bounds(arguments: argparse.Namespace) -> Bounds:
+    given = Bounds(arguments.max_tokens, arguments.max_frames, arguments.max_question_words)
+    values = {name: value for name, value in given.as_json().items() if value is not None}
+    if arguments.preset is None:
+        if not values:
+            raise InputError(f"--model {arguments.model}: a limit was expected beside it, such as --max-tokens 8192")
+        return given
+    if arguments.fit:
+        raise InputError(f"--fit: --preset {arguments.preset} takes samples whole; --model was expected in its place")
+    return replace(PRESETS[arguments.preset].bounds, **values)
+
+
+def _lines(job: FilterJob, done: Filtered) -> list[str]:
+    how = "estimated: give --tokenizer to count it" if done.estimated else f"counted with {job.tokenizer}"
+    lines = [f"{job.output}", f"  from {job.source}, by {job.model or job.preset}; text is {how}"]
+    if done.already_done:
+        lines.append("  was complete already, nothing was written")
+    written = done.account["written"].get("entries", 0)
+    about = "about " if done.estimated else ""
+    if written:
+        mean = round(done.tokens / written)
+        lines.append(f"  {about}{mean} tokens a sample, {about}{done.most_tokens} at most")
+    if done.fitted:
+        lines.append(f"  of {done.fitted} samples fewer frames were taken, which now are lists; shard takes such as")
+        lines.append("  2 frames a second, unless --default-fps says otherwise")
+    return lines

@@ -1,0 +1,168 @@
+"""Filter: an annotation file without the samples that a model has no room for, or with fewer frames of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mm2energon import formats
+from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonio import Entry, read_entries
+from mm2energon.pipeline.account import open_account, write_entry
+from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.budget import Meter, tokenizer_digest
+from mm2energon.pipeline.filter_fit import BudgetCheck, write_frames
+from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
+from mm2energon.pipeline.ledger import made_by, noted, write_output
+from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.planned import PlannedMedia
+from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.sample import Sample
+
+#: The rate of frames that came without one; only the times that Qwen3-VL writes depend on it.
+_USUAL_FPS = 2.0
+
+
+@dataclass(frozen=True)
+class FilterJob:
+    """What `mm2energon filter` is asked to do."""
+
+    source: Path
+    output: Path
+    #: The dataset root, resolved.
+    root: Path
+    #: A row of `MODELS`, or of `PRESETS`.
+    model: str | None
+    preset: str | None
+    bounds: Bounds
+    fit: bool = False
+    tokenizer: Path | None = None
+    overwrite: bool = False
+    default_fps: float | None = None
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
+
+    def options(self) -> dict[str, Any]:
+        """What decides the output, besides the input."""
+        return {
+            "model": self.model,
+            "preset": self.preset,
+            **self.bounds.as_json(),
+            "fit": self.fit,
+            "tokenizer": tokenizer_digest(self.tokenizer),
+            "default_fps": self.default_fps,
+        }
+
+
+@dataclass
+class Filtered:
+    """What `mm2energon filter` did."""
+
+    account: Mapping[str, Any] = field(default_factory=dict)
+    #: Every byte was there as it would have been written, and nothing was.
+    already_done: bool = False
+    #: Samples of which fewer frames were taken.
+    fitted: int = 0
+    #: Tokens of all samples that were written, and of the one with the most.
+    tokens: int = 0
+    most_tokens: int = 0
+    #: The text was not counted by a tokenizer.
+    estimated: bool = False
+
+
+class _Check(Protocol):
+    @property
+    def estimates(self) -> bool: ...
+
+    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]: ...
+
+
+def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filtered:
+    """Write the entries of the source that are within the bounds to the output, as ShareGPT.
+
+    Raises:
+        InputError: the source or the tokenizer cannot be read, none of its entries can be written, or the output would
+            replace a file that is not ours.
+    """
+    if not job.source.is_file():
+        raise InputError(f"{job.source}: no such file; an annotation file was expected")
+    if not job.root.is_dir():
+        raise InputError(f"--dataset-root {job.root}: no such folder")
+    if job.default_fps is not None and not 0 < job.default_fps < float("inf"):
+        raise InputError(f"--default-fps {job.default_fps:g}: a number above 0 was expected")
+    with alone_on(job.output, option="OUT"):
+        _check_output(job)
+        return _filter(job, _check(job), progress)
+
+
+def _check(job: FilterJob) -> _Check:
+    if job.preset is not None:
+        return PresetCheck(PRESETS[job.preset], job.bounds, job.tokenizer)
+    return BudgetCheck(Meter(str(job.model), job.tokenizer), job.bounds, fit=job.fit)
+
+
+def _filter(job: FilterJob, check: _Check, progress: ProgressMaker) -> Filtered:
+    before = standing(job.output)
+    done = Filtered(estimated=check.estimates)
+    finder = MediaFinder(job.root, further=job.further, failures={}, default_fps=job.default_fps or _USUAL_FPS)
+    bar = progress("entries", None)
+    about = made_by("filter", job.output, sources=[job.source], root=job.root)
+    with (
+        open_account(job.output, command="filter", options=job.options(), sources=[job.source]) as account,
+        write_output(job.output, about=about) as out,
+    ):
+        for packed in read_entries(job.source):
+            for entry in formats.unwrap(packed):
+                account.read += 1
+                bar.update(1)
+                try:
+                    write_entry(out, _taken(entry, check, finder, done), origin=entry.origin)
+                except SampleError as error:
+                    account.set_aside(entry, error)
+                else:
+                    account.written["entries"] += 1
+        account.facts = {
+            "fitted": done.fitted,
+            "tokens": {"sum": done.tokens, "most": done.most_tokens, "estimated": done.estimated},
+        }
+    bar.close()
+    account.require_written(job.source, earlier=job.output)
+    done.account = account.as_dict()
+    done.already_done = was_left_alone(job.output, before)
+    return done
+
+
+def _taken(entry: Entry, check: _Check, finder: MediaFinder, done: Filtered) -> dict[str, Any]:
+    """An entry as it is written.
+
+    Raises:
+        SampleError: it is set aside.
+    """
+    if entry.error is not None:
+        raise entry.error
+    sample = formats.load(entry.value, origin=entry.origin)
+    media = finder.find(sample)
+    taken, tokens = check.take(sample, media)
+    written = formats.to_sharegpt(entry.value, origin=entry.origin)
+    done.fitted += write_frames(written, media, taken)
+    done.tokens += tokens
+    done.most_tokens = max(done.most_tokens, tokens)
+    return written
+
+
+def _check_output(job: FilterJob) -> None:
+    output = job.output
+    if not output.exists():
+        return
+    if not output.is_file():
+        raise InputError(f"{output}: is no file; the name of one was expected, such as filtered.json")
+    if output.samefile(job.source):
+        raise InputError(f"{output}: is the input itself; another name was expected")
+    if not job.overwrite and noted(output) is None:
+        raise InputError(
+            f"{output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )
