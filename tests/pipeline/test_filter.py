@@ -1,0 +1,225 @@
+"""Filter: what a model has no room for is set aside with its reason, or given fewer frames; the account adds up."""
+
+import json
+
+import pytest
+from mm2energon import cli
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from pipeline.making import (
+    chat,
+    set_aside,
+    stored,
+    text_entry,
+    tree_bytes,
+    tree_times,
+    video_entry,
+    write_frames,
+    write_images,
+    write_json,
+)
+
+#: Two frames of this size are 16 x 16 tokens of Qwen2-VL, with the marks 2 more a video.
+SIDE = {"size": (448, 448)}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Videos of 4, 8 and 20 frames."""
+    names = [write_frames(tmp_path, f"v{count}", count, **SIDE) for count in (4, 8, 20)]
+    write_json(tmp_path / "in.json", [video_entry(name, id=name) for name in names])
+    return names
+
+
+def run(*options):
+    return cli.main(["filter", *map(str, options)])
+
+
+def kept(path):
+    return json.loads(path.read_text())
+
+
+def reasons(folder):
+    return [line["reason"] for line in set_aside(folder)]
+
+
+def test_samples_above_the_budget_are_set_aside_and_the_rest_is_as_normalize_writes_it(tmp_path, clips, capsys):
+    entries = [*kept(tmp_path / "in.json"), text_entry(), {"image": "none.jpg", "conversations": chat("<image>q")}, 7]
+    write_json(tmp_path / "in.json", entries)
+    # 8 frames: 4 x 256 and 2 marks; the text is about 25 tokens.
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 4 * 256 + 2 + 40) == 3
+    assert kept(tmp_path / "out.json") == [entries[0], entries[1], entries[3]]
+    assert reasons(tmp_path) == ["too-many-tokens", "missing-media", "not-an-object"]
+    report = kept(tmp_path / "report.json")
+    assert report["read"] == sum(report["written"].values()) + sum(report["set_aside"].values()) == 6
+    assert report["tokens"]["estimated"] is True and "estimated" in capsys.readouterr().out
+    assert "tokens (2562 of pictures, about" in set_aside(tmp_path)[0]["message"]
+
+
+@pytest.mark.parametrize(("model", "most", "left"), [("qwen2-vl", 2 * 256 + 40, 1), ("minicpm-v-2.5", 8 * 99 + 40, 2)])
+def test_each_model_counts_in_its_own_way(tmp_path, clips, model, most, left):
+    assert run("in.json", "out.json", "--model", model, "--max-tokens", most) == 3
+    assert len(kept(tmp_path / "out.json")) == left
+
+
+def test_long_videos_and_long_questions_have_reasons_of_their_own(tmp_path, clips):
+    entries = [*kept(tmp_path / "in.json"), {"conversations": chat("<image> one two three four"), "images": ["p0.jpg"]}]
+    write_images(tmp_path, 1)
+    write_json(tmp_path / "in.json", entries)
+    limits = ("--max-frames", 8, "--max-question-words", 3)
+    assert run("in.json", "out.json", "--model", "qwen3-vl", *limits) == 3
+    assert kept(tmp_path / "out.json") == entries[:2]
+    assert reasons(tmp_path) == ["too-many-frames", "long-question"]
+
+
+def test_fit_takes_as_many_frames_as_there_is_room_for_evenly_spread(tmp_path, clips):
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 5 * 256 + 2 + 40, "--fit") == 0
+    *whole, cut = kept(tmp_path / "out.json")
+    assert whole == kept(tmp_path / "in.json")[:2]
+    (frames,) = cut["videos"]
+    assert len(frames) == 10 and cut["id"] == clips[2] and cut["conversations"] == video_entry("")["conversations"]
+    numbers = [int(frame.removeprefix("v20/").removesuffix(".jpg")) for frame in frames]
+    gaps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    assert (numbers[0], numbers[-1]) == (1, 20) and set(gaps) == {2, 3}
+    assert kept(tmp_path / "report.json")["fitted"] == 1
+
+
+def test_fit_cuts_long_videos_to_the_frames_allowed(tmp_path, clips):
+    assert run("in.json", "out.json", "--model", "idefics3", "--max-frames", 6, "--fit") == 0
+    videos = [entry["videos"][0] for entry in kept(tmp_path / "out.json")]
+    assert videos[0] == clips[0] and [len(video) for video in videos[1:]] == [6, 6]
+
+
+def test_fit_sets_aside_what_two_frames_are_too_many_for(tmp_path, clips):
+    write_json(tmp_path / "in.json", [*kept(tmp_path / "in.json"), text_entry()])
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 200, "--fit") == 3
+    assert reasons(tmp_path) == ["too-many-tokens"] * 3 and len(kept(tmp_path / "out.json")) == 1
+
+
+def test_of_several_videos_each_is_cut_to_the_same_number(tmp_path, clips):
+    write_json(tmp_path / "in.json", [video_entry(*clips)])
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 8 * 256 + 3 * 2 + 40, "--fit") == 0
+    (entry,) = kept(tmp_path / "out.json")
+    first, second, third = entry["videos"]
+    assert first == clips[0] and (len(second), len(third)) == (6, 6)
+
+
+def test_a_list_of_frames_and_an_image_that_stands_for_the_video_are_cut_as_well(tmp_path, clips):
+    frames = [f"v20/{number:05d}.jpg" for number in range(1, 21)]
+    entries = [video_entry(frames), {"video": clips[2], "conversations": chat("<image>\nWhat?")}]
+    write_json(tmp_path / "in.json", entries)
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-frames", 2, "--fit") == 0
+    ends = [[frames[0], frames[-1]]]
+    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [ends, ends]
+
+
+def test_what_fit_wrote_becomes_shards_of_these_frames(tmp_path, clips):
+    assert run("in.json", "dataset.json", "--model", "qwen2.5-vl", "--max-frames", 4, "--fit") == 0
+    assert cli.main(["shard", "--dataset-root", ".", "--default-fps", "1", "--val-split", "0"]) == 0
+    samples = stored(tmp_path / "wds")
+    assert [len(sample.videos[0]) for sample in samples] == [4, 4, 4]
+    assert [sample.text["second_per_grid_ts"] for sample in samples][1:] == [[2.0], [2.0]]
+
+
+def test_a_finished_run_that_is_started_again_changes_nothing_and_says_so(tmp_path, clips, capsys):
+    command = ("in.json", "out.jsonl", "--model", "qwen2.5-vl", "--max-frames", 8)
+    assert run(*command) == 3
+    capsys.readouterr()
+    before = tree_bytes(tmp_path), tree_times(tmp_path)
+    assert run(*command, "--allow-set-aside") == 0
+    assert "was complete already" in capsys.readouterr().out
+    assert (tree_bytes(tmp_path), tree_times(tmp_path)) == before
+
+
+def synthetic(tmp_path, *, frames, question="What happens?", answer="A picture.", name="clip"):
+    """A sample in the manner of T2Vid's synthetic data: pictures in a folder, and nothing else."""
+    write_frames(tmp_path, name, frames, fps=None)
+    return {"video": f"{name}.mp4", "conversations": chat(f"<video>\n{question}", answer)}
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A tokenizer of which every word is a token, with one more before each text."""
+    tokenizer = Tokenizer(models.WordLevel({"word": 0, "[UNK]": 1, "[BEGIN]": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[BEGIN] $A", special_tokens=[("[BEGIN]", 2)])
+    (tmp_path / "words").mkdir()
+    tokenizer.save(str(tmp_path / "words" / "tokenizer.json"))
+    return "words"
+
+
+@pytest.mark.parametrize(
+    ("preset", "frames", "a_frame", "most"), [("minicpm", 3, 96, 8192), ("idefics3", 2, 169, 10240)]
+)
+def test_a_preset_of_t2vid_counts_as_it_does(tmp_path, words, preset, frames, a_frame, most):
+    # The tag, the question and the token before the text are the three besides the answer.
+    room = most - frames * a_frame - 3
+    entries = [
+        synthetic(tmp_path, frames=frames, question="word", answer="word " * room, name="fits"),
+        synthetic(tmp_path, frames=frames, question="word", answer="word " * (room + 1), name="above"),
+    ]
+    write_json(tmp_path / "in.json", entries)
+    assert run("in.json", "out.json", "--preset", f"t2vid-{preset}", "--tokenizer", words) == 3
+    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["fits.mp4"]]
+    (line,) = set_aside(tmp_path)
+    assert line["reason"] == "too-many-tokens" and f" {most + 1} tokens" in line["message"]
+
+
+@pytest.mark.parametrize(("preset", "frames", "words"), [("minicpm", 90, 29), ("idefics3", 65, 499)])
+def test_a_preset_of_t2vid_has_its_limits(tmp_path, preset, frames, words):
+    # Of `<video>\nword word`, two words are parted by a space.
+    entries = [
+        synthetic(tmp_path, frames=frames, question=" ".join(["word"] * words), name="most"),
+        synthetic(tmp_path, frames=frames + 1, name="long"),
+        synthetic(tmp_path, frames=2, question=" ".join(["word"] * (words + 1)), name="wordy"),
+        {**text_entry(), "images": []},
+        {"video": "most.mp4", "conversations": [*chat("What?"), *chat("<video>")]},
+        {"video": ["most.mp4"] * 2, "conversations": chat("<video><video>")},
+    ]
+    write_json(tmp_path / "in.json", entries)
+    assert run("in.json", "out.json", "--preset", f"t2vid-{preset}", "--max-tokens", 12_000) == 3
+    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["most.mp4"]]
+    assert reasons(tmp_path) == ["too-many-frames", "long-question", "tag-count", "tag-place", "tag-count"]
+
+
+def test_a_limit_stands_in_the_place_of_a_preset_s_own(tmp_path):
+    write_json(tmp_path / "in.json", [synthetic(tmp_path, frames=2, question="word " * 400)])
+    assert run("in.json", "out.json", "--preset", "t2vid-minicpm") == 1
+    assert run("in.json", "out.json", "--preset", "t2vid-minicpm", "--max-question-words", 499) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--model", "qwen2-vl"), "a limit was expected"),
+        (("--preset", "t2vid-minicpm", "--fit"), "--fit: "),
+        (("--model", "qwen2-vl", "--max-tokens", 9, "--tokenizer", "nowhere"), "--tokenizer nowhere: "),
+        (("--model", "qwen2-vl", "--max-tokens", 9, "--dataset-root", "nowhere"), "--dataset-root "),
+        (("--model", "qwen2-vl", "--max-tokens", 9, "--default-fps", 0), "--default-fps 0: "),
+        (("--model", "qwen2-vl", "--max-tokens", 1), "none of its 3 entries"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(tmp_path, clips, options, said, capsys):
+    assert run("in.json", "out.json", *options) == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and not (tmp_path / "out.json").exists()
+
+
+def test_a_file_of_the_user_and_the_input_itself_are_not_replaced(tmp_path, clips, capsys):
+    own = write_json(tmp_path / "own.json", [1]).read_bytes()
+    command = ("--model", "qwen2-vl", "--max-frames", 99)
+    assert run("in.json", "own.json", *command) == 1 and (tmp_path / "own.json").read_bytes() == own
+    assert run("in.json", "in.json", *command) == 1 and "is the input itself" in capsys.readouterr().err
+    assert run("in.json", "own.json", *command, "--overwrite") == 0
+
+
+def test_a_video_without_frames_is_set_aside(tmp_path, clips):
+    (tmp_path / "new.mp4").write_bytes(b"video")
+    write_json(tmp_path / "in.json", [video_entry("new.mp4"), video_entry(clips[0])])
+    assert run("in.json", "out.json", "--model", "qwen2-vl", "--max-frames", 99) == 3
+    assert reasons(tmp_path) == ["no-frames"]
