@@ -39,6 +39,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/filter_annotations.py",
         "set samples aside that a model has no room for, or take fewer frames of them",
     ),
+    "text-to-frames": Command(
+        "text_frames",
+        f"{_SCRIPTS}/render_text_frames.py",
+        "long texts with questions to folders of pictures, as T2Vid's synthetic videos",
+    ),
     "shard": Command(
         "shard",
         "pretrain_data_preprocessing/convert_custom_dataset_to_wds_chatml.py",
@@ -60,6 +65,16 @@ COMMANDS: dict[str, Command] = {
         "write shards anew, mended, into another folder",
     ),
     "info": Command("info", f"{_SCRIPTS}/show_shards.py", "say what a folder of shards holds"),
+    "report": Command(
+        "report",
+        f"{_SCRIPTS}/report_dataset.py",
+        "a page that shows a dataset: distributions, tokens, samples, copies, warnings",
+    ),
+    "blend": Command(
+        "blend",
+        f"{_SCRIPTS}/blend_datasets.py",
+        "several finished datasets as one, by weights or repetitions, for Energon",
+    ),
     "retarget": Command(
         "retarget",
         f"{_SCRIPTS}/retarget_shards.py",

@@ -20,23 +20,23 @@ _MOST_BYTES = 1 << 30
 _END = bytes(2 * BLOCK_BYTES)
 
 
-def spread_places(counts: Mapping[str, int], *, most: int, seed: int) -> dict[str, list[int]]:
+def spread_places(counts: Mapping[str, int], *, most: int, seed: int) -> dict[str, Sequence[int]]:
     """Shard -> places of the samples that are read of it, in order.
 
     All, where there are no more; else so many, one at random out of each of as many equal stretches of the dataset.
     """
     total = sum(counts.values())
     if not most or total <= most:
-        return {name: list(range(count)) for name, count in counts.items()}
+        return {name: range(count) for name, count in counts.items()}
     random = Random(seed)
     chosen = [random.randrange(k * total // most, (k + 1) * total // most) for k in range(most)]
-    found: dict[str, list[int]] = {}
+    found: dict[str, Sequence[int]] = {}
     at = 0
     for (name, count), begin in zip(counts.items(), accumulate(counts.values(), initial=0), strict=False):
-        found[name] = []
+        first = at
         while at < most and chosen[at] < begin + count:
-            found[name].append(chosen[at] - begin)
             at += 1
+        found[name] = [number - begin for number in chosen[first:at]]
     return found
 
 
@@ -49,14 +49,16 @@ def read_places(
         count: samples that the shard has, as the metadata says.
 
     Raises:
-        InputError: the shard cannot be read.
+        InputError: the shard cannot be read, or has fewer samples.
     """
     try:
         with open_regular(path) as file:
             size = file.seek(0, io.SEEK_END)
             stretches = _stretches(path, count=count, file_bytes=size)
             for place in places:
-                begin, end = stretches[place] if place < len(stretches) else (0, 0)
+                if place >= len(stretches):
+                    raise InputError(f"{path}: {len(stretches)} samples; {count} were expected, by .info.json")
+                begin, end = stretches[place]
                 try:
                     if not begin < end <= begin + _MOST_BYTES:
                         raise _not_there(path, f"{end - begin} bytes")

@@ -89,6 +89,8 @@ class SampleSeen:
     #: Of all that is said and shown; of samples that are the same it is the same.
     digest: bytes = b""
     images: list[Looked] = field(default_factory=list)
+    #: Which of the sample's images these are; one that cannot be decoded is none of them.
+    image_numbers: list[int] = field(default_factory=list)
     videos: list[VideoSeen] = field(default_factory=list)
     #: How many there are, those that cannot be decoded included.
     image_count: int = 0
@@ -105,15 +107,15 @@ class SampleSeen:
 
 
 def survey_shard(look: SurveyLook) -> list[SampleSeen]:
-    """What is known of the samples that are read of a shard.
-
-    Raises:
-        SampleError: the shard cannot be read.
-    """
+    """What is known of the samples that are read of a shard; of one that breaks off, of those before."""
+    found = []
     try:
-        return list(_samples(look))
+        for seen in _samples(look):
+            found.append(seen)
     except InputError as error:
-        raise SampleError(str(error), "bad-part") from error
+        place = look.places[len(found)] if len(found) < len(look.places) else look.count
+        found.append(SampleSeen(place, is_read=False, faults=[("bad-part", str(error))]))
+    return found
 
 
 def _samples(look: SurveyLook) -> Iterator[SampleSeen]:
@@ -144,7 +146,9 @@ def _look_at(content: Content, look: SurveyLook, seen: SampleSeen) -> None:
         len(content.audios),
     )
     for number, data in enumerate(content.images):
-        seen.images += _looked(data, f"image {number}", seen)
+        found = _looked(data, f"image {number}", seen)
+        seen.images += found
+        seen.image_numbers += [number] * len(found)
     seconds = content.text.get("second_per_grid_ts")
     for number, frames in enumerate(content.videos):
         some = {0, len(frames) // 2, len(frames) - 1} if frames else set()

@@ -1,0 +1,80 @@
+"""`mm2energon report` = report_dataset.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mm2energon.commands import Result
+from mm2energon.commands.options import count_or_none
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.survey import Survey, SurveyOptions, survey
+from mm2energon.pipeline.survey_page import how_many_were_read
+from mm2energon.pipeline.survey_told import lines_of
+from mm2energon.pipeline.survey_write import check_output, write_json, write_page
+from mm2energon.tokens import MODELS
+
+_DEFAULTS = SurveyOptions()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
+    parser.add_argument("--output", type=Path, help="the page, one HTML file without anything else (report.html)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers for programs as well")
+    parser.add_argument(
+        "--text", action="store_true", help="print the essentials; the page is then written only with --output"
+    )
+    parser.add_argument(
+        "--model", choices=sorted(MODELS), default=_DEFAULTS.model, help="whose tokens are counted (qwen2.5-vl)"
+    )
+    parser.add_argument(
+        "--tokenizer", type=Path, help="folder or file of its tokenizer; without it tokens of text are estimated"
+    )
+    parser.add_argument(
+        "--samples", type=count_or_none, default=_DEFAULTS.shown, metavar="N", help="samples that are shown (24)"
+    )
+    parser.add_argument(
+        "--read",
+        type=count_or_none,
+        default=_DEFAULTS.most,
+        metavar="N",
+        help="samples that are read at most, spread over all shards; 0: all (5000)",
+    )
+    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="says which samples those are (42)")
+    parser.add_argument("--workers", type=count_or_none, default=0, help="processes that read (0: this one)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is no report")
+
+
+def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
+    """Look through a dataset, and tell."""
+    output = arguments.output or (None if arguments.text else Path("report.html"))
+    for option, path in (("--output", output), ("--json", arguments.json)):
+        if path is not None:
+            check_output(path, arguments.shards, option=option, overwrite=arguments.overwrite)
+    options = SurveyOptions(
+        model=arguments.model,
+        tokenizer=arguments.tokenizer,
+        most=arguments.read,
+        shown=arguments.samples if output is not None else 0,
+        seed=arguments.seed,
+    )
+    found = survey(arguments.shards, options, workers=arguments.workers, progress=progress)
+    lines = [f"{arguments.shards}   for {found.target.name}: {found.target.reader}", how_many_were_read(found)]
+    if arguments.text:
+        lines += ["", *lines_of(found)]
+    else:
+        lines += _in_short(found)
+    if output is not None:
+        lines.append(_written(output, is_new=write_page(output, found)))
+    if arguments.json is not None:
+        lines.append(_written(arguments.json, is_new=write_json(arguments.json, found)))
+    return Result(lines, 3 if found.unread else 0)
+
+
+def _in_short(found: Survey) -> list[str]:
+    return [f"warning: {code}: {warned.count}, first {warned.places[0][0]}" for code, warned in found.warnings.items()]
+
+
+def _written(path: Path, *, is_new: bool) -> str:
+    return f"{path}{'' if is_new else '   was complete already, nothing was written'}"

@@ -1,0 +1,269 @@
+"""Survey: look through finished shards, or a sample of them, and count what a person wants to know of a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from mm2energon.errors import InputError, SampleError
+from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
+from mm2energon.pipeline.record_content import read_content
+from mm2energon.pipeline.survey_account import RunAccount, accounts_of
+from mm2energon.pipeline.survey_cards import Card, Shown, shown
+from mm2energon.pipeline.survey_copies import Copies, Group, Where
+from mm2energon.pipeline.survey_measures import MEASURES, measured
+from mm2energon.pipeline.survey_numbers import Spread, Tally
+from mm2energon.pipeline.survey_read import read_places, spread_places
+from mm2energon.pipeline.survey_sample import SampleSeen, SurveyLook, survey_shard
+from mm2energon.pipeline.verify_metadata import layout_of, target_of
+from mm2energon.shards import reader
+from mm2energon.shards.metadata import FOLDER
+from mm2energon.shards.reader import DatasetIndex
+from mm2energon.targets import TARGETS, Target
+from mm2energon.tokens import load_tokenizer
+
+#: Places of a warning that are told, and groups of near copies that are shown.
+_PLACES, _GROUPS = 12, 12
+_SMALL_SIDE = 160
+#: Kinds of warnings that are no reason codes, worst first -> what they mean.
+WARNINGS: dict[str, str] = {
+    "medium-in-two-splits": "the same image or video stands in two splits: what is validated was trained on",
+    "near-copy-in-two-splits": "images or videos that look nearly the same stand in two splits",
+    "same-sample": "a sample stands there more than once: the same media, and the same text but for case and spaces",
+    "odd-frames": "a video has an odd number of frames, and the reader cuts the last",
+    "replaced-characters": "the text holds U+FFFD, where characters were lost before",
+}
+
+
+@dataclass(frozen=True)
+class SurveyOptions:
+    """How a dataset is surveyed."""
+
+    model: str = "qwen2.5-vl"
+    #: Folder or file of the model's tokenizer; None: tokens of text are estimated.
+    tokenizer: Path | None = None
+    #: Samples that are read at most; 0: all.
+    most: int = 5000
+    #: Samples that are shown.
+    shown: int = 24
+    seed: int = 42
+
+
+@dataclass
+class Warned:
+    """What is wrong with some samples."""
+
+    count: int = 0
+    #: (where, what) of some.
+    places: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, where: object, what: str) -> None:
+        """Take one in."""
+        self.count += 1
+        if len(self.places) < _PLACES:
+            self.places.append((str(where), what))
+
+
+@dataclass
+class Survey:
+    """What was found."""
+
+    name: str
+    target: Target
+    options: SurveyOptions
+    manifest: Mapping[str, Any]
+    #: Split -> (shards, samples, bytes), of the whole dataset.
+    splits: dict[str, tuple[int, int, int]]
+    accounts: list[RunAccount]
+    #: Samples that there are, that were to be read, and that could not be.
+    samples: int = 0
+    chosen: int = 0
+    unread: int = 0
+    spreads: dict[str, Spread] = field(default_factory=lambda: {name: Spread() for name in MEASURES})
+    #: What samples are made of, and the sources that their entries name -> samples.
+    kinds: Counter[str] = field(default_factory=Counter)
+    sources: Tally[str] = field(default_factory=Tally)
+    #: Width and height -> images, and frames.
+    image_sizes: Tally[tuple[int, int]] = field(default_factory=Tally)
+    frame_sizes: Tally[tuple[int, int]] = field(default_factory=Tally)
+    #: First questions and answers, normalised -> samples.
+    questions: Tally[str] = field(default_factory=Tally)
+    answers: Tally[str] = field(default_factory=Tally)
+    copies: Copies = field(default_factory=Copies)
+    #: Groups that look nearly the same: some of them with their pictures, and how many there are.
+    near: list[tuple[Group, list[Shown]]] = field(default_factory=list)
+    near_count: int = 0
+    warnings: dict[str, Warned] = field(default_factory=dict)
+    cards: list[tuple[Where, SampleSeen, Card]] = field(default_factory=list)
+
+    def warn(self, code: str, where: object, what: str) -> None:
+        """Note what is wrong, and where."""
+        self.warnings.setdefault(code, Warned()).add(where, what)
+
+    @property
+    def read(self) -> int:
+        """Samples that were read."""
+        return self.chosen - self.unread
+
+
+def survey(
+    root: Path, options: SurveyOptions | None = None, *, workers: int = 0, progress: ProgressMaker = silent
+) -> Survey:
+    """Look through a finished dataset.
+
+    Args:
+        workers: processes that read shards; 0 is this one.
+
+    Raises:
+        InputError: there is no dataset, or no such tokenizer.
+        DependencyError: the library of the tokenizer is missing.
+    """
+    options = options or SurveyOptions()
+    if not (root / FOLDER).is_dir():
+        raise InputError(
+            f"{root}: {'holds no shards' if root.is_dir() else 'no such folder'}; the output of shard was expected"
+        )
+    if options.tokenizer is not None:
+        load_tokenizer(options.tokenizer)
+    index = reader.read_index(root)
+    target = target_of(root, index)
+    found = Survey(
+        name=root.resolve().name,
+        target=target,
+        options=options,
+        manifest=index.manifest,
+        splits=_splits(root, index),
+        accounts=accounts_of(root),
+    )
+    _look(root, index, found, workers=workers, progress=progress)
+    _find_copies(root, layout_of(index, target), index, found)
+    return found
+
+
+def _splits(root: Path, index: DatasetIndex) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for split, names in index.splits.items():
+        sizes = [(root / name).stat().st_size for name in names if (root / name).is_file()]
+        found[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
+    return found
+
+
+def _look(root: Path, index: DatasetIndex, found: Survey, *, workers: int, progress: ProgressMaker) -> None:
+    """Read the samples, and take in what is known of each."""
+    looks = list(_looks(root, index, found))
+    found.chosen = sum(len(look.places) for look in looks)
+    bar = progress("samples", found.chosen)
+    for outcome in run_each(survey_shard, (look for look in looks if look.places), workers=workers):
+        look, seen = outcome.item, outcome.result or []
+        if outcome.error is not None:
+            found.warn(outcome.error.code, look.name, str(outcome.error))
+        for one in seen:
+            _take(one, look, found)
+        found.unread += len(look.places) - sum(one.is_read for one in seen)
+        bar.update(len(look.places))
+    bar.close()
+    for look in looks:
+        if (path := look.root / look.name).is_file():
+            found.spreads["shard_bytes"].add(path.stat().st_size)
+
+
+def _looks(root: Path, index: DatasetIndex, found: Survey) -> Iterator[SurveyLook]:
+    """Every shard that is in a split, with the samples that are read of it."""
+    options = found.options
+    split_of = {name: split for split, names in index.splits.items() for name in names}
+    counts = {name: count for name, count in index.counts.items() if name in split_of}
+    found.samples = sum(counts.values())
+    places = spread_places(counts, most=options.most, seed=options.seed)
+    numbers = _some(sum(map(len, places.values())), options.shown, seed=options.seed)
+    written = index.manifest.get("options", {})
+    begin = 0
+    for name, chosen in places.items():
+        yield SurveyLook(
+            root=root,
+            name=name,
+            split=split_of[name],
+            count=counts[name],
+            places=chosen,
+            shown=frozenset(chosen[number - begin] for number in numbers if begin <= number < begin + len(chosen)),
+            layout=layout_of(index, found.target).name,
+            target=found.target.name,
+            model=options.model,
+            tokenizer=options.tokenizer,
+            frames_of_grid=1.0 if written.get("second_per_grid_ts") == "pai" else 2.0,
+            takes_odd=written.get("odd_frames") == "keep",
+        )
+        begin += len(chosen)
+
+
+def _some(count: int, wanted: int, *, seed: int) -> list[int]:
+    """Some numbers below another, at random, in order."""
+    return sorted(Random(seed).sample(range(count), min(count, wanted)))
+
+
+def _take(seen: SampleSeen, look: SurveyLook, found: Survey) -> None:
+    """Enter what is known of one sample."""
+    where = Where(look.name, seen.place, seen.key or f"sample {seen.place}", look.split)
+    for code, what in seen.faults:
+        found.warn(code, where, what)
+    if not seen.is_read:
+        return
+    for name, values in measured(seen):
+        found.spreads[name].extend(values)
+    found.kinds[_kind(seen)] += 1
+    found.sources.add(seen.source)
+    found.questions.add(seen.asked)
+    found.answers.add(seen.answered)
+    for image in seen.images:
+        found.image_sizes.add((image.width, image.height))
+    for video in seen.videos:
+        for frame in video.looked[:1]:
+            found.frame_sizes.add((frame.width, frame.height))
+    found.copies.add(seen, look)
+    if seen.card is not None:
+        found.cards.append((where, replace(seen, card=None), seen.card))
+
+
+def _kind(seen: SampleSeen) -> str:
+    counts = {"images": seen.image_count, "videos": seen.video_count, "audio": seen.audio_count}
+    return " and ".join(name for name, count in counts.items() if count) or "text alone"
+
+
+def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey) -> None:
+    """Say what is there twice, and show what looks nearly the same."""
+    for known in (found.copies.images, found.copies.videos):
+        for group in known.repeated():
+            if len(group.splits) > 1:
+                found.warn("medium-in-two-splits", group.places[0], f"{_in(group)}, {group.count} times")
+    for group in found.copies.samples.repeated():
+        found.warn("same-sample", group.places[0], f"{group.count} times, also {group.places[1]}")
+    near = found.copies.near()
+    found.near_count = len(near)
+    for group in near:
+        if len(group.splits) > 1:
+            found.warn("near-copy-in-two-splits", group.places[0], f"{_in(group)}, also {group.places[1]}")
+    for group in near[:_GROUPS]:
+        found.near.append((group, [_picture_at(root, layout, index, where) for where in group.places]))
+
+
+def _in(group: Group) -> str:
+    return f"in {' and '.join(sorted(group.splits))}"
+
+
+def _picture_at(root: Path, layout: Target, index: DatasetIndex, where: Where) -> Shown:
+    """A small copy of an image, or of the middle frame of a video."""
+    try:
+        places = read_places(root / where.shard, [where.place], count=index.counts[where.shard])
+        _, _, record, _ = next(places)
+        if isinstance(record, SampleError):
+            raise record
+        content = read_content(record, TARGETS[layout.name])
+        if where.kind == "image":
+            return shown(content.images[where.number], side=_SMALL_SIDE)
+        frames = content.videos[where.number]
+        return shown(frames[len(frames) // 2], side=_SMALL_SIDE)
+    except (SampleError, InputError, LookupError) as error:
+        return Shown(fault=str(error))

@@ -1,0 +1,98 @@
+"""What earlier runs said of a dataset: the accounts beside the shards, and beside the annotations above them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import InputError
+from mm2energon.jsonio import loads, read_entries
+from mm2energon.pipeline.account import is_account_name
+from mm2energon.pipeline.report import is_report
+from mm2energon.roots import read_regular
+
+_REPORT = re.compile(r"report(\..+)?\.json")
+_MOST_REPORTS = 20
+#: Lines of an account that are looked at for examples, examples of a reason, and letters of each.
+_MOST_LINES, _EXAMPLES, _LETTERS = 2000, 3, 400
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class RunAccount:
+    """What one run said."""
+
+    #: `shard`, and the name of what it wrote.
+    command: str
+    of: str
+    read: int
+    written: int
+    #: Reason code -> entries.
+    set_aside: Mapping[str, int]
+    #: Reason code -> some of the messages.
+    examples: Mapping[str, list[str]]
+    #: Where all of them stand; empty where nothing was set aside.
+    file: str = ""
+
+
+def accounts_of(root: Path) -> list[RunAccount]:
+    """The accounts that lie in the folder of the shards and in the one above it."""
+    found = []
+    for folder in (root, root.absolute().parent):
+        paths = sorted(path for path in folder.glob("report*.json") if _REPORT.fullmatch(path.name))
+        found += [account for path in paths[:_MOST_REPORTS] if (account := _read(path)) is not None]
+    return found
+
+
+def _read(path: Path) -> RunAccount | None:
+    """What a report of ours says; None where the file is another's."""
+    try:
+        about = loads(read_regular(path)) if is_report(path) else None
+    except (OSError, ValueError):
+        return None
+    if not isinstance(about, dict) or not _count(about.get("read")):
+        return None
+    refused = _counts(about.get("set_aside"))
+    name = about.get("set_aside_file")
+    lies_there = isinstance(name, str) and is_account_name(name) and (path.parent / name).is_file()
+    return RunAccount(
+        command=str(about.get("command", ""))[:_LETTERS],
+        of=str(about["of"])[:_LETTERS] if about["of"] != "." else path.parent.resolve().name,
+        read=_count(about["read"]),
+        written=sum(_counts(about.get("written")).values()),
+        set_aside=refused,
+        examples=_examples(path.parent / str(name)) if refused and lies_there else {},
+        file=str(name) if refused and lies_there else "",
+    )
+
+
+def _examples(path: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for reason, message in _lines(path):
+        some = found.setdefault(reason, [])
+        if len(some) < _EXAMPLES:
+            some.append(message[:_LETTERS])
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return  # a line of it may be of any length
+        for entry in islice(read_entries(path), _MOST_LINES):
+            if isinstance(entry.value, dict):
+                yield str(entry.value.get("reason", ""))[:_LETTERS], str(entry.value.get("message", ""))
+    except (OSError, InputError):
+        return
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {name[:_LETTERS]: _count(number) for name, number in value.items()} if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

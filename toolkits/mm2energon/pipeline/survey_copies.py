@@ -1,0 +1,127 @@
+"""Copies in a survey: samples and media that are there twice, and media that look nearly the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mm2energon.pipeline.survey_alike import alike
+from mm2energon.pipeline.survey_sample import SampleSeen, SurveyLook, VideoSeen
+
+#: Different things that are told apart, and of these those that are compared by their looks.
+_MOST_KNOWN, _MOST_COMPARED = 400_000, 20_000
+_PLACES = 4
+#: Prints that a video is known by.
+_LOOKED_FRAMES = 3
+
+
+class Where(NamedTuple):
+    """A sample, or one of its media."""
+
+    shard: str
+    #: The place of the sample in its shard.
+    place: int
+    key: str
+    split: str
+    #: `image` or `video`, and which of them; empty for the sample itself.
+    kind: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        medium = f", {self.kind} {self.number}" if self.kind else ""
+        return f"{self.shard}/{self.key}{medium}"
+
+
+@dataclass
+class Group:
+    """Things that are the same, or nearly."""
+
+    #: How many there are, some of them, and the splits that they are in.
+    count: int = 0
+    places: list[Where] = field(default_factory=list)
+    splits: set[str] = field(default_factory=set)
+
+    def add(self, where: Where) -> None:
+        """Take one in."""
+        self.count += 1
+        self.splits.add(where.split)
+        if len(self.places) < _PLACES:
+            self.places.append(where)
+
+
+@dataclass
+class Known:
+    """Things of one kind, by their digests."""
+
+    groups: dict[bytes, Group] = field(default_factory=dict)
+    #: All that came, those included that there was no room for.
+    total: int = 0
+    is_cut: bool = False
+
+    def add(self, digest: bytes, where: Where) -> bool:
+        """Take one in; whether it is the first of its kind."""
+        self.total += 1
+        is_new = digest not in self.groups
+        if is_new and len(self.groups) >= _MOST_KNOWN:
+            self.is_cut = True
+            return False
+        self.groups.setdefault(digest, Group()).add(where)
+        return is_new
+
+    def repeated(self) -> list[Group]:
+        """Those that came more than once, the most frequent first."""
+        return sorted((group for group in self.groups.values() if group.count > 1), key=lambda group: -group.count)
+
+
+class Copies:
+    """Finds what is there twice."""
+
+    def __init__(self) -> None:
+        self.samples = Known()
+        self.images = Known()
+        self.videos = Known()
+        #: Prints of the different ones, with their digests.
+        self._prints: dict[str, list[tuple[bytes, bytes]]] = {"image": [], "video": []}
+        #: Some of the media were not compared by their looks: there are too many.
+        self.is_cut = False
+
+    def add(self, seen: SampleSeen, look: SurveyLook) -> None:
+        """Take in a sample that was read."""
+        where = Where(look.name, seen.place, seen.key, look.split)
+        self.samples.add(seen.digest, where)
+        for image, number in zip(seen.images, seen.image_numbers, strict=True):
+            if self.images.add(image.digest, where._replace(kind="image", number=number)):
+                self._compare("image", image.digest, image.print)
+        for number, video in enumerate(seen.videos):
+            if self.videos.add(video.digest, where._replace(kind="video", number=number)) and video.looked:
+                self._compare("video", video.digest, _print_of_video(video))
+
+    def _compare(self, kind: str, digest: bytes, print_: bytes) -> None:
+        if len(self._prints[kind]) < _MOST_COMPARED:
+            self._prints[kind].append((digest, print_))
+        else:
+            self.is_cut = True
+
+    def near(self) -> list[Group]:
+        """Groups of different media that look nearly the same, the largest first; of each the first place is told."""
+        found = []
+        for kind, known in (("image", self.images), ("video", self.videos)):
+            prints = self._prints[kind]
+            for places in alike([print for _, print in prints]):
+                found.append(_joined(known.groups[prints[place][0]] for place in places))
+        return sorted(found, key=lambda group: -group.count)
+
+
+def _joined(groups: Iterable[Group]) -> Group:
+    joined = Group()
+    for group in groups:
+        joined.add(group.places[0])
+        joined.splits |= group.splits
+    return joined
+
+
+def _print_of_video(video: VideoSeen) -> bytes:
+    """The prints of the first, the middle and the last frame; of fewer, the last is taken for those that lack."""
+    prints = [one.print for one in video.looked[:_LOOKED_FRAMES]]
+    return b"".join(prints + prints[-1:] * (_LOOKED_FRAMES - len(prints)))

@@ -1,0 +1,278 @@
+"""The page of a survey: what a person sees first, then distributions, copies, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import mm2energon
+from mm2energon.errors import REASONS
+from mm2energon.pages.bins import bins_of
+from mm2energon.pages.charts import Labels, histogram, scatter
+from mm2energon.pages.document import (
+    bullets,
+    card,
+    contents,
+    document,
+    folded,
+    grid,
+    section,
+    share_bar,
+    table,
+    tiles,
+)
+from mm2energon.pages.markup import Markup, element, joined
+from mm2energon.pages.numbers import percent, quantile, short, whole
+from mm2energon.pipeline.survey import WARNINGS, Survey
+from mm2energon.pipeline.survey_account import RunAccount
+from mm2energon.pipeline.survey_measures import LIMITS, MEASURES, Measure
+from mm2energon.pipeline.survey_numbers import Spread, Tally
+from mm2energon.pipeline.survey_page_samples import near_copies, sample_cards
+
+#: What the head of a page says of who made it, by which a page of ours is known.
+GENERATOR = "mm2energon report"
+_TOP, _POINTS = 12, 400
+
+
+def page_of(found: Survey) -> bytes:
+    """The page."""
+    parts: dict[str, tuple[str, Markup]] = {
+        "warnings": ("Warnings", _warnings(found)),
+        "splits": ("Splits and accounts", _splits(found)),
+        "tokens": ("Tokens", _tokens(found)),
+        "text": ("Text", _text(found)),
+        "images": ("Images", _charts(found, "images", _sizes(found.image_sizes, "Sizes of images", "images"))),
+        "videos": ("Videos", _charts(found, "videos", _sizes(found.frame_sizes, "Sizes of frames", "videos"))),
+        "shards": ("Shards", _charts(found, "shards")),
+        "copies": ("Copies", _copies(found)),
+        "samples": ("Samples", sample_cards(found)),
+    }
+    parts = {name: part for name, part in parts.items() if part[1]}
+    return document(
+        f"{found.name}: report",
+        element("h1", f"{found.name}"),
+        element("p", _head(found), class_="soft"),
+        contents({name: title for name, (title, _) in parts.items()}),
+        tiles(_figures(found)),
+        *(section(name, title, body) for name, (title, body) in parts.items()),
+        element(
+            "footer", f"mm2energon {mm2energon.__version__} report; one file that fetches nothing and runs nothing."
+        ),
+        generator=GENERATOR,
+    )
+
+
+def _head(found: Survey) -> str:
+    made_by = found.manifest.get("made_by")
+    by = f"made by {made_by}, " if isinstance(made_by, str) else ""
+    return f"{by}for {found.target.name}: {found.target.reader}. {how_many_were_read(found)}"
+
+
+def how_many_were_read(found: Survey) -> str:
+    """Which samples the figures are of."""
+    lost = f" {whole(found.unread)} of them cannot be read." if found.unread else ""
+    if found.chosen == found.samples:
+        return f"All {whole(found.samples)} samples were read.{lost}"
+    return (
+        f"{whole(found.chosen)} of {whole(found.samples)} samples were read, spread over all shards at random "
+        f"(seed {found.options.seed}); all figures but those of splits and shards are of these.{lost}"
+    )
+
+
+def _figures(found: Survey) -> Iterator[tuple[str, str]]:
+    yield short(found.samples), "samples"
+    yield short(sum(size for _, _, size in found.splits.values()), "B"), "in shards"
+    of_read = "" if found.chosen == found.samples else " read"
+    for name, what in (("image_pixels", "images"), ("video_frames", "videos")):
+        if count := found.spreads[name].count:
+            yield short(count), f"{what}{of_read}"
+    if found.spreads["tokens"].count:
+        ordered = found.spreads["tokens"].ordered()
+        yield short(quantile(ordered, 0.5)), f"tokens, median ({found.options.model})"
+    yield whole(sum(sum(account.set_aside.values()) for account in found.accounts)), "entries set aside"
+    yield whole(len(found.warnings)), "kinds of warnings"
+
+
+def _warnings(found: Survey) -> Markup:
+    if not found.warnings:
+        return element("p", "Nothing was found that training would trip over.")
+    order = {code: number for number, code in enumerate((*WARNINGS, *REASONS))}
+    return grid(
+        (
+            card(
+                f"{code}: {whole(warned.count)}",
+                element("p", WARNINGS.get(code) or REASONS.get(code, "")),
+                folded("where", bullets(joined(element("code", place), f": {what}") for place, what in warned.places)),
+                class_="card warning",
+            )
+            for code, warned in sorted(found.warnings.items(), key=lambda item: order.get(item[0], len(order)))
+        ),
+        wide=True,
+    )
+
+
+def _splits(found: Survey) -> Markup:
+    rows = [
+        (split, whole(samples), share_bar(samples, found.samples), whole(shards), short(size, "B"))
+        for split, (shards, samples, size) in found.splits.items()
+    ]
+    cards = [card("Splits", table(("split", "samples", "share", "shards", "bytes"), rows, numbers=(1, 3, 4)))]
+    cards.append(card("What samples hold", _counted(found.kinds.most_common(), "samples")))
+    named = [(name or "(not named)", count) for name, count in found.sources.top(_TOP)]
+    if named and named != [("(not named)", named[0][1])]:
+        cards.append(card("Sources, as the entries name them", _counted(named, "samples")))
+    cards += [_account(account) for account in found.accounts]
+    options = found.manifest.get("options")
+    if isinstance(options, dict) and options:
+        shown = [(name, _option(value)) for name, value in options.items() if value not in (None, False, [])]
+        cards.append(card("Options of the run", table(("option", "value"), shown)))
+    return grid(cards, wide=True)
+
+
+def _account(account: RunAccount) -> Markup:
+    name = f"Account of {account.command}, which wrote {account.of}"
+    lines = f"{whole(account.read)} entries read, {whole(account.written)} written"
+    if not account.set_aside:
+        return card(name, element("p", f"{lines}, none set aside."))
+    rows = sorted(account.set_aside.items(), key=lambda item: -item[1])
+    examples = [
+        folded(f"{code}: examples", bullets(account.examples[code])) for code, _ in rows if account.examples.get(code)
+    ]
+    where = f"; see {account.file}" if account.file else ""
+    return card(
+        name,
+        element("p", f"{lines}, {whole(sum(account.set_aside.values()))} set aside{where}."),
+        _counted(rows, "entries"),
+        *examples,
+    )
+
+
+def _counted(rows: Iterable[tuple[str, int]], what: str) -> Markup:
+    """A table of names and counts, with bars."""
+    rows = list(rows)
+    most = max((count for _, count in rows), default=0)
+    return table(("", what, ""), [(name, whole(count), share_bar(count, most)) for name, count in rows], numbers=(1,))
+
+
+def _option(value: Any) -> str:
+    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _tokens(found: Survey) -> Markup:
+    how = "counted by its tokenizer" if found.options.tokenizer else "estimated (give --tokenizer for exact numbers)"
+    note = (
+        f"For {found.options.model}: visual tokens are counted from the sizes of images and the numbers of frames; "
+        f"tokens of text, chat template included, are {how}."
+    )
+    rows = []
+    for limit in LIMITS:
+        cells: list[object] = [f"{limit // 1024}k ({whole(limit)})"]
+        for name in ("tokens", "visual_tokens"):
+            spread = found.spreads[name]
+            cells.append(percent(spread.share_above(limit), 1) if spread.count else "")
+        rows.append((*cells, share_bar(found.spreads["tokens"].share_above(limit), 1)))
+    heads = ("longer than", "all tokens", "visual alone", "")
+    return joined(
+        element("p", note, class_="soft"),
+        _charts(found, "tokens", card("Samples that would exceed a context", table(heads, rows, numbers=(1, 2)))),
+    )
+
+
+def _text(found: Survey) -> Markup:
+    return joined(
+        _charts(found, "text"),
+        element("div", style="height:14px"),
+        grid(
+            (
+                card("Questions asked most", _most(found.questions, found.read)),
+                card("Answers given most", _most(found.answers, found.read)),
+            ),
+            wide=True,
+        ),
+    )
+
+
+def _most(tally: Tally[str], read: int) -> Markup:
+    """The most frequent texts, and how many different ones there are."""
+    different = f"{'more than ' if tally.is_cut else ''}{whole(len(tally))} different ones in {whole(read)} samples"
+    rows = [
+        (text or "(empty)", whole(count), percent(count, tally.total)) for text, count in tally.top(_TOP) if count > 1
+    ]
+    shown = (
+        table(("first of each sample, in small letters", "samples", "share"), rows, numbers=(1, 2)) if rows else None
+    )
+    return joined(element("p", f"{different}.", class_="soft"), shown)
+
+
+def _charts(found: Survey, part: str, *more: Markup) -> Markup:
+    """The histograms of a part of the page; empty where there is nothing to draw."""
+    cards = [
+        _chart(found.spreads[name], measure, marks=_marks(name))
+        for name, measure in MEASURES.items()
+        if measure.part == part and found.spreads[name].count
+    ]
+    return grid([*cards, *(one for one in more if one)]) if cards else Markup()
+
+
+def _marks(name: str) -> dict[float, str]:
+    return {float(limit): f"{limit // 1024}k" for limit in LIMITS} if "tokens" in name else {}
+
+
+def _chart(spread: Spread, measure: Measure, *, marks: dict[float, str]) -> Markup:
+    ordered = spread.ordered()
+    bins = bins_of(ordered)
+    unit = measure.unit
+    figures = ", ".join(
+        f"{name} {short(value, unit)}"
+        for name, value in (
+            ("median", quantile(ordered, 0.5)),
+            ("mean", spread.mean),
+            ("5 %", quantile(ordered, 0.05)),
+            ("95 %", quantile(ordered, 0.95)),
+            ("most", spread.most),
+        )
+    )
+    notes = [f"{whole(bins.zeros)} of 0 are not drawn." if bins.zeros else "", measure.remark]
+    labels = Labels(measure.title, f"{measure.across}{' (log)' if bins.is_log else ''}", unit, measure.counted, marks)
+    drawing = histogram(bins, labels)
+    caption = element(
+        "figcaption", f"{whole(spread.count)} {measure.counted}: {figures}. {' '.join(filter(None, notes))}"
+    )
+    return card(measure.title, element("figure", caption, drawing))
+
+
+def _sizes(sizes: Tally[tuple[int, int]], title: str, counted: str) -> Markup:
+    points = [(float(width), float(height), count) for (width, height), count in sizes.top(_POINTS)]
+    if not points:
+        return Markup()
+    (width, height), most = sizes.top(1)[0]
+    caption = (
+        f"{whole(len(sizes))} different sizes, {width}x{height} most often ({percent(most, sizes.total)}). "
+        f"{f'The {_POINTS} most frequent are drawn.' if len(sizes) > _POINTS else ''}"
+    )
+    labels = Labels(title, "width in pixels", counted=counted)
+    drawing = scatter(points, labels, upward="height in pixels")
+    return card(title, element("figure", element("figcaption", caption), drawing))
+
+
+def _copies(found: Survey) -> Markup:
+    rows = []
+    for name, known in (
+        ("samples", found.copies.samples),
+        ("images", found.copies.images),
+        ("videos", found.copies.videos),
+    ):
+        if known.total:
+            repeated = known.repeated()
+            most = f"{repeated[0].count} times: {repeated[0].places[0]}" if repeated else ""
+            in_two = sum(len(group.splits) > 1 for group in repeated)
+            rows.append((name, whole(known.total), whole(len(known.groups)), whole(in_two), most))
+    heads = ("", "read", "different", "of these in two splits", "most frequent")
+    return joined(
+        element(
+            "p", "The same bytes; of samples, the same media and the same text but for case and spaces. ", class_="soft"
+        ),
+        card("Exact copies", table(heads, rows, numbers=(1, 2, 3))),
+        element("div", style="height:14px"),
+        near_copies(found),
+    )

@@ -1,0 +1,126 @@
+"""A survey told otherwise than by its page: in lines for a terminal, and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import mm2energon
+from mm2energon.errors import REASONS
+from mm2energon.pages.bins import bins_of
+from mm2energon.pages.lines import bar_lines, spark
+from mm2energon.pages.numbers import percent, quantile, short, whole
+from mm2energon.pipeline.survey import WARNINGS, Survey
+from mm2energon.pipeline.survey_copies import Group, Known
+from mm2energon.pipeline.survey_measures import LIMITS, MEASURES
+
+#: What a JSON of ours says it is by, by which it is known.
+BY = "mm2energon report"
+_TOP = 50
+
+
+def lines_of(found: Survey) -> list[str]:
+    """The essentials, for a terminal."""
+    lines = bar_lines({split: samples for split, (_, samples, _) in found.splits.items()})
+    lines += ["", *bar_lines(dict(found.kinds.most_common()))]
+    for part in dict.fromkeys(measure.part for measure in MEASURES.values()):
+        rows = list(_measure_lines(found, part))
+        lines += ["", *rows] if rows else []
+        if part == "tokens" and rows:
+            lines += list(_limit_lines(found))
+    for account in found.accounts:
+        if account.set_aside:
+            lines += ["", f"set aside by {account.command} ({account.of})", *bar_lines(account.set_aside)]
+    lines += ["", *_copy_lines(found)]
+    for code, warned in found.warnings.items():
+        place, what = warned.places[0]
+        meaning = WARNINGS.get(code) or REASONS.get(code, "")
+        lines += [f"warning: {code}: {whole(warned.count)} ({meaning})", f"         first {place}: {what}"]
+    return lines
+
+
+def _measure_lines(found: Survey, part: str) -> Iterator[str]:
+    for name, measure in MEASURES.items():
+        spread = found.spreads[name]
+        if measure.part == part and spread.count:
+            ordered = spread.ordered()
+            figures = ", ".join(
+                f"{word} {short(value, measure.unit)}"
+                for word, value in (("median", quantile(ordered, 0.5)), ("95 %", quantile(ordered, 0.95)))
+            )
+            ends = f"{short(spread.least, measure.unit)} to {short(spread.most, measure.unit)}"
+            yield f"{measure.title:<28} {spark(bins_of(ordered).counts)}  {ends}; {figures}"
+
+
+def _limit_lines(found: Survey) -> Iterator[str]:
+    spread = found.spreads["tokens"]
+    shares = ", ".join(f"{limit // 1024}k {percent(spread.share_above(limit), 1)}" for limit in LIMITS)
+    how = "" if found.options.tokenizer else "; tokens of text are estimated"
+    yield f"{'longer than':<28} {shares}   ({found.options.model}{how})"
+
+
+def _copy_lines(found: Survey) -> Iterator[str]:
+    for what, known in (
+        ("samples", found.copies.samples),
+        ("images", found.copies.images),
+        ("videos", found.copies.videos),
+    ):
+        if known.total:
+            yield f"{whole(len(known.groups))} different {what} of {whole(known.total)}"
+    yield f"{whole(found.near_count)} groups of images or videos look nearly the same"
+
+
+def json_of(found: Survey) -> dict[str, Any]:
+    """Everything that the page says in numbers."""
+    return {
+        "by": BY,
+        "version": mm2energon.__version__,
+        "of": found.name,
+        "target": found.target.name,
+        "model": found.options.model,
+        "text_tokens": "counted" if found.options.tokenizer else "estimated",
+        "seed": found.options.seed,
+        "splits": {
+            split: {"shards": shards, "samples": samples, "bytes": size}
+            for split, (shards, samples, size) in found.splits.items()
+        },
+        "samples": found.samples,
+        "read": found.read,
+        "unread": found.unread,
+        "kinds": dict(found.kinds),
+        "sources": {name: count for name, count in found.sources.top(_TOP) if name},
+        "measures": {name: spread.as_dict() for name, spread in found.spreads.items()},
+        "longer_than": {
+            str(limit): {name: round(found.spreads[name].share_above(limit), 6) for name in ("tokens", "visual_tokens")}
+            for limit in LIMITS
+        },
+        "image_sizes": [[*size, count] for size, count in found.image_sizes.top(_TOP)],
+        "frame_sizes": [[*size, count] for size, count in found.frame_sizes.top(_TOP)],
+        "questions": [[text, count] for text, count in found.questions.top(_TOP)],
+        "answers": [[text, count] for text, count in found.answers.top(_TOP)],
+        "copies": {
+            "samples": _known(found.copies.samples),
+            "images": _known(found.copies.images),
+            "videos": _known(found.copies.videos),
+            "near": [_group(group) for group, _ in found.near],
+            "near_groups": found.near_count,
+        },
+        "accounts": [
+            {"command": one.command, "of": one.of, "read": one.read, "written": one.written, "set_aside": one.set_aside}
+            for one in found.accounts
+        ],
+        "warnings": {
+            code: {"count": warned.count, "places": [[where, what] for where, what in warned.places]}
+            for code, warned in found.warnings.items()
+        },
+        "shown": [str(where) for where, _, _ in found.cards],
+    }
+
+
+def _known(known: Known) -> dict[str, Any]:
+    repeated = known.repeated()
+    return {"read": known.total, "different": len(known.groups), "repeated": [_group(one) for one in repeated[:_TOP]]}
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {"count": group.count, "places": [str(where) for where in group.places], "splits": sorted(group.splits)}
