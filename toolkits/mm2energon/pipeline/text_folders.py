@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,16 @@ _MOST_SIDECAR_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The pictures of a text: their names, in order, and whether they had to be drawn."""
+    """The pictures of a text: how many there are, and whether they had to be drawn."""
 
-    names: tuple[str, ...]
+    count: int
     drawn: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, in order."""
+        digits = max(_DIGITS, len(str(self.count)))
+        return [f"{number:0{digits}d}.png" for number in range(1, self.count + 1)]
 
 
 def digest(text: str, style: PageStyle) -> str:
@@ -48,24 +54,25 @@ def finished_pages(folder: Path, made_of: str) -> Pages | None:
     try:
         sidecar = loads(read_regular(_sidecar(folder), most_bytes=_MOST_SIDECAR_BYTES))
         sizes = sidecar["frame_bytes"] if sidecar["made_of"] == made_of else []
-        names = _names(len(sizes))
+        pages = Pages(len(sizes), drawn=False)
         there = {path.name: path.stat().st_size for path in folder.iterdir()}
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return Pages(names, drawn=False) if sizes and there == dict(zip(names, sizes, strict=True)) else None
+    return pages if sizes and there == dict(zip(pages.names, sizes, strict=True)) else None
 
 
-def write_pages(folder: Path, pages: Sequence[Sequence[str]], style: PageStyle, made_of: str) -> Pages:
-    """Draw pages into `folder`; pictures of an earlier text go."""
+def write_pages(folder: Path, laid_out: Sequence[Sequence[str]], style: PageStyle, made_of: str) -> Pages:
+    """Draw the lines of pages into `folder`; pictures of an earlier text go."""
+    pages = Pages(len(laid_out), drawn=True)
     _sidecar(folder).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    names = _names(len(pages))
+    names = set(pages.names)
     for path in _pictures(folder):
         if path.name not in names:
             path.unlink()
     sizes = []
-    for name, lines in zip(names, pages, strict=True):
+    for name, lines in zip(pages.names, laid_out, strict=True):
         data = draw_page(lines, style)
         with write_whole(folder / name) as file:
             file.write(data)
@@ -73,10 +80,10 @@ def write_pages(folder: Path, pages: Sequence[Sequence[str]], style: PageStyle, 
     about: dict[str, Any] = {"fps": _FPS, "frame_bytes": sizes, "made_of": made_of}
     with write_whole(_sidecar(folder)) as file:
         file.write(dumps(about) + b"\n")
-    return Pages(names, drawn=True)
+    return pages
 
 
-def sweep(folder: Path, *, keep: set[str]) -> bool:
+def sweep(folder: Path, *, keep: Collection[str]) -> bool:
     """Take away the pictures below `folder` that no entry has any more; whether there were any.
 
     Args:
@@ -95,11 +102,6 @@ def sweep(folder: Path, *, keep: set[str]) -> bool:
     if stale:
         sync_folder(folder)
     return bool(stale)
-
-
-def _names(count: int) -> tuple[str, ...]:
-    digits = max(_DIGITS, len(str(count)))
-    return tuple(f"{number:0{digits}d}.png" for number in range(1, count + 1))
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -1,12 +1,13 @@
 """Text to frames: long texts with questions about them become folders of pictures, and entries that call them videos.
 
-    OUTPUT/pages/NAME/000001.png ...     the text of one entry, in order
+    OUTPUT/pages/NAME/000001.png ...     the text of an entry, in order
     OUTPUT/pages/NAME.json               what the pictures were made of; written last
     OUTPUT/dataset.json                  ShareGPT, a list of frames for each video
     OUTPUT/t2vid_synthetic.json          as T2Vid has it, `video` a folder of pictures
 
-NAME is that of the input file and the number of the entry in it (`longalpaca_00012`). What is in `pages` is all ours:
-the ledger of OUTPUT says from which file.
+NAME is that of the input file and the number of the entry in it (`longalpaca_00012`). Entries that ask about the same
+text share the folder of the first, so that a split never has the text of another. What is in `pages` is all ours: the
+ledger of OUTPUT says from which file.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import Any
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
 from mm2energon.formats.long_text import LongText, read_long_text
-from mm2energon.images.text_pages import PageStyle, UndrawableText, lay_out
+from mm2energon.images.text_font import UndrawableText
+from mm2energon.images.text_pages import PageStyle, lay_out
 from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
-from mm2energon.pipeline.account import Account, open_account
+from mm2energon.pipeline.account import open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, note, noted, read_ledger, write_output
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
@@ -35,6 +37,7 @@ from mm2energon.sample import VIDEO_TAG
 
 PAGES, DATASET, T2VID = "pages", "dataset.json", "t2vid_synthetic.json"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_MOST_STEM = 100
 _BY = "text-to-frames"
 
 
@@ -72,22 +75,30 @@ class TextFrames:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """One entry, and the name of its folder."""
+    """One entry, as far as it is understood."""
 
     entry: Entry
+    #: That of its folder, were it the first with its text.
     name: str
+    text: LongText | None = None
+    #: The digest of what its pictures are made of.
+    made_of: str = ""
+    error: SampleError | None = None
+    #: An entry before this one has the same text: there is nothing to draw.
+    is_drawn_before: bool = False
 
     def __str__(self) -> str:
         return self.entry.origin
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """An entry in both formats, and its pictures."""
+class _Drawn:
+    """The pictures of a text, or why there are none."""
 
-    sharegpt: dict[str, Any]
-    t2vid: dict[str, Any]
-    pages: Pages
+    name: str
+    origin: str
+    pages: Pages | None
+    error: SampleError | None
 
 
 def text_to_frames(job: TextFramesJob, *, progress: ProgressMaker = silent) -> TextFrames:
@@ -138,89 +149,99 @@ def _sources(job: TextFramesJob) -> list[str]:
     return list(made_by(_BY, job.output / DATASET, sources=[job.source])["sources"])
 
 
-@dataclass
-class _Done:
-    """What has come of the entries so far."""
-
-    names: set[str] = field(default_factory=set)
-    pages: int = 0
-    drawn: int = 0
-    undrawable: Counter[str] = field(default_factory=Counter)
-
-    def add(self, name: str, pages: Pages) -> None:
-        self.names.add(name)
-        self.pages += len(pages.names)
-        self.drawn += len(pages.names) if pages.drawn else 0
-
-    def set_aside(self, entry: Entry, error: SampleError, account: Account) -> None:
-        account.set_aside(entry, error)
-        if isinstance(error, UndrawableText):
-            self.undrawable.update(error.scripts)
-
-
 def _make(job: TextFramesJob, progress: ProgressMaker) -> TextFrames:
     outputs = {name: job.output / name for name in (DATASET, T2VID)}
     before = {path: standing(path) for path in outputs.values()}
     ours = {"by": _BY, "sources": _sources(job)}
     if read_ledger(job.output).get(PAGES) != ours:
         note(job.output, PAGES, ours)
-    done, options = _Done(), {**job.style.identity(), "max_pages": job.max_pages}
+    drawn: dict[str, _Drawn] = {}
+    undrawable: Counter[str] = Counter()
+    options = {**job.style.identity(), "max_pages": job.max_pages}
     with (
         open_account(job.output, command=_BY, options=options, sources=[job.source]) as account,
         _writing(outputs[DATASET], job) as dataset,
         _writing(outputs[T2VID], job) as t2vid,
         contextlib.closing(progress("entries", None)) as bar,
     ):
-        for outcome in run_each(partial(_draw, job=job), _units(job), workers=job.workers if job.workers > 1 else 0):
-            unit, made, error = outcome.item, outcome.result, outcome.error
+        for unit, pictures in _drawn_each(job, drawn):
             account.read += 1
-            bar.update(1, pages=0 if made is None else len(made.pages.names))
-            if error is not None:
-                done.set_aside(unit.entry, error, account)
-            if made is None:
+            count = 0 if pictures.pages is None else pictures.pages.count
+            bar.update(1, pages=0 if unit.is_drawn_before else count)
+            try:
+                sharegpt, folder = _entries(unit, pictures, job)
+            except SampleError as error:
+                account.set_aside(unit.entry, error)
+                undrawable.update(error.scripts if isinstance(error, UndrawableText) else ())
                 continue
-            dataset.write(made.sharegpt)
-            t2vid.write(made.t2vid)
+            dataset.write(sharegpt)
+            t2vid.write(folder)
             account.written["entries"] += 1
-            done.add(unit.name, made.pages)
-        account.facts.update(pages=done.pages, undrawable=dict(sorted(done.undrawable.items())))
+        there = {one.name: one.pages for one in drawn.values() if one.pages is not None}
+        account.facts["pages"] = sum(pages.count for pages in there.values())
+        account.facts["undrawable"] = dict(sorted(undrawable.items()))
     account.require_written(job.source, earlier=outputs[DATASET])
-    swept = sweep(job.output / PAGES, keep=done.names)
-    left_alone = not swept and not done.drawn and all(was_left_alone(path, was) for path, was in before.items())
-    return TextFrames(account.as_dict(), done.pages, done.drawn, dict(sorted(done.undrawable.items())), left_alone)
+    new = sum(pages.count for pages in there.values() if pages.drawn)
+    was_swept = sweep(job.output / PAGES, keep=there.keys())
+    left_alone = not new and not was_swept and all(was_left_alone(path, was) for path, was in before.items())
+    return TextFrames(account.as_dict(), account.facts["pages"], new, account.facts["undrawable"], left_alone)
 
 
 def _writing(path: Path, job: TextFramesJob) -> contextlib.AbstractContextManager[EntryWriter]:
     return write_output(path, about=made_by(_BY, path, sources=[job.source], root=job.root))
 
 
+def _drawn_each(job: TextFramesJob, drawn: dict[str, _Drawn]) -> Iterator[tuple[_Unit, _Drawn]]:
+    """Each entry with the pictures of its text.
+
+    Args:
+        drawn: digest -> the pictures, of all texts so far.
+    """
+    workers = job.workers if job.workers > 1 else 0
+    for outcome in run_each(partial(_draw, job=job), _units(job), workers=workers):
+        unit = outcome.item
+        pictures = _Drawn(unit.name, unit.entry.origin, outcome.result, outcome.error)
+        if unit.text is not None:
+            pictures = drawn.setdefault(unit.made_of, pictures)
+        yield unit, pictures
+
+
 def _units(job: TextFramesJob) -> Iterator[_Unit]:
-    stem = _UNSAFE.sub("-", job.source.stem).strip("-")[:100] or "text"
+    stem = _UNSAFE.sub("-", job.source.stem).strip("-")[:_MOST_STEM] or "text"
     entries = (entry for packed in read_entries(job.source) for entry in formats.unwrap(packed))
+    seen: set[str] = set()
     for number, entry in enumerate(entries):
-        yield _Unit(entry, f"{stem}_{number:05d}")
+        name = f"{stem}_{number:05d}"
+        try:
+            if entry.error is not None:
+                raise entry.error
+            text = read_long_text(entry.value, origin=entry.origin)
+        except SampleError as error:
+            yield _Unit(entry, name, error=error)
+            continue
+        made_of = digest(text.context, job.style)
+        yield _Unit(entry, name, text, made_of, is_drawn_before=made_of in seen)
+        seen.add(made_of)
 
 
-def _draw(unit: _Unit, *, job: TextFramesJob) -> _Made:
+def _draw(unit: _Unit, *, job: TextFramesJob) -> Pages | None:
     """The step of one entry.
 
     Raises:
         SampleError: it is no long text with a question, or its text cannot be drawn.
     """
-    entry = unit.entry
-    if entry.error is not None:
-        raise entry.error
-    text = read_long_text(entry.value, origin=entry.origin)
-    folder = job.output / PAGES / unit.name
-    made_of = digest(text.context, job.style)
-    pages = finished_pages(folder, made_of)
-    if pages is None:
-        laid_out = lay_out(text.context, job.style, origin=entry.origin)
-        _check_count(len(laid_out), job, entry.origin)
-        pages = write_pages(folder, laid_out, job.style, made_of)
-    else:
-        _check_count(len(pages.names), job, entry.origin)
-    return _made(text, pages, unit, folder.relative_to(job.root).as_posix())
+    if unit.error is not None:
+        raise unit.error
+    if unit.text is None or unit.is_drawn_before:
+        return None
+    origin, folder = unit.entry.origin, job.output / PAGES / unit.name
+    pages = finished_pages(folder, unit.made_of)
+    if pages is not None:
+        _check_count(pages.count, job, origin)
+        return pages
+    laid_out = lay_out(unit.text.context, job.style, origin=origin)
+    _check_count(len(laid_out), job, origin)
+    return write_pages(folder, laid_out, job.style, unit.made_of)
 
 
 def _check_count(count: int, job: TextFramesJob, origin: str) -> None:
@@ -236,22 +257,34 @@ def _check_count(count: int, job: TextFramesJob, origin: str) -> None:
         )
 
 
-def _made(text: LongText, pages: Pages, unit: _Unit, folder: str) -> _Made:
-    """The two entries; the question follows the tag as in T2Vid's data.
+def _entries(unit: _Unit, pictures: _Drawn, job: TextFramesJob) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entry in ShareGPT and as T2Vid has it; the question stands behind the tag.
 
     Raises:
-        SampleError: `broken-json`, when the rest of the entry cannot be written as JSON again.
+        SampleError: that of the entry, or of the text; `broken-json` when the rest cannot be written as JSON again.
     """
+    origin, text = unit.entry.origin, unit.text
+    if pictures.error is not None:
+        raise pictures.error if pictures.origin == origin else _same_text(pictures.error, pictures.origin, origin)
+    if text is None or pictures.pages is None:
+        raise SampleError(f"{origin}: nothing came of it; pictures were expected; run it again", "worker-died")
+    folder = (job.output / PAGES / pictures.name).relative_to(job.root).as_posix()
     turns = [{"from": "human", "value": f"{VIDEO_TAG}\n{text.question}"}, {"from": "gpt", "value": text.answer}]
-    head = {"id": unit.name, **{key: value for key, value in text.rest.items() if key == "id" and value is not None}}
-    rest = {key: value for key, value in text.rest.items() if key not in ("id", "conversations")}
+    own_id = text.rest.get("id")
+    head = {"id": unit.name if own_id is None else own_id, "conversations": turns}
+    rest = {key: value for key, value in text.rest.items() if key not in head}
     try:
-        dumps(rest)
+        dumps({**head, **rest})
     except (TypeError, ValueError, RecursionError) as error:
-        raise SampleError(f"{unit}: cannot be written as JSON again ({error})", "broken-json") from error
-    frames = [f"{folder}/{name}" for name in pages.names]
-    return _Made(
-        sharegpt={**head, "conversations": turns, "videos": [frames], **rest},
-        t2vid={**head, "video": folder, "conversations": turns, **rest},
-        pages=pages,
+        raise SampleError(f"{origin}: cannot be written as JSON again ({error})", "broken-json") from error
+    frames = [f"{folder}/{name}" for name in pictures.pages.names]
+    return {**head, "videos": [frames], **rest}, {**head, "video": folder, **rest}
+
+
+def _same_text(error: SampleError, first: str, origin: str) -> SampleError:
+    message = f"{origin}: has the text of {first}, which cannot be used: {error}"
+    return (
+        UndrawableText(message, error.scripts)
+        if isinstance(error, UndrawableText)
+        else SampleError(message, error.code)
     )
