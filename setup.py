@@ -12,7 +12,7 @@ CORE = [
     "tqdm>=4.64",
     "av>=17.1,<19",  # 19 changed how files are opened; each major version is tried before it is let in
     "simplejpeg>=1.7",
-    "pillow>=10",
+    "pillow>=10.1",
     "orjson>=3.9",
     "msgspec>=0.19",  # 0.18 reads some integers of 65 bits wrong
     "pyyaml>=6",
@@ -32,6 +32,7 @@ EXTRAS["dev"] = [
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
+    "fonttools>=4.40",
     "ruff>=0.11",
     "mypy>=1.15",
     "types-PyYAML",

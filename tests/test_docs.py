@@ -40,7 +40,7 @@ def test_the_readme_lists_the_commands_of_the_table_and_scripts_that_exist() -> 
 
 def test_every_script_runs_the_command_that_the_readme_names_for_it() -> None:
     for row in README.split("## Commands", 1)[1].splitlines():
-        found = re.match(r"\| `mm2energon (\w+)` \| `(\S+)` \|", row)
+        found = re.match(r"\| `mm2energon ([\w-]+)` \| `(\S+)` \|", row)
         if found:
             assert f'run_script("{found[1]}")' in (ROOT / "toolkits" / found[2]).read_text(encoding="utf-8")
 

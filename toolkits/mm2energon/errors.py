@@ -73,6 +73,8 @@ REASONS: dict[str, str] = {
     "turn-order": "the reader wants user and assistant turns in alternation, ending with the assistant",
     "system-turn": "the reader cannot train on a system turn of one's own, or on one that is not the first",
     "no-answer": "no assistant turn says anything, so there is nothing to learn",
+    "no-context": "there is no long text apart from the question, so there is nothing to draw",
+    "undrawable-text": "the font lacks a character of the text, or it is not drawn letter by letter from left to right",
     "reserved-text": "the text holds a control token of the chat template",
     "not-unicode": "the text holds half of a surrogate pair, which UTF-8 and tokenizers cannot take",
     "image-too-small": "a picture is below the reader's minimum size",
