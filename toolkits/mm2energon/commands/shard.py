@@ -25,6 +25,7 @@ from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.shard import ShardJob, ShardReport, shard
 from mm2energon.targets import TARGETS
+from mm2energon.tokens import MODELS
 
 #: 2 fps, which every reader takes for granted where it asks no further.
 _INTERVAL_SECONDS = 0.5
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
     _add_arrangement(parser)
     _add_mending(parser)
+    _add_tokens(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--extract", action="store_true", help="put new frames straight into the shards, without a file for each"
@@ -100,6 +102,13 @@ def _add_mending(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tokens(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("tokens")
+    group.add_argument("--model", choices=list(MODELS), help="note in each sample's json what it costs this model")
+    group.add_argument("--max-tokens", type=count, help="set samples aside that cost it more")
+    group.add_argument("--tokenizer", type=Path, help="folder of its tokenizer: text is counted, not estimated")
+
+
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Plan, run, finalize."""
     profile = Profile(arguments)
@@ -122,6 +131,9 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         restart=arguments.restart,
         retry=arguments.retry,
         further=further_roots(arguments),
+        model=arguments.model,
+        max_tokens=arguments.max_tokens,
+        tokenizer=arguments.tokenizer,
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]
@@ -158,6 +170,9 @@ def _lines(report: ShardReport, job: ShardJob, seconds: float) -> list[str]:
         megabytes = report.shard_bytes / 1e6
         done = f"{report.shards} shards, {megabytes:.1f} MB; {seconds:.1f} s, {megabytes / seconds:.0f} MB/s"
     lines = [f"{job.output}   for {job.target.name}: {job.target.reader}", f"  {done}"]
+    if job.model is not None:
+        how = "is estimated: give --tokenizer to count it" if job.tokenizer is None else "is counted"
+        lines.append(f"  each json says what the sample costs {job.model}; text {how}")
     if report.videos_extracted:
         lines.append(f"  {report.videos_extracted} videos had no frames and were extracted on the way")
     lines += partial_videos(report.videos_partial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,20 +102,25 @@ def tokenizer_digest(tokenizer: Path | None) -> str | None:
     return None if tokenizer is None else sha256_of(tokenizer_file(tokenizer))
 
 
-def check_tokens(tokens: Tokens, max_tokens: int, *, origin: str) -> None:
-    """Refuse a sample that costs more.
+@dataclass(frozen=True)
+class Budget:
+    """What a sample may cost a model."""
 
-    Raises:
-        SampleError: `too-many-tokens`.
-    """
-    if tokens.total > max_tokens:
-        raise SampleError(
-            f"{origin}: {tokens} as {tokens.model} counts them; at most {max_tokens} were expected; "
-            "take fewer frames or smaller pictures (mm2energon filter --fit), or split the conversation",
-            "too-many-tokens",
-        )
+    meter: Meter
+    #: None: whatever it costs.
+    max_tokens: int | None = None
 
+    def take(self, sample: Sample, media: PlannedMedia) -> Tokens:
+        """What a sample costs.
 
-def with_tokens(sample: Sample, tokens: Tokens) -> Sample:
-    """The sample with what it costs noted among its further keys."""
-    return replace(sample, extra={**sample.extra, "tokens": tokens.as_json()})
+        Raises:
+            SampleError: more than it may; or the model takes no picture of such a shape.
+        """
+        tokens = self.meter.measure(sample, media)
+        if self.max_tokens is not None and tokens.total > self.max_tokens:
+            raise SampleError(
+                f"{sample.origin}: {tokens} as {tokens.model} counts them; at most {self.max_tokens} were expected; "
+                "take fewer frames or smaller pictures (mm2energon filter --fit), or split the conversation",
+                "too-many-tokens",
+            )
+        return tokens

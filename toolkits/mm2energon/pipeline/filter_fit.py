@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mm2energon.pipeline.budget import Meter, check_tokens
+from mm2energon.pipeline.budget import Budget, Meter
 from mm2energon.pipeline.filter_rules import Bounds, check_frames, check_question
 from mm2energon.pipeline.planned import PlannedMedia, take_frames
 from mm2energon.sample import Sample
@@ -42,10 +42,7 @@ class BudgetCheck:
         if self._fit:
             media = fit_frames(sample, media, self._bounds, self._meter)
         check_frames(sample, media, self._bounds.max_frames)
-        tokens = self._meter.measure(sample, media)
-        if self._bounds.max_tokens is not None:
-            check_tokens(tokens, self._bounds.max_tokens, origin=sample.origin)
-        return media, tokens.total
+        return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total
 
 
 def fit_frames(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter) -> PlannedMedia:

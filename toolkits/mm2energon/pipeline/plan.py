@@ -20,6 +20,7 @@ from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.account import Account
+from mm2energon.pipeline.budget import Budget
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.prepare import (
@@ -132,6 +133,8 @@ class Planning:
     arrangement: Arrangement
     #: Everything that decides the bytes, by name; part of the plan's hash.
     options: Mapping[str, Any]
+    #: What a sample may cost; None: nobody counts.
+    budget: Budget | None = None
 
 
 def make_plan(
@@ -156,7 +159,9 @@ def make_plan(
 
 def _prepared(entry: Entry, planning: Planning) -> tuple[Prepared, bytes]:
     """The prepared sample, and its line of the plan."""
-    prepared = prepare(entry, target=planning.target, mending=planning.mending, finder=planning.finder)
+    prepared = prepare(
+        entry, target=planning.target, mending=planning.mending, finder=planning.finder, budget=planning.budget
+    )
     try:
         return prepared, dumps(prepared.as_json())
     except (TypeError, ValueError, RecursionError) as error:

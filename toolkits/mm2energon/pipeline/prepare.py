@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps
+from mm2energon.pipeline.budget import Budget
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.planned import OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
 from mm2energon.rules import (
@@ -60,6 +61,8 @@ class Prepared:
     media: PlannedMedia
     #: Other readers of the same bytes that would drop it, or lose a part of it.
     refused_by: tuple[str, ...] = ()
+    #: What it costs a model, where that was asked.
+    tokens: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As plain values, for the plan."""
@@ -71,6 +74,7 @@ class Prepared:
             "audios": list(sample.audios),
             "extra": dict(sample.extra),
             "media": self.media.as_json(),
+            **({} if self.tokens is None else {"tokens": dict(self.tokens)}),
         }
 
     @classmethod
@@ -83,14 +87,20 @@ class Prepared:
             extra=value["extra"],
             origin=value["origin"],
         )
-        return cls(sample, PlannedMedia.from_json(value["media"]))
+        return cls(sample, PlannedMedia.from_json(value["media"]), tokens=value.get("tokens"))
 
 
-def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFinder) -> Prepared:
+def prepare(
+    entry: Entry, *, target: Target, mending: Mending, finder: MediaFinder, budget: Budget | None = None
+) -> Prepared:
     """What becomes of an entry.
 
+    Args:
+        budget: counts its tokens.
+
     Raises:
-        SampleError: the entry is malformed, one of its media cannot be used, or the target's reader would lose it.
+        SampleError: the entry is malformed, one of its media cannot be used, the target's reader would lose it, or it
+            is above the budget.
     """
     sample = mended_sample(entry, target=target, mending=mending)
     rules = target.rules
@@ -103,6 +113,7 @@ def prepare(entry: Entry, *, target: Target, mending: Mending, finder: MediaFind
         sample,
         media,
         tuple(other for other in target.also if not _takes(TARGETS[other], sample, media, checked_for=target)),
+        None if budget is None else budget.take(sample, media).as_json(),
     )
 
 

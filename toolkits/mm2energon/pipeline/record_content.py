@@ -13,6 +13,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.sample import Turn
 from mm2energon.shards.pickles import load_nested_bytes
+from mm2energon.shards.records import TOKENS_KEY
 from mm2energon.targets import Target
 
 _DIGEST_BYTES = 16
@@ -37,7 +38,7 @@ class Digests(NamedTuple):
     id: bytes
     #: Of its turns.
     said: bytes
-    #: Of its whole json.
+    #: Of its whole json, but for what is noted there of its tokens.
     text: bytes
     #: Of all its media.
     media: bytes
@@ -70,7 +71,7 @@ def digests_of(content: Content) -> Digests:
     return Digests(
         id=digest_of_id(content.text.get("id")),
         said=digest_of_turns(content.turns),
-        text=digest([dumps(dict(content.text))]),
+        text=digest([dumps({key: value for key, value in content.text.items() if key != TOKENS_KEY})]),
         media=digest_of_media(content.images, content.videos, content.audios),
         shared=tuple(digest([medium]) for medium in shared),
     )

@@ -131,4 +131,4 @@ def _records(
         except SampleError as error:
             refused.append((sample.origin, error.code, str(error)))
             continue
-        yield make_key(number, sample.id), make_record(sample, media, target)
+        yield make_key(number, sample.id), make_record(sample, media, target, prepared.tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +15,9 @@ from mm2energon.targets import Target, turns_json
 
 #: Endings that say what a sound file is. Any other is left out: some (`pyd`, `pth`) would be unpickled by loaders.
 SOUNDS = frozenset({"wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"})
+
+#: The key of the json under which it says what the sample costs a model.
+TOKENS_KEY = "tokens"
 
 #: Part name -> bytes, or the pieces of them, in the order in which they are written.
 Record = dict[str, "bytes | list[bytes]"]
@@ -32,14 +35,19 @@ class Media:
     second_per_grid_ts: Sequence[float] = ()
 
 
-def make_record(sample: Sample, media: Media, target: Target) -> Record:
-    """The record of a sample: media parts first, `json` last; a list part is there also when it is empty."""
+def make_record(sample: Sample, media: Media, target: Target, tokens: Mapping[str, Any] | None = None) -> Record:
+    """The record of a sample: media parts first, `json` last; a list part is there also when it is empty.
+
+    Args:
+        tokens: what it costs a model; noted in the json, where that was asked for.
+    """
+    noted = _provenance(sample) if tokens is None else {**_provenance(sample), TOKENS_KEY: dict(tokens)}
     if target.images_part:
-        return _pickled(sample, media, target)
-    return _one_member_a_picture(sample, media, target)
+        return _pickled(sample, media, target, noted)
+    return _one_member_a_picture(sample, media, target, noted)
 
 
-def _pickled(sample: Sample, media: Media, target: Target) -> Record:
+def _pickled(sample: Sample, media: Media, target: Target, noted: Mapping[str, Any]) -> Record:
     record: Record = {
         target.images_part: dump_images(list(media.images)),
         target.videos_part: dump_videos([list(video) for video in media.videos]),
@@ -47,11 +55,11 @@ def _pickled(sample: Sample, media: Media, target: Target) -> Record:
     if target.audios_part:
         record[target.audios_part] = dump_images(list(media.audios))
     text = {"conversations": turns_json(sample, target), "second_per_grid_ts": list(media.second_per_grid_ts)}
-    record["json"] = dumps({**text, **_provenance(sample)})
+    record["json"] = dumps({**text, **noted})
     return record
 
 
-def _one_member_a_picture(sample: Sample, media: Media, target: Target) -> Record:
+def _one_member_a_picture(sample: Sample, media: Media, target: Target, noted: Mapping[str, Any]) -> Record:
     record: Record = {}
     names: dict[str, list[Any]] = {"images": [], "videos": [], "audios": []}
     for number, image in enumerate(media.images):
@@ -64,7 +72,7 @@ def _one_member_a_picture(sample: Sample, media: Media, target: Target) -> Recor
         record[name] = audio
         names["audios"].append(name)
     text = {"messages": turns_json(sample, target), "second_per_grid_ts": list(media.second_per_grid_ts), **names}
-    record["json"] = dumps({**text, **_provenance(sample)})
+    record["json"] = dumps({**text, **noted})
     return record
 
 
