@@ -209,6 +209,11 @@ class RowReader:
         """The rows of one shard, in order, of so many parts at most."""
         return [row for _, row in _grouped(self._database.execute(_ROWS_OF_SHARD, (number, most_parts)))]
 
+    def keys_of_shard(self, number: int) -> list[str]:
+        """The keys of one shard, in order."""
+        asked = "SELECT sample_key FROM samples WHERE tar_file_id = ? ORDER BY sample_index"
+        return [str(key) for (key,) in self._database.execute(asked, (number,))]
+
     def counts(self) -> tuple[int, int]:
         """How many samples and parts there are, in whatever shard."""
         counted = [self._database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _NAMES]  # noqa: S608

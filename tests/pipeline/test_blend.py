@@ -1,0 +1,311 @@
+"""Blend: what Energon's own loader gives of several datasets is what was asked for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from megatron.energon import Cooker, DefaultTaskEncoder, WorkerConfig, get_loader, get_train_dataset, get_val_dataset
+from mm2energon import cli
+from mm2energon.shards.cooker import cook_chat
+from mm2energon.shards.energon import stand_in
+from mm2energon.shards.metadata import write_metadata
+from mm2energon.shards.writer import ShardWriter
+from mm2energon.targets import TARGETS, dataset_yamls
+from shards.making import RECORDS, ShardSummary
+
+from pipeline.making import tree_bytes, tree_times
+
+READER = TARGETS["pai-v1"].dataset_yaml
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stand_in(READER["__module__"], READER["__class__"])
+
+
+def dataset(root: Path, splits: dict[str, tuple[int, ...]], target: str = "pai-v1") -> Path:
+    """Shards of so many samples each; keys count up."""
+    numbers = itertools.count()
+    shards = []
+    for split, sizes in splits.items():
+        for place, size in enumerate(sizes):
+            name = f"{split}-shard-{place:06d}.tar"
+            root.mkdir(parents=True, exist_ok=True)
+            with ShardWriter(root / name) as shard:
+                for number in itertools.islice(numbers, size):
+                    shard.write(f"{number:08d}", RECORDS[target](number % 200))
+            shards.append(ShardSummary(name, split, shard.rows))
+    write_metadata(
+        root,
+        shards=shards,
+        splits={split: [shard.name for shard in shards if shard.split == split] for split in splits},
+        dataset_yamls=dataset_yamls(TARGETS[target]),
+        manifest={"target": target},
+    )
+    return root
+
+
+class Encoder(DefaultTaskEncoder):
+    """Hands samples on undecoded."""
+
+    decoder = None
+    cookers = (Cooker(cook_chat),)
+
+
+OPTIONS = {"worker_config": WorkerConfig(rank=0, world_size=1, num_workers=0), "batch_size": None}
+
+
+def trained_on(path: Path, count: int | None = None) -> Counter:
+    """(dataset, key) -> how often it comes in so many draws; None: in one epoch."""
+    more = {} if count else {"repeat": False}
+    draws = get_train_dataset(
+        path,
+        split_part="train",
+        shuffle_buffer_size=None,
+        max_samples_per_sequence=None,
+        task_encoder=Encoder(),
+        **OPTIONS,
+        **more,
+    )
+    return counted(itertools.islice(get_loader(draws, watchdog_timeout_seconds=None), count))
+
+
+def validated_on(path: Path, split: str = "val") -> Counter:
+    return counted(
+        get_loader(
+            get_val_dataset(path, split_part=split, task_encoder=Encoder(), **OPTIONS), watchdog_timeout_seconds=None
+        )
+    )
+
+
+def counted(samples) -> Counter:
+    return Counter((Path(str(s.__sources__[0].dataset_path)).name, s.__key__.rpartition("/")[2]) for s in samples)
+
+
+def by_dataset(draws: Counter) -> Counter:
+    found: Counter = Counter()
+    for (name, _), count in draws.items():
+        found[name] += count
+    return found
+
+
+def blend(*arguments: object) -> int:
+    return cli.main(["blend", *map(str, arguments)])
+
+
+def write_recipe(path: Path, recipe: object) -> Path:
+    path.write_text(json.dumps(recipe))  # JSON is YAML
+    return path
+
+
+@pytest.mark.parametrize("target", ["pai-v1", "crude"])
+def test_weights_say_how_often_each_dataset_is_drawn_from(tmp_path, target):
+    for name in "ab":
+        dataset(tmp_path / "data" / name, {"train": (6, 4), "val": (3,)}, target)
+    assert blend("blends/all.yaml", "data/a:3", "data/b:1") == 0
+    found = by_dataset(trained_on(tmp_path / "blends/all.yaml", 400))
+    assert found["a"] == pytest.approx(300, abs=52)  # 6 deviations
+    assert validated_on(tmp_path / "blends/all.yaml") == {
+        (name, f"{number:08d}"): 1 for name in "ab" for number in (10, 11, 12)
+    }
+
+
+def test_without_weights_each_sample_comes_equally_often(tmp_path):
+    dataset(tmp_path / "a", {"train": (9,)})
+    dataset(tmp_path / "b", {"train": (3,)})
+    assert blend("all.yaml", "a", "b") == 0
+    found = by_dataset(trained_on(tmp_path / "all.yaml", 400))
+    assert found["a"] == pytest.approx(300, abs=52)
+
+
+def test_repetitions_say_how_often_each_sample_comes_in_an_epoch(tmp_path):
+    dataset(tmp_path / "a", {"train": (6, 4)})
+    dataset(tmp_path / "b", {"train": (5,)})
+    assert blend("all.yaml", "a:1", "b:3", "--repetitions") == 0
+    found = trained_on(tmp_path / "all.yaml")
+    assert found == {
+        **{("a", f"{number:08d}"): 1 for number in range(10)},
+        **{("b", f"{number:08d}"): 3 for number in range(5)},
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["--whole-shards"]])
+def test_a_recipe_takes_exactly_so_many_samples_of_each(tmp_path, options):
+    dataset(tmp_path / "data/video", {"train": (5, 5, 5, 5), "val": (4,)})
+    dataset(tmp_path / "data/text", {"train": (7,), "val": (3,)})
+    recipe = write_recipe(
+        tmp_path / "data/recipe.yaml",
+        [{"path": "video", "samples": 12, "repetitions": 1}, {"path": "text", "samples": {"train": 3, "val": 2}}],
+    )
+    assert blend("all.yaml", "--recipe", recipe, *options) == 0
+    found = trained_on(tmp_path / "all.yaml")
+    assert by_dataset(found) == {"video": 12, "text": 3}
+    assert set(found.values()) == {1}
+    assert by_dataset(validated_on(tmp_path / "all.yaml")) == {"video": 4, "text": 2}
+    shards = Counter(int(key) // 5 for name, key in found if name == "video")
+    assert sorted(shards.values())[-2:] == [5, 5] if options else len(shards) == 4
+
+
+def test_a_subset_is_the_same_for_the_same_seed_and_grows_with_its_number(tmp_path):
+    dataset(tmp_path / "first/video", {"train": (15, 15)})
+    dataset(tmp_path / "second/video", {"train": (15, 15)})
+
+    def taken(folder, samples, seed):
+        recipe = write_recipe(
+            tmp_path / folder / "r.yaml", {"seed": seed, "datasets": [{"path": "video", "samples": samples}]}
+        )
+        assert blend(f"{folder}/all.yaml", "--recipe", recipe, "--repetitions") == 0
+        return set(trained_on(tmp_path / folder / "all.yaml"))
+
+    ten = taken("first", 10, 1)
+    assert len(ten) == 10
+    assert taken("second", 10, 1) == ten
+    assert taken("first", 20, 1) > ten
+    assert taken("first", 10, 2) != ten
+    assert len(list((tmp_path / "first").glob("all.*.yaml"))) == 1  # those of earlier blends are gone
+
+
+def test_samples_that_the_dataset_leaves_out_are_in_no_subset(tmp_path):
+    root = dataset(tmp_path / "a", {"train": (4, 4)})
+    split = yaml.safe_load((root / ".nv-meta/split.yaml").read_text())
+    split["exclude"] = ["train-shard-000000.tar", "train-shard-000001.tar/00000005"]
+    (root / ".nv-meta/split.yaml").write_text(yaml.safe_dump(split))
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": 2, "repetitions": 1}])
+    assert blend("all.yaml", "--recipe", recipe) == 0
+    assert set(trained_on(tmp_path / "all.yaml")) < {("a", f"{number:08d}") for number in (4, 6, 7)}
+    assert blend("whole.yaml", "a") == 0
+    assert len(trained_on(tmp_path / "whole.yaml", 100)) == 3
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": 4}])
+    assert blend("all.yaml", "--recipe", recipe) == 1
+
+
+@pytest.mark.parametrize(
+    ("stretch", "numbers"), [([2, 5], range(2, 5)), (["50%", "100%"], range(5, 10)), ([7, "end"], range(7, 10))]
+)
+def test_a_range_is_the_stretch_that_energon_takes(tmp_path, stretch, numbers, capsys):
+    dataset(tmp_path / "a", {"train": (6, 4)})
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "range": stretch}])
+    assert blend("all.yaml", "--recipe", recipe, "--repetitions") == 0
+    assert f"{len(numbers)} of 10 samples" in capsys.readouterr().out
+    assert sorted(trained_on(tmp_path / "all.yaml")) == [("a", f"{number:08d}") for number in numbers]
+
+
+def test_a_split_of_the_blend_may_be_another_one_of_the_datasets(tmp_path):
+    dataset(tmp_path / "a", {"train": (4,), "val": (2,), "test": (3,)})
+    assert blend("all.yaml", "a", "--split-part", "train", "--split-part", "val=test") == 0
+    assert sorted(validated_on(tmp_path / "all.yaml")) == [("a", f"{number:08d}") for number in (6, 7, 8)]
+    assert list(yaml.safe_load((tmp_path / "all.yaml").read_text())["splits"]) == ["train", "val"]
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "split_part": {"val": "train"}}])
+    assert blend("all.yaml", "--recipe", recipe, "--split-part", "val") == 0
+    assert len(validated_on(tmp_path / "all.yaml")) == 4
+
+
+def test_a_dataset_without_a_split_is_left_out_there_with_a_note(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (4,), "val": (2,), "test": ()})
+    dataset(tmp_path / "b", {"train": (4,), "val": ()})
+    assert blend("all.yaml", "a", "b") == 0
+    said = capsys.readouterr().out
+    assert f"note: {tmp_path / 'b'} has no samples of val" in said
+    assert "note: no dataset has samples of test" in said
+    assert by_dataset(validated_on(tmp_path / "all.yaml")) == {"a": 2}
+
+
+def test_the_folder_of_a_blend_and_its_datasets_may_be_moved(tmp_path):
+    dataset(tmp_path / "here/data/a", {"train": (6,)})
+    recipe = write_recipe(tmp_path / "here/r.yaml", [{"path": "data/a", "samples": 4}])
+    assert blend("here/blends/all.yaml", "--recipe", recipe) == 0
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert len(trained_on(tmp_path / "there/blends/all.yaml", 100)) == 4
+
+
+def test_datasets_named_by_links_are_found(tmp_path):
+    dataset(tmp_path / "far/away/a", {"train": (6,)})
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near/link").symlink_to(tmp_path / "far/away/a")
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "near/link", "samples": 4}])
+    assert blend("near/all.yaml", "--recipe", recipe) == 0
+    assert len(trained_on(tmp_path / "near/all.yaml", 100)) == 4
+
+
+def test_a_finished_blend_that_is_made_again_changes_nothing_and_says_so(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (6,)})
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": 4}])
+    assert blend("out/all.yaml", "--recipe", recipe) == 0
+    before = tree_bytes(tmp_path), tree_times(tmp_path)
+    assert "complete already" not in capsys.readouterr().out
+    assert blend("out/all.yaml", "--recipe", recipe) == 0
+    assert "complete already" in capsys.readouterr().out
+    assert (tree_bytes(tmp_path), tree_times(tmp_path)) == before
+
+
+def test_datasets_for_different_readers_are_refused_with_what_would_help(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (2,)}, "pai-v1")
+    dataset(tmp_path / "b", {"train": (2,)}, "bridge")
+    dataset(tmp_path / "c", {"train": (2,)}, "crude")
+    assert blend("all.yaml", "a", "b") == 1
+    assert "mm2energon retarget a --target bridge" in capsys.readouterr().err
+    assert blend("all.yaml", "a", "c") == 1
+    assert "shard one of them anew" in capsys.readouterr().err
+    assert cli.main(["retarget", "a", "--target", "bridge"]) == 0
+    assert blend("all.yaml", "a", "b") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["all.yaml"], "no datasets"),
+        (["all.yaml", "nothing"], "no .nv-meta"),
+        (["all.yaml", "a", "./a"], "twice"),
+        (["all.yaml", "a:0"], "above 0"),
+        (["all.yaml", "a:nan"], "above 0"),
+        (["all.yaml", "a:many"], "no number"),
+        (["all.yaml", "a:1", "b"], "has no weight"),
+        (["all.json", "a"], ".yaml"),
+        (["kept.yaml", "a"], "was not written by mm2energon"),
+        (["all.yaml", "a", "--split-part", "val"], "has no samples of val"),
+        (["all.yaml", "a", "--split-part", "train", "--split-part", "val=train"], "each of another part"),
+        (["all.yaml", "a", "--recipe", "r.yaml"], "one of the two"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused_and_nothing_is_written(tmp_path, arguments, said, capsys):
+    for name in "ab":
+        dataset(tmp_path / name, {"train": (4,)})
+    (tmp_path / "kept.yaml").write_text("mine\n")
+    before = tree_bytes(tmp_path)
+    assert blend(*arguments) == 1
+    assert said in capsys.readouterr().err
+    assert tree_bytes(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("- path: [", "cannot be read"),
+        ("7", "holds no datasets"),
+        ("- samples: 7", "has no path"),
+        ("- {path: a, sample: 7}", "'sample' means nothing"),
+        ("- {path: a, samples: 9}", "has 4 samples of train, 9 were asked for"),
+        ("- {path: a, samples: -1}", "not what was expected"),
+        ("- {path: a, samples: 2, range: [0, 1]}", "one of the two"),
+        ("- {path: a, range: [3, 9]}", "range [3, 9]"),
+        ("- {path: a, range: ['50%', '20%']}", "not what was expected"),
+        ("- {path: a, weight: heavy}", "no number"),
+        ("- {path: a, samples: {val: 3}}", "but some were asked for"),
+        ("- {path: a, samples: 3, repetitions: 0.5}", "ask for fewer samples"),
+        ("- {path: a, weight: 1}\n- {path: b, repetitions: 2}", "repetitions were expected"),
+        ("{seed: x, datasets: [a]}", "no whole number"),
+    ],
+)
+def test_a_recipe_that_means_nothing_is_refused(tmp_path, recipe, said, capsys):
+    for name in "ab":
+        dataset(tmp_path / name, {"train": (4,)})
+    (tmp_path / "r.yaml").write_text(recipe)
+    assert blend("all.yaml", "--recipe", "r.yaml") == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "all.yaml").exists()

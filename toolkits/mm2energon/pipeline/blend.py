@@ -1,0 +1,254 @@
+"""Blend: several finished datasets as one, a MetadatasetV2 file of Energon's that names each with its weight.
+
+Beside the file lie those that say which samples a subset holds. Their names hold a hash of what they say, so that a
+blend that is made anew is the one of before until its own file is replaced, last of all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mm2energon.errors import InputError
+from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.blend_recipe import Wanted, taken_of
+from mm2energon.pipeline.blend_subset import Part, Subset, choose, part_of
+from mm2energon.pipeline.ledger import note, noted, read_ledger, sha256_of
+from mm2energon.pipeline.verify_metadata import target_of
+from mm2energon.shards.metadata import FOLDER, SPLITS
+from mm2energon.shards.reader import DatasetIndex, read_index
+from mm2energon.storage import write_whole
+from mm2energon.targets import Target
+
+_CLASS = {"__module__": "megatron.energon", "__class__": "MetadatasetV2"}
+_HEAD = b"# Made by mm2energon blend: finished datasets as one, for Megatron-Energon.\n"
+_HASH_LETTERS = 10
+
+
+@dataclass(frozen=True)
+class Blending:
+    """How datasets are blended."""
+
+    #: Split of the blend -> split of the datasets; empty: train, val and test, where they are.
+    splits: Mapping[str, str]
+    seed: int = 42
+    #: Each sample so often in an epoch, in the place of weights.
+    repetitions: bool = False
+    #: Subsets are of whole shards, but for the last one.
+    whole_shards: bool = False
+    #: Replace a file that is not ours.
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one dataset gives to one split of the blend."""
+
+    root: Path
+    part: Part
+    #: Samples that are taken of the part.
+    samples: int
+    #: Its weight, or its repetitions.
+    factor: float
+    #: What a subset leaves out; None: nothing, or by a range.
+    subset: Subset | None
+    #: What Energon reads of it.
+    reference: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What `mm2energon blend` wrote."""
+
+    output: Path
+    target: Target
+    #: Split -> what each dataset gives to it.
+    splits: Mapping[str, Sequence[Share]]
+    #: Splits that were asked for -> datasets that have no samples of them.
+    without: Mapping[str, Sequence[Path]]
+    already_done: bool
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    wanted: Wanted
+    root: Path
+    index: DatasetIndex
+    target: Target
+
+
+def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
+    """Write the blend of the datasets to `output`.
+
+    Raises:
+        InputError: a dataset is none, or cannot be blended with the others as it is asked for, or the output would
+            replace a file that is not ours; nothing has been written.
+    """
+    if output.suffix != ".yaml":
+        raise InputError(f"{output}: Energon reads a blend from a file whose name ends in .yaml; choose such a name")
+    datasets = _opened(wanted)
+    place = Path(output.parent.resolve(), output.name)
+    parts = dict(blending.splits) or {split: split for split in SPLITS}
+    shares = {split: list(_shares(place, datasets, split, part, blending)) for split, part in parts.items()}
+    splits = {split: found for split, found in shares.items() if found}
+    used = {share.root for found in splits.values() for share in found}
+    if idle := next((one for one in datasets if one.root not in used), None):
+        raise InputError(f"{idle.wanted.root}: has no samples of {', '.join(parts)}; take it out of the blend")
+    without = {split: [d.root for d in datasets if d.root not in {s.root for s in shares[split]}] for split in parts}
+    with alone_on(place, option="the blend"):
+        _check_output(place, overwrite=blending.overwrite)
+        changed = _write(place, splits, "blend_epochized" if blending.repetitions else "blend")
+    return Blend(place, datasets[0].target, splits, without, already_done=not changed)
+
+
+def _opened(wanted: Sequence[Wanted]) -> list[_Dataset]:
+    """The datasets, each once, and all for the same reader."""
+    found: dict[Path, _Dataset] = {}
+    for one in wanted:
+        root = one.root.resolve()  # Energon takes `..` out of paths without following links
+        if not (root / FOLDER).is_dir():
+            raise InputError(f"{one.root}: no {FOLDER} in it; the folder of a finished dataset was expected")
+        if root in found:
+            raise InputError(f"{one.root}: is in the blend twice; once was expected, with the sum of both weights")
+        index = read_index(root)
+        found[root] = _Dataset(one, root, index, target_of(root, index))
+    datasets = list(found.values())
+    if not datasets:
+        raise InputError("no datasets; name at least one folder of finished shards, or a --recipe")
+    first = datasets[0]
+    for other in datasets[1:]:
+        if other.target.name != first.target.name:
+            raise InputError(_unlike(first, other))
+    return datasets
+
+
+def _unlike(one: _Dataset, other: _Dataset) -> str:
+    """Why two datasets cannot be blended, and what to do."""
+    what = (
+        f"{other.wanted.root}: is for {other.target.name}, {one.wanted.root} is for {one.target.name}; "
+        "a blend is read by one reader"
+    )
+    for dataset, target in ((one, other.target), (other, one.target)):
+        if target.name in dataset.target.also or dataset.index.manifest.get("written_for") == target.name:
+            return f"{what}; mm2energon retarget {dataset.wanted.root} --target {target.name} lets that one read both"
+    return f"{what}; shard one of them anew with the --target of the other"
+
+
+def _shares(output: Path, datasets: Sequence[_Dataset], split: str, part: str, blending: Blending) -> Iterator[Share]:
+    """What each dataset gives to a split; nothing, where it has no samples of it."""
+    given = [_factor(one.wanted, blending) for one in datasets]
+    if any(given) and not all(given):
+        lacking = datasets[given.index(None)].wanted.root
+        raise InputError(f"{lacking}: has no weight, others have; give each one, or none")
+    for number, (dataset, factor) in enumerate(zip(datasets, given, strict=True), start=1):
+        found = part_of(dataset.root, dataset.index, dataset.wanted.parts.get(split, part))
+        if not found.samples:
+            if split in dataset.wanted.samples or split in dataset.wanted.ranges:
+                raise InputError(f"{dataset.wanted.root}: has no samples of {found.name}, but some were asked for")
+            continue
+        yield _share(output.with_name(f"{output.stem}.{split}.{number}"), dataset, found, split, factor, blending)
+
+
+def _factor(wanted: Wanted, blending: Blending) -> float | None:
+    if blending.repetitions:
+        if wanted.weight is not None:
+            raise InputError(f"{wanted.root}: has a weight in a blend by repetitions; repetitions were expected")
+        return wanted.repetitions or 1
+    return wanted.weight
+
+
+def _share(stem: Path, dataset: _Dataset, part: Part, split: str, factor: float | None, blending: Blending) -> Share:
+    """What a dataset gives to a split.
+
+    Args:
+        stem: what the name of a file beside the blend begins with.
+        factor: its weight or repetitions; None: as many as there are samples, so that each comes equally often.
+    """
+    wanted, subset, samples = dataset.wanted, None, part.samples
+    more: dict[str, Any] = {}
+    if (count := wanted.samples.get(split)) is not None and count != samples:
+        subset = choose(part, dataset.index, count, seed=blending.seed, whole_shards=blending.whole_shards)
+        samples, more = count, {"split_config": _from(dataset.root / FOLDER, _split_file(stem, subset))}
+    elif (stretch := wanted.ranges.get(split)) is not None:
+        samples, more = _ranged(wanted.root, part, stretch), {"subset": {"range": list(stretch)}}
+    if subset is not None and blending.repetitions and factor != int(factor or 1):
+        raise InputError(f"{wanted.root}: {factor:g} repetitions of a subset; ask for fewer samples instead")
+    factor = samples if factor is None else factor
+    reference = {
+        "repetitions" if blending.repetitions else "weight": factor,
+        "path": _from(stem.parent, dataset.root),
+        **({"split_part": part.name} if part.name != split else {}),
+        **more,
+    }
+    return Share(dataset.root, part, samples, factor, subset, reference)
+
+
+def _ranged(root: Path, part: Part, stretch: tuple[int | str, int | str]) -> int:
+    """How many samples a range takes."""
+    if part.excluded:
+        raise InputError(f"{root}: its split.yaml leaves samples out, which a range would count; give samples instead")
+    samples, total = taken_of(stretch, part.samples), part.samples
+    if samples < 1 or (isinstance(stretch[1], int) and stretch[1] > total):
+        raise InputError(f"{root}: range {list(stretch)} of the {total} samples of {part.name}; another was expected")
+    return samples
+
+
+def _split_file(stem: Path, subset: Subset) -> Path:
+    letters = hashlib.sha256(subset.split_file()).hexdigest()[:_HASH_LETTERS]
+    return stem.with_name(f"{stem.name}.{letters}.yaml")
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _check_output(output: Path, *, overwrite: bool) -> None:
+    if output.exists() and not overwrite and noted(output) is None:
+        raise InputError(
+            f"{output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )
+
+
+def _write(output: Path, splits: Mapping[str, Sequence[Share]], kind: str) -> bool:
+    """Write what is not there already, the blend last, and remove what only the one of before needed."""
+    content = {**_CLASS, "splits": {split: {kind: [s.reference for s in shares]} for split, shares in splits.items()}}
+    data = _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
+    files = {
+        (share.root / FOLDER / share.reference["split_config"]).resolve(): share.subset.split_file()
+        for shares in splits.values()
+        for share in shares
+        if share.subset is not None
+    }
+    before = _subsets_of(read_ledger(output.parent).get(output.name))
+    changed = [_write_file(path, text) for path, text in files.items()]
+    names = sorted(path.name for path in files)
+    about = {"by": "blend", "subsets": names, "sha256": hashlib.sha256(data).hexdigest()}
+    earlier = read_ledger(output.parent).get(output.name)
+    if not isinstance(earlier, dict) or {**earlier, **about} != earlier or sha256_of(output) != about["sha256"]:
+        note(output.parent, output.name, {**about, "before": sha256_of(output)})
+    changed.append(_write_file(output, data))
+    for name in set(before) - set(names):
+        (output.parent / name).unlink(missing_ok=True)
+    return any(changed)
+
+
+def _subsets_of(about: Any) -> Iterable[str]:
+    """The files beside a blend of before, as the ledger has them."""
+    names = about.get("subsets", []) if isinstance(about, dict) and about.get("by") == "blend" else []
+    return [name for name in names if isinstance(name, str) and name.endswith(".yaml") and "/" not in name]
+
+
+def _write_file(path: Path, data: bytes) -> bool:
+    """Write a file, unless it is that already."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    with write_whole(path) as file:
+        file.write(data)
+    return True
