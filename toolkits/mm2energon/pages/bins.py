@@ -35,6 +35,12 @@ class Bins:
         """How many values there are."""
         return sum(self.counts) + self.zeros
 
+    @property
+    def has_bar_for_each(self) -> bool:
+        """Whether every value has a bar of its own."""
+        widths = [end - begin for begin, end in zip(self.edges, self.edges[1:], strict=False)]
+        return self.are_whole and max(widths) <= 1
+
     def cumulative(self) -> list[float]:
         """At each edge, the share of values that lie below it."""
         sums = np.cumsum([self.zeros, *self.counts])

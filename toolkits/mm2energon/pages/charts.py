@@ -7,7 +7,7 @@ its title, which browsers show where the pointer rests; the drawing as a whole h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mm2energon.pages.bins import Bins
@@ -64,9 +64,7 @@ def histogram(bins: Bins, labels: Labels) -> Markup:
     most = max([1, *bins.counts])
     up = Axis(0, most, _HEIGHT - _BOTTOM, _TOP)
     share = Axis(0, 1, _HEIGHT - _BOTTOM, _TOP)
-    curve = " ".join(
-        f"{_n(across.at(edge))},{_n(share.at(part))}" for edge, part in zip(bins.edges, bins.cumulative(), strict=True)
-    )
+    curve = " ".join(f"{_n(across.at(value))},{_n(share.at(part))}" for value, part in _curve(bins))
     return _drawing(
         f"{labels.title}: histogram of {whole(bins.total)} {labels.counted}",
         _frame(across, up, labels, across_is_whole=bins.are_whole),
@@ -77,6 +75,19 @@ def histogram(bins: Bins, labels: Labels) -> Markup:
         element("text", labels.counted, class_="name", x=_LEFT - 38, y=_TOP - 12),
         element("text", "cumulative", class_="name curve-name", x=_WIDTH - 4, y=_TOP - 12, text_anchor="end"),
     )
+
+
+def _curve(bins: Bins) -> Iterator[tuple[float, float]]:
+    """Where the cumulative curve goes: in steps where each bar stands for one value, else straight through each bar."""
+    shares = bins.cumulative()
+    if not bins.has_bar_for_each:
+        yield from zip(bins.edges, shares, strict=True)
+        return
+    yield bins.edges[0], shares[0]
+    for begin, end, before, after in zip(bins.edges, bins.edges[1:], shares, shares[1:], strict=False):
+        yield (begin + end) / 2, before
+        yield (begin + end) / 2, after
+    yield bins.edges[-1], shares[-1]
 
 
 def scatter(points: Sequence[tuple[float, float, int]], labels: Labels, *, upward: str) -> Markup:

@@ -12,6 +12,8 @@ from mm2energon.pages.markup import Markup, element, joined
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
+#: What stands in a cell of a table in the place of a bar without length.
+_NO_BAR = "<!-- 0 -->"
 _STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2330; --soft: #5a6474; --line: #d9dee6;
   --grid: #e8ebf0; --bar: #4c7fd0; --curve: #b4540a; --mark: #7a4fb5; --warn: #9a3412; --warn-card: #fff4ea;
@@ -26,16 +28,17 @@ main { max-width: 1400px; margin: 0 auto; padding: 20px 16px 60px; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 36px 0 12px; }
 h3 { font-size: 15px; margin: 0 0 2px; }
-p { margin: 4px 0 10px; max-width: 85ch; }
+p { margin: 4px 0 10px; max-width: 100ch; }
 .soft, figcaption, .key { color: var(--soft); font-size: 13px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 12px 0 0; }
 a { color: var(--tag-ink); }
-.grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
+.grid { display: grid; gap: 14px; align-items: start; margin-bottom: 14px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
 .wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
 .tiles { display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); margin: 18px 0; }
 .card, .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px;
   min-width: 0; }
-.tile b { display: block; font-size: 21px; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.tile b, .only { display: block; font-size: 21px; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
 .warning { background: var(--warn-card); border-left: 4px solid var(--warn); }
 .warning h3 { color: var(--warn); }
@@ -148,7 +151,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Se
 
 def share_bar(part: float, of: float) -> Markup:
     """A bar for the cell of a table, as long as the share."""
-    return element("div", style=f"width:{100 * part / of if of else 0:.1f}%")
+    return element("div", style=f"width:{100 * part / of:.1f}%") if part else Markup(_NO_BAR)
 
 
 def folded(title: str, *body: object) -> Markup:
@@ -162,5 +165,5 @@ def bullets(items: Iterable[object]) -> Markup:
 
 
 def _cell(tag: str, content: object, *, is_number: bool) -> Markup:
-    is_bar = isinstance(content, Markup) and content.startswith("<div style=")
+    is_bar = isinstance(content, Markup) and content.startswith(("<div style=", _NO_BAR))
     return element(tag, content, class_="number" if is_number else "share" if is_bar else None)

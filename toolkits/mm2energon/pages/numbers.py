@@ -31,6 +31,11 @@ def whole(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 image`, `2,000 images`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def percent(part: float, of: float) -> str:
     """A share: `0 %`, `0.4 %`, `12 %`; never 0 or 100 of what is not."""
     if not of:

@@ -25,6 +25,12 @@ class Measure:
     #: What is to be known of it.
     remark: str = ""
 
+    @property
+    def one(self) -> str:
+        """The noun of what is counted, of one."""
+        noun, _, more = self.counted.partition(" with ")
+        return f"{noun[:-1]} with {more}" if more else self.counted[:-1]
+
 
 _FRAMES_REMARK = "Of the first, the middle and the last frame of each video."
 

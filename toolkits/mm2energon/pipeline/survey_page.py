@@ -22,7 +22,7 @@ from mm2energon.pages.document import (
     tiles,
 )
 from mm2energon.pages.markup import Markup, element, joined
-from mm2energon.pages.numbers import percent, quantile, short, whole
+from mm2energon.pages.numbers import counted, percent, quantile, short, whole
 from mm2energon.pipeline.survey import WARNINGS, Survey
 from mm2energon.pipeline.survey_account import RunAccount
 from mm2energon.pipeline.survey_measures import LIMITS, MEASURES, Measure
@@ -90,7 +90,7 @@ def _figures(found: Survey) -> Iterator[tuple[str, str]]:
         ordered = found.spreads["tokens"].ordered()
         yield short(quantile(ordered, 0.5)), f"tokens, median ({found.options.model})"
     yield whole(sum(sum(account.set_aside.values()) for account in found.accounts)), "entries set aside"
-    yield whole(len(found.warnings)), "kinds of warnings"
+    yield whole(len(found.warnings)), "kind of warning" if len(found.warnings) == 1 else "kinds of warnings"
 
 
 def _warnings(found: Survey) -> Markup:
@@ -117,11 +117,13 @@ def _splits(found: Survey) -> Markup:
         for split, (shards, samples, size) in found.splits.items()
     ]
     cards = [card("Splits", table(("split", "samples", "share", "shards", "bytes"), rows, numbers=(1, 3, 4)))]
-    cards.append(card("What samples hold", _counted(found.kinds.most_common(), "samples")))
+    cards.append(card("What samples hold", _table_of(found.kinds.most_common(), "samples")))
     named = [(name or "(not named)", count) for name, count in found.sources.top(_TOP)]
     if named and named != [("(not named)", named[0][1])]:
-        cards.append(card("Sources, as the entries name them", _counted(named, "samples")))
-    cards += [_account(account) for account in found.accounts]
+        cards.append(card("Sources, as the entries name them", _table_of(named, "samples")))
+    if found.accounts:
+        cards.append(card("Accounts of the runs", _runs(found.accounts)))
+    cards += [_account(account) for account in found.accounts if account.set_aside]
     options = found.manifest.get("options")
     if isinstance(options, dict) and options:
         shown = [(name, _option(value)) for name, value in options.items() if value not in (None, False, [])]
@@ -129,25 +131,25 @@ def _splits(found: Survey) -> Markup:
     return grid(cards, wide=True)
 
 
+def _runs(accounts: list[RunAccount]) -> Markup:
+    rows = [
+        (one.command, one.of, whole(one.read), whole(one.written), whole(sum(one.set_aside.values())))
+        for one in accounts
+    ]
+    return table(("command", "wrote", "read", "written", "set aside"), rows, numbers=(2, 3, 4))
+
+
 def _account(account: RunAccount) -> Markup:
-    name = f"Account of {account.command}, which wrote {account.of}"
-    lines = f"{whole(account.read)} entries read, {whole(account.written)} written"
-    if not account.set_aside:
-        return card(name, element("p", f"{lines}, none set aside."))
+    """Why entries were set aside, and what was said of some."""
     rows = sorted(account.set_aside.items(), key=lambda item: -item[1])
     examples = [
         folded(f"{code}: examples", bullets(account.examples[code])) for code, _ in rows if account.examples.get(code)
     ]
-    where = f"; see {account.file}" if account.file else ""
-    return card(
-        name,
-        element("p", f"{lines}, {whole(sum(account.set_aside.values()))} set aside{where}."),
-        _counted(rows, "entries"),
-        *examples,
-    )
+    where = element("p", "All of them: ", element("code", account.file), class_="soft") if account.file else None
+    return card(f"Set aside by {account.command}", where, _table_of(rows, "entries"), *examples)
 
 
-def _counted(rows: Iterable[tuple[str, int]], what: str) -> Markup:
+def _table_of(rows: Iterable[tuple[str, int]], what: str) -> Markup:
     """A table of names and counts, with bars."""
     rows = list(rows)
     most = max((count for _, count in rows), default=0)
@@ -181,7 +183,6 @@ def _tokens(found: Survey) -> Markup:
 def _text(found: Survey) -> Markup:
     return joined(
         _charts(found, "text"),
-        element("div", style="height:14px"),
         grid(
             (
                 card("Questions asked most", _most(found.questions, found.read)),
@@ -194,7 +195,8 @@ def _text(found: Survey) -> Markup:
 
 def _most(tally: Tally[str], read: int) -> Markup:
     """The most frequent texts, and how many different ones there are."""
-    different = f"{'more than ' if tally.is_cut else ''}{whole(len(tally))} different ones in {whole(read)} samples"
+    most = "more than " if tally.is_cut else ""
+    different = f"{most}{whole(len(tally))} different, in {counted(read, 'sample')}"
     rows = [
         (text or "(empty)", whole(count), percent(count, tally.total)) for text, count in tally.top(_TOP) if count > 1
     ]
@@ -219,39 +221,39 @@ def _marks(name: str) -> dict[float, str]:
 
 
 def _chart(spread: Spread, measure: Measure, *, marks: dict[float, str]) -> Markup:
+    """A histogram with its figures; of a single value, the value."""
+    unit = measure.unit
+    if spread.least == spread.most:
+        of_all = element(
+            "p", f"all {counted(spread.count, measure.one, measure.counted)}. {measure.remark}", class_="soft"
+        )
+        return card(measure.title, element("span", short(spread.most, unit), class_="only"), of_all)
     ordered = spread.ordered()
     bins = bins_of(ordered)
-    unit = measure.unit
-    figures = ", ".join(
-        f"{name} {short(value, unit)}"
-        for name, value in (
-            ("median", quantile(ordered, 0.5)),
-            ("mean", spread.mean),
-            ("5 %", quantile(ordered, 0.05)),
-            ("95 %", quantile(ordered, 0.95)),
-            ("most", spread.most),
-        )
+    middle = " to ".join(short(quantile(ordered, share), unit) for share in (0.05, 0.95))
+    figures = (
+        f"{counted(spread.count, measure.one, measure.counted)}: median {short(quantile(ordered, 0.5), unit)}, "
+        f"mean {short(spread.mean, unit)}, nine of ten from {middle}, most {short(spread.most, unit)}."
     )
-    notes = [f"{whole(bins.zeros)} of 0 are not drawn." if bins.zeros else "", measure.remark]
+    notes = [figures, f"{whole(bins.zeros)} of 0 are not drawn." if bins.zeros else "", measure.remark]
     labels = Labels(measure.title, f"{measure.across}{' (log)' if bins.is_log else ''}", unit, measure.counted, marks)
-    drawing = histogram(bins, labels)
-    caption = element(
-        "figcaption", f"{whole(spread.count)} {measure.counted}: {figures}. {' '.join(filter(None, notes))}"
-    )
-    return card(measure.title, element("figure", caption, drawing))
+    caption = element("figcaption", " ".join(filter(None, notes)))
+    return card(measure.title, element("figure", caption, histogram(bins, labels)))
 
 
-def _sizes(sizes: Tally[tuple[int, int]], title: str, counted: str) -> Markup:
+def _sizes(sizes: Tally[tuple[int, int]], title: str, what: str) -> Markup:
     points = [(float(width), float(height), count) for (width, height), count in sizes.top(_POINTS)]
     if not points:
         return Markup()
     (width, height), most = sizes.top(1)[0]
+    if len(sizes) == 1:
+        of_all = element("p", f"all {whole(sizes.total)} {what}.", class_="soft")
+        return card(title, element("span", f"{width} x {height}", class_="only"), of_all)
+    drawn = f" The {_POINTS} most frequent are drawn." if len(sizes) > _POINTS else ""
     caption = (
-        f"{whole(len(sizes))} different sizes, {width}x{height} most often ({percent(most, sizes.total)}). "
-        f"{f'The {_POINTS} most frequent are drawn.' if len(sizes) > _POINTS else ''}"
+        f"{whole(len(sizes))} different sizes, {width} x {height} most often ({percent(most, sizes.total)}).{drawn}"
     )
-    labels = Labels(title, "width in pixels", counted=counted)
-    drawing = scatter(points, labels, upward="height in pixels")
+    drawing = scatter(points, Labels(title, "width in pixels", counted=what), upward="height in pixels")
     return card(title, element("figure", element("figcaption", caption), drawing))
 
 
@@ -272,7 +274,6 @@ def _copies(found: Survey) -> Markup:
         element(
             "p", "The same bytes; of samples, the same media and the same text but for case and spaces. ", class_="soft"
         ),
-        card("Exact copies", table(heads, rows, numbers=(1, 2, 3))),
-        element("div", style="height:14px"),
+        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)))], wide=True),
         near_copies(found),
     )

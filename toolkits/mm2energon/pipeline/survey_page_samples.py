@@ -7,7 +7,7 @@ import re
 
 from mm2energon.pages.document import bullets, card, folded, grid
 from mm2energon.pages.markup import Markup, element, joined
-from mm2energon.pages.numbers import short, whole
+from mm2energon.pages.numbers import counted, short, whole
 from mm2energon.pipeline.survey import Survey
 from mm2energon.pipeline.survey_cards import Card, Shown
 from mm2energon.pipeline.survey_copies import Group, Where
@@ -20,7 +20,7 @@ def sample_cards(found: Survey) -> Markup:
     """The samples that are shown."""
     if not found.cards:
         return Markup()
-    note = f"{whole(len(found.cards))} samples at random (seed {found.options.seed}), as they lie in the shards."
+    note = f"{counted(len(found.cards), 'sample')} at random (seed {found.options.seed}), as they lie in the shards."
     cards = (_sample_card(where, seen, shown, found) for where, seen, shown in found.cards)
     return joined(element("p", note, class_="soft"), grid(cards, wide=True))
 
@@ -32,7 +32,7 @@ def near_copies(found: Survey) -> Markup:
         return element("p", f"No two different images or videos look nearly the same.{cut}")
     more = f" {len(found.near)} are shown." if len(found.near) < found.near_count else ""
     note = (
-        f"{whole(found.near_count)} groups of images or videos whose bytes differ, and that look nearly the same "
+        f"{counted(found.near_count, 'group')} of images or videos whose bytes differ, and that look nearly the same "
         f"(by brightness and colours of a coarse grid).{more}{cut}"
     )
     return joined(
@@ -44,7 +44,7 @@ def _group_card(group: Group, pictures: list[Shown]) -> Markup:
     kind = group.places[0].kind
     splits = f" in {' and '.join(sorted(group.splits))}" if len(group.splits) > 1 else ""
     return card(
-        f"{whole(group.count)} {kind}s{splits}",
+        f"{counted(group.count, kind)}{splits}",
         element(
             "div",
             *(_picture(one, str(where)) for one, where in zip(pictures, group.places, strict=True)),
@@ -60,7 +60,9 @@ def _sample_card(where: Where, seen: SampleSeen, shown: Card, found: Survey) -> 
     return element(
         "article",
         element("div", element("b", where.split), f" {where}", class_="key"),
-        element("div", f"{whole(seen.turns)} turns, {short(seen.size_bytes, 'B')}{tokens}{estimated}", class_="soft"),
+        element(
+            "div", f"{counted(seen.turns, 'turn')}, {short(seen.size_bytes, 'B')}{tokens}{estimated}", class_="soft"
+        ),
         _media(where, seen, shown),
         element("div", *(_turn(role, text) for role, text in shown.turns), _more(shown), class_="talk", tabindex="0"),
         *(element("p", what, class_="broken") for _, what in seen.faults[:3]),
@@ -90,7 +92,7 @@ def _video_line(number: int, drawn: int, count: int, seen: SampleSeen) -> Markup
     video = seen.videos[number]
     size = f", {video.looked[0].width}x{video.looked[0].height}" if video.looked else ""
     rate = f", {video.fps:.3g} a second, {short(count / video.fps, 's')}" if video.fps else ""
-    what = f"{whole(count)} frames{rate}{size}" + (f"; {drawn} of them shown" if drawn < count else "")
+    what = f"{counted(count, 'frame')}{rate}{size}" + (f"; {drawn} of them shown" if drawn < count else "")
     return element("div", what, class_="soft")
 
 
@@ -98,7 +100,7 @@ def _picture(shown: Shown, name: str) -> Markup:
     if shown.fault:
         return element("span", f"{name}: {shown.fault}", class_="broken")
     source = "data:image/jpeg;base64," + base64.b64encode(shown.jpeg).decode("ascii")
-    return element("img", src=source, alt=name, title=name, loading="lazy")
+    return element("img", src=source, alt=name, title=name)
 
 
 def _turn(role: str, said: str) -> Markup:
