@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from media import write_image
 from mm2energon import cli
+from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from pipeline.making import (
     chat,
+    image_entry,
     set_aside,
     stored,
     text_entry,
@@ -86,7 +89,7 @@ def test_fit_takes_as_many_frames_as_there_is_room_for_evenly_spread(tmp_path, c
     numbers = [int(frame.removeprefix("v20/").removesuffix(".jpg")) for frame in frames]
     gaps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
     assert (numbers[0], numbers[-1]) == (1, 20) and set(gaps) == {2, 3}
-    assert kept(tmp_path / "report.json")["fitted"] == 1
+    assert kept(tmp_path / "report.json")["fewer_frames"] == 1
 
 
 def test_fit_cuts_long_videos_to_the_frames_allowed(tmp_path, clips):
@@ -124,6 +127,99 @@ def test_what_fit_wrote_becomes_shards_of_these_frames(tmp_path, clips):
     samples = stored(tmp_path / "wds")
     assert [len(sample.videos[0]) for sample in samples] == [4, 4, 4]
     assert [sample.text["second_per_grid_ts"] for sample in samples][1:] == [[2.0], [2.0]]
+
+
+def large(tmp_path, *names, size=(2000, 1000)):
+    """An entry about large images: of Qwen2-VL, 71 x 36 tokens each."""
+    tmp_path.mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        write_image(tmp_path / name, number=number, size=size)
+    return image_entry(*names)
+
+
+def test_fit_makes_images_smaller_that_there_is_no_room_for(tmp_path):
+    entries = [large(tmp_path, "a.jpg"), {**large(tmp_path, "b.png", "small.jpg"), "id": 7}]
+    write_image(tmp_path / "small.jpg", size=(280, 280))
+    write_json(tmp_path / "in.json", entries)
+    assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 1000, "--fit") == 0
+    first, second = kept(tmp_path / "out.json")
+    assert second["images"][1] == "small.jpg" and (second["id"], second["conversations"]) == (
+        7,
+        entries[1]["conversations"],
+    )
+    for path, form, most in ((first["images"][0], "JPEG", 1000), (second["images"][0], "PNG", 1000 - 100 - 2)):
+        with Image.open(tmp_path / path) as copy:
+            assert copy.format == form and path.startswith("out.pictures/")
+            tokens = round(copy.width / 28) * round(copy.height / 28)
+            assert 0.85 * most < tokens <= most and copy.width / copy.height == pytest.approx(2, rel=0.01)
+    assert kept(tmp_path / "report.json")["fewer_pixels"] == 2
+    assert cli.main(["filter", "out.json", "again.json", "--model", "qwen2.5-vl", "--max-tokens", "1000"]) == 0
+    assert kept(tmp_path / "again.json") == [first, second] and not (tmp_path / "again.pictures").exists()
+
+
+def test_a_smaller_copy_stands_upright(tmp_path):
+    picture = Image.new("RGB", (2000, 1000))
+    picture.paste("white", (0, 0, 1000, 1000))  # the left half, which is the upper one when it is turned
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    write_json(tmp_path / "in.json", [image_entry("turned.jpg")])
+    assert run("in.json", "out.json", "--model", "qwen2-vl", "--max-tokens", 500, "--fit") == 0
+    with Image.open(tmp_path / kept(tmp_path / "out.json")[0]["images"][0]) as copy:
+        assert copy.height == pytest.approx(2 * copy.width, rel=0.02) and not copy.getexif()
+        shades = [copy.convert("L").getpixel((copy.width // 2, copy.height * part // 4)) for part in (1, 3)]
+        assert shades[0] > 250 and shades[1] < 5
+
+
+def test_copies_are_made_once_and_those_that_nothing_refers_to_go(tmp_path, capsys):
+    write_json(tmp_path / "in.json", [large(tmp_path, "a.jpg")])
+    command = ("in.json", "out.json", "--model", "qwen2-vl", "--fit", "--max-tokens")
+    assert run(*command, 1000) == 0
+    before, (copy,) = (tree_bytes(tmp_path), tree_times(tmp_path)), (tmp_path / "out.pictures").iterdir()
+    capsys.readouterr()
+    assert run(*command, 1000) == 0 and (tree_bytes(tmp_path), tree_times(tmp_path)) == before
+    assert "was complete already" in capsys.readouterr().out
+    copy.unlink()
+    assert run(*command, 1000) == 0 and tree_bytes(tmp_path) == before[0]
+    assert "was complete already" not in capsys.readouterr().out
+    assert run(*command, 500) == 0
+    assert [path.name for path in (tmp_path / "out.pictures").iterdir()] != [copy.name]
+    assert run(*command, 5000) == 0 and not (tmp_path / "out.pictures").exists()
+    assert kept(tmp_path / "out.json") == kept(tmp_path / "in.json")
+
+
+def test_copies_that_the_input_itself_names_stay(tmp_path):
+    write_json(tmp_path / "in.json", [large(tmp_path, "a.jpg")])
+    assert run("in.json", "out.json", "--model", "qwen2-vl", "--fit", "--max-tokens", 1000) == 0
+    (tmp_path / "out.json").rename(tmp_path / "in.json")
+    assert run("in.json", "out.json", "--model", "qwen2-vl", "--fit", "--max-tokens", 1000) == 0
+    assert (tmp_path / kept(tmp_path / "out.json")[0]["images"][0]).is_file()
+
+
+def test_images_that_cannot_be_made_small_enough_are_set_aside(tmp_path):
+    entries = [large(tmp_path, "a.jpg"), large(tmp_path, "b.jpg", size=(200, 200))]
+    write_json(tmp_path / "in.json", [*entries, text_entry()])
+    for model in ("idefics3", "qwen2-vl"):  # Idefics3 brings a picture of any size to 1456 pixels
+        most = 1000 if model == "idefics3" else 60
+        assert run("in.json", "out.json", "--model", model, "--fit", "--max-tokens", most) == 3
+        assert reasons(tmp_path) == ["too-many-tokens"] * 2 and not (tmp_path / "out.pictures").exists()
+
+
+def test_copies_outside_of_the_dataset_root_are_refused(tmp_path):
+    write_json(tmp_path / "data" / "in.json", [large(tmp_path / "data", "a.jpg"), text_entry()])
+    assert run("data/in.json", "out.json", "--model", "qwen2-vl", "--fit", "--max-tokens", 1000) == 3
+    assert reasons(tmp_path) == ["outside-root"]
+
+
+def test_a_picture_that_cannot_be_decoded_has_no_copy(tmp_path):
+    entry = large(tmp_path, "a.png")
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[len(data) // 2 :: 7] = b"\0" * len(data[len(data) // 2 :: 7])
+    data[-12:] = b"\0\0\0\0IEND\xaeB`\x82"
+    (tmp_path / "a.png").write_bytes(data)
+    write_json(tmp_path / "in.json", [entry, text_entry()])
+    assert run("in.json", "out.json", "--model", "qwen2-vl", "--fit", "--max-tokens", 1000) == 3
+    assert reasons(tmp_path) == ["unreadable-image"]
 
 
 def test_a_finished_run_that_is_started_again_changes_nothing_and_says_so(tmp_path, clips, capsys):

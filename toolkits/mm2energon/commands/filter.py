@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-tokens", type=count, help="tokens of a sample, with its text and the chat template")
     group.add_argument("--max-frames", type=count, help="frames of a video")
     group.add_argument("--max-question-words", type=count, metavar="N", help="words of the first question")
-    group.add_argument("--fit", action="store_true", help="take fewer frames, evenly spread, where that lets it in")
+    group.add_argument("--fit", action="store_true", help="take fewer frames, or smaller images, where that lets it in")
     parser.add_argument(
         "--tokenizer", type=Path, help="folder of the model's tokenizer: text is counted, not estimated"
     )
@@ -80,7 +80,11 @@ def _lines(job: FilterJob, done: Filtered) -> list[str]:
     if written:
         mean = round(done.tokens / written)
         lines.append(f"  {about}{mean} tokens a sample, {about}{done.most_tokens} at most")
-    if done.fitted:
-        lines.append(f"  of {done.fitted} samples fewer frames were taken, which now are lists; shard takes such as")
+    if done.fewer_frames:
+        lines.append(
+            f"  of {done.fewer_frames} samples fewer frames were taken, which now are lists; shard takes such as"
+        )
         lines.append("  2 frames a second, unless --default-fps says otherwise")
+    if done.fewer_pixels:
+        lines.append(f"  of {done.fewer_pixels} samples images were made smaller: {job.output.stem}.pictures")
     return lines

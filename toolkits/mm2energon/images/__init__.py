@@ -18,7 +18,7 @@ from pathlib import Path
 from mm2energon.images.facts import ImageFacts, unreadable
 from mm2energon.images.plain import plain_facts
 
-__all__ = ["ImageFacts", "plain_facts", "read_bytes", "read_facts"]
+__all__ = ["ImageFacts", "plain_facts", "read_bytes", "read_facts", "read_smaller"]
 
 
 def read_facts(path: Path, *, origin: str, decode: bool = False) -> ImageFacts:
@@ -68,3 +68,17 @@ def _plain(path: Path) -> ImageFacts | None:
         return plain_facts(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_smaller(path: Path, *, origin: str, size: tuple[int, int]) -> bytes:
+    """An image with fewer pixels, encoded anew as RGB: JPEG stays JPEG, everything else becomes PNG.
+
+    Args:
+        size: (width, height) in pixels.
+
+    Raises:
+        MediaError: `unreadable-image`.
+    """
+    from mm2energon.images import library
+
+    return library.encode_smaller(path, origin=origin, size=size)

@@ -6,7 +6,7 @@ import contextlib
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,13 +87,29 @@ def encode_anew(path: Path, *, origin: str, min_side: int, data: bytes | None = 
     Raises:
         MediaError: `unreadable-image`.
     """
+    return _encoded(path, data, origin=origin, change=lambda picture: _enlarged(picture, min_side))
+
+
+def encode_smaller(path: Path, *, origin: str, size: tuple[int, int]) -> bytes:
+    """An encoding of an image with fewer pixels, upright and as RGB.
+
+    Args:
+        size: (width, height) in pixels.
+
+    Raises:
+        MediaError: `unreadable-image`.
+    """
+    return _encoded(path, None, origin=origin, change=lambda picture: picture.resize(size, Image.Resampling.LANCZOS))
+
+
+def _encoded(path: Path, data: bytes | None, *, origin: str, change: Callable[[Image.Image], Image.Image]) -> bytes:
     with _opened(path, origin=origin, data=data) as (image, file):
         _check_kind(image, path, origin)
         _load(image, path, origin)
         keep_jpeg = image.format in ("JPEG", "MPO")
         orientation = _orientation(image, file)
         upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-        picture = _enlarged(_as_rgb(upright), min_side)
+        picture = change(_as_rgb(upright))
     keep_jpeg = keep_jpeg and max(picture.size) <= _JPEG_SIDE  # a thin one that is enlarged may become too long for it
     buffer = io.BytesIO()
     if keep_jpeg:

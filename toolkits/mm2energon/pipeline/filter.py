@@ -12,9 +12,10 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
-from mm2energon.pipeline.budget import Meter, tokenizer_digest
-from mm2energon.pipeline.filter_fit import BudgetCheck, write_frames
-from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
+from mm2energon.pipeline.budget import Budget, Meter, tokenizer_digest
+from mm2energon.pipeline.filter_fit import fit, write_frames
+from mm2energon.pipeline.filter_pictures import SmallerPictures
+from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck, check_frames, check_question
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.media import MediaFinder
@@ -64,8 +65,9 @@ class Filtered:
     account: Mapping[str, Any] = field(default_factory=dict)
     #: Every byte was there as it would have been written, and nothing was.
     already_done: bool = False
-    #: Samples of which fewer frames were taken.
-    fitted: int = 0
+    #: Samples of which fewer frames were taken, and those of which images became smaller.
+    fewer_frames: int = 0
+    fewer_pixels: int = 0
     #: Tokens of all samples that were written, and of the one with the most.
     tokens: int = 0
     most_tokens: int = 0
@@ -73,11 +75,45 @@ class Filtered:
     estimated: bool = False
 
 
-class _Check(Protocol):
-    @property
-    def estimates(self) -> bool: ...
+class Check(Protocol):
+    """Holds samples against a budget, or a preset."""
 
-    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]: ...
+    @property
+    def estimates(self) -> bool:
+        """Whether text is estimated."""
+
+    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]:
+        """The media of a sample as they are taken, and its tokens with these.
+
+        Raises:
+            SampleError: it is not taken.
+        """
+
+
+class BudgetCheck:
+    """Holds samples against bounds, as a model counts."""
+
+    def __init__(self, meter: Meter, bounds: Bounds, *, fit: bool) -> None:
+        """
+        Args:
+            fit: take less of a sample where that lets it in.
+        """
+        self._meter = meter
+        self._bounds = bounds
+        self._fit = fit
+
+    @property
+    def estimates(self) -> bool:
+        """As `Check.estimates`."""
+        return self._meter.estimates
+
+    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]:
+        """As `Check.take`."""
+        check_question(sample, self._bounds.max_question_words)
+        if self._fit:
+            media = fit(sample, media, self._bounds, self._meter)
+        check_frames(sample, media, self._bounds.max_frames)
+        return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total
 
 
 def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filtered:
@@ -98,16 +134,17 @@ def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filte
         return _filter(job, _check(job), progress)
 
 
-def _check(job: FilterJob) -> _Check:
+def _check(job: FilterJob) -> Check:
     if job.preset is not None:
         return PresetCheck(PRESETS[job.preset], job.bounds, job.tokenizer)
     return BudgetCheck(Meter(str(job.model), job.tokenizer), job.bounds, fit=job.fit)
 
 
-def _filter(job: FilterJob, check: _Check, progress: ProgressMaker) -> Filtered:
+def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
     before = standing(job.output)
     done = Filtered(estimated=check.estimates)
     finder = MediaFinder(job.root, further=job.further, failures={}, default_fps=job.default_fps or _USUAL_FPS)
+    smaller = SmallerPictures(job.output, job.root)
     bar = progress("entries", None)
     about = made_by("filter", job.output, sources=[job.source], root=job.root)
     with (
@@ -119,23 +156,25 @@ def _filter(job: FilterJob, check: _Check, progress: ProgressMaker) -> Filtered:
                 account.read += 1
                 bar.update(1)
                 try:
-                    write_entry(out, _taken(entry, check, finder, done), origin=entry.origin)
+                    write_entry(out, _taken(entry, check, finder, smaller, done), origin=entry.origin)
                 except SampleError as error:
                     account.set_aside(entry, error)
                 else:
                     account.written["entries"] += 1
         account.facts = {
-            "fitted": done.fitted,
+            "fewer_frames": done.fewer_frames,
+            "fewer_pixels": done.fewer_pixels,
             "tokens": {"sum": done.tokens, "most": done.most_tokens, "estimated": done.estimated},
         }
     bar.close()
     account.require_written(job.source, earlier=job.output)
     done.account = account.as_dict()
-    done.already_done = was_left_alone(job.output, before)
+    done.already_done = was_left_alone(job.output, before) and not smaller.written
+    smaller.remove_others()
     return done
 
 
-def _taken(entry: Entry, check: _Check, finder: MediaFinder, done: Filtered) -> dict[str, Any]:
+def _taken(entry: Entry, check: Check, finder: MediaFinder, smaller: SmallerPictures, done: Filtered) -> dict[str, Any]:
     """An entry as it is written.
 
     Raises:
@@ -147,7 +186,8 @@ def _taken(entry: Entry, check: _Check, finder: MediaFinder, done: Filtered) -> 
     media = finder.find(sample)
     taken, tokens = check.take(sample, media)
     written = formats.to_sharegpt(entry.value, origin=entry.origin)
-    done.fitted += write_frames(written, media, taken)
+    done.fewer_pixels += smaller.put(written, media, taken, origin=entry.origin)
+    done.fewer_frames += write_frames(written, media, taken)
     done.tokens += tokens
     done.most_tokens = max(done.most_tokens, tokens)
     return written

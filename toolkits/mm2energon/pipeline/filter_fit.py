@@ -1,66 +1,49 @@
-"""Holds samples against the budget of a model, or cuts them to it: as many frames as fit, evenly spread."""
+"""Fit: fewer frames of a sample's videos, then fewer pixels of its images, as many as its budget has room for."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mm2energon.pipeline.budget import Budget, Meter
-from mm2energon.pipeline.filter_rules import Bounds, check_frames, check_question
-from mm2energon.pipeline.planned import PlannedMedia, take_frames
+from mm2energon.pipeline.budget import Meter
+from mm2energon.pipeline.filter_rules import Bounds
+from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, take_frames
 from mm2energon.sample import Sample
 
 #: Frames that a video keeps: readers take no video of one frame.
 _LEAST_FRAMES = 2
+#: Pixels that an image keeps, and pixels of its smaller side; one that has fewer stays as it is.
+_LEAST_PIXELS = 256 * 256
+_LEAST_SIDE = 32
 
 
-class BudgetCheck:
-    """Holds samples against bounds, as a model counts."""
+def fit(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter) -> PlannedMedia:
+    """The media with the most frames, and images of the most pixels, with which a sample is within its bounds.
 
-    def __init__(self, meter: Meter, bounds: Bounds, *, fit: bool) -> None:
-        """
-        Args:
-            fit: take fewer frames where that lets a sample in.
-        """
-        self._meter = meter
-        self._bounds = bounds
-        self._fit = fit
-
-    @property
-    def estimates(self) -> bool:
-        """Whether text is estimated."""
-        return self._meter.estimates
-
-    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]:
-        """The media of a sample that are taken, and its tokens with these.
-
-        Raises:
-            SampleError: it is not taken.
-        """
-        check_question(sample, self._bounds.max_question_words)
-        if self._fit:
-            media = fit_frames(sample, media, self._bounds, self._meter)
-        check_frames(sample, media, self._bounds.max_frames)
-        return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total
-
-
-def fit_frames(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter) -> PlannedMedia:
-    """The media with the most frames with which the sample is within its bounds; with the fewest, where none is.
-
-    Each video is cut to the same number of frames at most, and none below two.
+    Each video is cut to the same number of frames at most, and none below two. Images become smaller only where that
+    is not enough, all to the same number of pixels at most. Where nothing is enough, the fewest of both are left.
     """
     longest = max((len(video.frames) for video in media.videos), default=0)
     most = longest if bounds.max_frames is None else min(longest, bounds.max_frames)
-    if most and bounds.max_tokens is not None:
-        for_pictures = bounds.max_tokens - meter.text(sample)
+    whole = _with_frames(media, most)
+    if bounds.max_tokens is None:
+        return whole
+    room = bounds.max_tokens - meter.text(sample)
 
-        def fits(frames: int) -> bool:
-            return meter.visual(_cut(media, frames), origin=sample.origin) <= for_pictures
+    def fits(cut: PlannedMedia) -> bool:
+        return meter.visual(cut, origin=sample.origin) <= room
 
-        if not fits(most):
-            most = _last_that_fits(min(_LEAST_FRAMES, most), most, fits)
-    return _cut(media, most)
+    if fits(whole):
+        return whole
+    frames = _last_that_fits(min(_LEAST_FRAMES, most), most, lambda count: fits(_with_frames(media, count)))
+    cut = _with_frames(media, frames)
+    largest = max((picture.width * picture.height for picture in media.images), default=0)
+    if largest <= _LEAST_PIXELS or fits(cut):
+        return cut
+    pixels = _last_that_fits(_LEAST_PIXELS, largest, lambda count: fits(_with_pixels(cut, count)))
+    return _with_pixels(cut, pixels)
 
 
 def _last_that_fits(low: int, high: int, fits: Callable[[int], bool]) -> int:
@@ -71,8 +54,21 @@ def _last_that_fits(low: int, high: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _cut(media: PlannedMedia, max_frames: int) -> PlannedMedia:
-    return replace(media, videos=tuple(take_frames(video, max_frames) for video in media.videos))
+def _with_frames(media: PlannedMedia, most: int) -> PlannedMedia:
+    return replace(media, videos=tuple(take_frames(video, most) for video in media.videos))
+
+
+def _with_pixels(media: PlannedMedia, most: int) -> PlannedMedia:
+    return replace(media, images=tuple(_smaller(picture, most) for picture in media.images))
+
+
+def _smaller(picture: PlannedPicture, most: int) -> PlannedPicture:
+    """The picture as it will be with that many pixels at most, its shape kept."""
+    scale = math.sqrt(most / max(1, picture.width * picture.height))
+    scale = max(scale, _LEAST_SIDE / max(1, min(picture.width, picture.height)))
+    if scale >= 1:
+        return picture
+    return picture._replace(width=math.floor(picture.width * scale), height=math.floor(picture.height * scale))
 
 
 def write_frames(entry: dict[str, Any], before: PlannedMedia, after: PlannedMedia) -> bool:
