@@ -16,6 +16,7 @@ _BARS = 24
 _MOST_APART = 24
 #: The largest value is so many times the smallest, and the median, where powers are drawn.
 _SPREAD, _SKEW = 30, 5
+_BELOW_FIRST = 0.75
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,11 @@ def _log_edges(least: float, most: float, are_whole: bool) -> npt.NDArray[np.flo
     """Edges in even steps of powers; those of whole numbers lie between these, none of them twice."""
     edges = np.logspace(math.log10(least), math.log10(most), _BARS + 1)
     edges[0], edges[-1] = least, np.nextafter(most, np.inf)
-    return np.unique(np.append(np.ceil(edges[:-1]) - 0.5, most + 0.5)) if are_whole else edges
+    if not are_whole:
+        return edges
+    between = np.unique(np.append(np.ceil(edges[:-1]) - 0.5, most + 0.5))
+    between[0] = least * _BELOW_FIRST if least <= 1 else between[0]  # half of 1 would be far below it, in powers
+    return between
 
 
 def _counted(

@@ -15,8 +15,8 @@ from mm2energon.pages.markup import Markup, element, joined
 from mm2energon.pages.numbers import linear_ticks, log_ticks, percent, short, whole
 
 #: Size of a drawing, and its margins, in units that are about a pixel.
-_WIDTH, _HEIGHT = 380, 236
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 40, 26, 44
+_WIDTH, _HEIGHT = 380, 244
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 40, 34, 44
 #: Ticks nearer than this to each other would overlap.
 _LEAST_GAP = 34
 
@@ -72,8 +72,8 @@ def histogram(bins: Bins, labels: Labels) -> Markup:
         _bars(bins, across, up, labels),
         element("polyline", class_="curve", points=curve),
         _marks(across, labels),
-        element("text", labels.counted, class_="name", x=_LEFT - 38, y=_TOP - 12),
-        element("text", "cumulative", class_="name curve-name", x=_WIDTH - 4, y=_TOP - 12, text_anchor="end"),
+        element("text", labels.counted, class_="name", x=_LEFT - 38, y=12),
+        element("text", "cumulative", class_="name curve-name", x=_WIDTH - 4, y=12, text_anchor="end"),
     )
 
 
@@ -115,7 +115,7 @@ def scatter(points: Sequence[tuple[float, float, int]], labels: Labels, *, upwar
         f"{labels.title}: {whole(sum(count for _, _, count in points))} {labels.counted}",
         _frame(across, up, labels, across_is_whole=True),
         joined(*circles),
-        element("text", upward, class_="name", x=_LEFT - 38, y=_TOP - 12),
+        element("text", upward, class_="name", x=_LEFT - 38, y=12),
     )
 
 
@@ -202,10 +202,10 @@ def _marks(across: Axis, labels: Labels) -> Markup:
     lines = []
     for value in inside:
         place = _n(across.at(value))
-        lines.append(element("line", class_="mark", x1=place, x2=place, y1=_TOP - 2, y2=_HEIGHT - _BOTTOM))
+        lines.append(element("line", class_="mark", x1=place, x2=place, y1=_TOP - 4, y2=_HEIGHT - _BOTTOM))
         if value in named:
             lines.append(
-                element("text", labels.marks[value], class_="mark-name", x=place, y=_TOP - 5, text_anchor="middle")
+                element("text", labels.marks[value], class_="mark-name", x=place, y=_TOP - 7, text_anchor="middle")
             )
     return joined(*lines)
 

@@ -28,7 +28,7 @@ main { max-width: 1400px; margin: 0 auto; padding: 20px 16px 60px; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 36px 0 12px; }
 h3 { font-size: 15px; margin: 0 0 2px; }
-p { margin: 4px 0 10px; max-width: 100ch; }
+p { margin: 4px 0 10px; max-width: 110ch; }
 .soft, figcaption, .key { color: var(--soft); font-size: 13px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 12px 0 0; }
 a { color: var(--tag-ink); }
@@ -58,7 +58,7 @@ svg .axis, svg .tick { stroke: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--soft); font-weight: 600; }
-th, td { padding: 4px 8px 4px 0; border-bottom: 1px solid var(--grid); vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 4px 8px 4px 0; border-bottom: 1px solid var(--grid); vertical-align: top; overflow-wrap: break-word; }
 th.number, td.number { text-align: right; white-space: nowrap; overflow-wrap: normal; }
 td.share { width: 30%; min-width: 60px; vertical-align: middle; }
 .share div { background: var(--bar); height: 10px; border-radius: 2px; min-width: 2px; }
@@ -70,7 +70,7 @@ code, .key { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 1
 .media { display: flex; flex-wrap: wrap; gap: 6px; align-items: flex-start; margin: 8px 0; }
 .media img { display: block; max-width: 100%; max-height: 200px; border-radius: 4px; border: 1px solid var(--line);
   background: repeating-conic-gradient(#8883 0 25%, transparent 0 50%) 0 / 16px 16px; }
-.strip { display: flex; gap: 2px; overflow-x: auto; max-width: 100%; padding-bottom: 4px; }
+.strip { display: flex; gap: 2px; overflow-x: auto; max-width: 100%; margin-top: 8px; padding-bottom: 4px; }
 .strip img { max-width: none; height: 92px; width: auto; border-radius: 2px; flex: none; }
 .broken { display: inline-block; border: 1px dashed var(--warn); color: var(--warn); border-radius: 4px;
   padding: 6px 10px; font-size: 13px; overflow-wrap: anywhere; flex: none; max-width: 100%; }

@@ -28,6 +28,8 @@ from mm2energon.tokens import load_tokenizer
 
 #: Places of a warning that are told, and groups of near copies that are shown.
 _PLACES, _GROUPS = 12, 12
+#: Samples of a shard, as its metadata says, that are believed.
+_MOST_SAMPLES = 1 << 40
 _SMALL_SIDE = 160
 #: Kinds of warnings that are no reason codes, worst first -> what they mean.
 WARNINGS: dict[str, str] = {
@@ -132,7 +134,7 @@ def survey(
     index = reader.read_index(root)
     target = target_of(root, index)
     found = Survey(
-        name=root.resolve().name,
+        name="/".join(root.resolve().parts[-2:]),
         target=target,
         options=options,
         manifest=index.manifest,
@@ -175,7 +177,7 @@ def _looks(root: Path, index: DatasetIndex, found: Survey) -> Iterator[SurveyLoo
     """Every shard that is in a split, with the samples that are read of it."""
     options = found.options
     split_of = {name: split for split, names in index.splits.items() for name in names}
-    counts = {name: count for name, count in index.counts.items() if name in split_of}
+    counts = {name: min(count, _MOST_SAMPLES) for name, count in index.counts.items() if name in split_of}
     found.samples = sum(counts.values())
     places = spread_places(counts, most=options.most, seed=options.seed)
     numbers = _some(sum(map(len, places.values())), options.shown, seed=options.seed)
@@ -237,9 +239,9 @@ def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey)
     for known in (found.copies.images, found.copies.videos):
         for group in known.repeated():
             if len(group.splits) > 1:
-                found.warn("medium-in-two-splits", group.places[0], f"{_in(group)}, {group.count} times")
+                found.warn("medium-in-two-splits", group.places[0], f"{group.count} times, {_in(group)}")
     for group in found.copies.samples.repeated():
-        found.warn("same-sample", group.places[0], f"{group.count} times, also {group.places[1]}")
+        found.warn("same-sample", group.places[0], f"{group.count} times, {_in(group)}, also {group.places[1]}")
     near = found.copies.near()
     found.near_count = len(near)
     for group in near:

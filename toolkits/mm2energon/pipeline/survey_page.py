@@ -168,7 +168,7 @@ def _tokens(found: Survey) -> Markup:
     )
     rows = []
     for limit in LIMITS:
-        cells: list[object] = [f"{limit // 1024}k ({whole(limit)})"]
+        cells: list[object] = [whole(limit)]
         for name in ("tokens", "visual_tokens"):
             spread = found.spreads[name]
             cells.append(percent(spread.share_above(limit), 1) if spread.count else "")
@@ -224,9 +224,7 @@ def _chart(spread: Spread, measure: Measure, *, marks: dict[float, str]) -> Mark
     """A histogram with its figures; of a single value, the value."""
     unit = measure.unit
     if spread.least == spread.most:
-        of_all = element(
-            "p", f"all {counted(spread.count, measure.one, measure.counted)}. {measure.remark}", class_="soft"
-        )
+        of_all = element("p", f"{_all(spread.count, measure.one, measure.counted)}. {measure.remark}", class_="soft")
         return card(measure.title, element("span", short(spread.most, unit), class_="only"), of_all)
     ordered = spread.ordered()
     bins = bins_of(ordered)
@@ -241,13 +239,17 @@ def _chart(spread: Spread, measure: Measure, *, marks: dict[float, str]) -> Mark
     return card(measure.title, element("figure", caption, histogram(bins, labels)))
 
 
+def _all(number: int, one: str, many: str) -> str:
+    return counted(number, one, many) if number == 1 else f"all {counted(number, one, many)}"
+
+
 def _sizes(sizes: Tally[tuple[int, int]], title: str, what: str) -> Markup:
     points = [(float(width), float(height), count) for (width, height), count in sizes.top(_POINTS)]
     if not points:
         return Markup()
     (width, height), most = sizes.top(1)[0]
     if len(sizes) == 1:
-        of_all = element("p", f"all {whole(sizes.total)} {what}.", class_="soft")
+        of_all = element("p", f"{_all(sizes.total, what[:-1], what)}.", class_="soft")
         return card(title, element("span", f"{width} x {height}", class_="only"), of_all)
     drawn = f" The {_POINTS} most frequent are drawn." if len(sizes) > _POINTS else ""
     caption = (
@@ -258,22 +260,24 @@ def _sizes(sizes: Tally[tuple[int, int]], title: str, what: str) -> Markup:
 
 
 def _copies(found: Survey) -> Markup:
-    rows = []
+    rows, most = [], []
     for name, known in (
         ("samples", found.copies.samples),
         ("images", found.copies.images),
         ("videos", found.copies.videos),
     ):
-        if known.total:
-            repeated = known.repeated()
-            most = f"{repeated[0].count} times: {repeated[0].places[0]}" if repeated else ""
-            in_two = sum(len(group.splits) > 1 for group in repeated)
-            rows.append((name, whole(known.total), whole(len(known.groups)), whole(in_two), most))
-    heads = ("", "read", "different", "of these in two splits", "most frequent")
+        if not known.total:
+            continue
+        repeated = known.repeated()
+        in_two = sum(len(group.splits) > 1 for group in repeated)
+        rows.append((name, whole(known.total), whole(len(known.groups)), whole(in_two)))
+        if repeated:
+            first = element("code", repeated[0].places[0])
+            most.append(joined(f"of the {name} most often, {counted(repeated[0].count, 'time')}: ", first))
+    heads = ("", "read", "different", "in two splits")
+    note = "The same bytes; of samples, the same media and the same text but for case and spaces."
     return joined(
-        element(
-            "p", "The same bytes; of samples, the same media and the same text but for case and spaces. ", class_="soft"
-        ),
-        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)))], wide=True),
+        element("p", note, class_="soft"),
+        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)), bullets(most) if most else None)], wide=True),
         near_copies(found),
     )

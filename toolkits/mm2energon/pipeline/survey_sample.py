@@ -158,7 +158,7 @@ def _look_at(content: Content, look: SurveyLook, seen: SampleSeen) -> None:
     media = [one.digest for one in seen.images] + [one.digest for one in seen.videos]
     said = [turn.role + "\0" + normalised(turn.text) for turn in content.turns]
     seen.digest = digest([*media, *(one.encode("utf-8", "surrogatepass") for one in said), *content.audios])
-    if not seen.faults:
+    if all(code != "unreadable-image" for code, _ in seen.faults):
         _measure(content, look, seen)
 
 
