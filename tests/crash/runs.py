@@ -14,7 +14,7 @@ from typing import Any
 
 from media import write_clip
 from mm2energon.storage import TEMPORARY_SUFFIX
-from pipeline.making import image_entry, text_entry, video_entry, write_images, write_json
+from pipeline.making import image_entry, text_entry, video_entry, write_frames, write_images, write_json
 
 #: Says which moments and calls are chosen: others each time, but in CI, where a change is judged by what it changed.
 SEED = int(os.environ.get("SEED") or ("0" if "CI" in os.environ else random.randrange(1 << 30)))
@@ -23,6 +23,9 @@ SEED = int(os.environ.get("SEED") or ("0" if "CI" in os.environ else random.rand
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "frames": ("frames", "--time-interval", "0.5"),
     "normalize": ("normalize", "--input-file", "train.json", "--output-file", "normal.json"),
+    "convert": ("convert", "train.json", "parts.json", "--to", "messages-parts"),
+    "text-to-frames": ("text-to-frames", "train.json", "pages", "--size", "90x90"),
+    "filter": ("filter", "train.json", "fit.json", "--model", "qwen2-vl", "--max-tokens", "140", "--fit"),
     "shard": ("shard", "--max-samples-per-tar", "3"),
     "shard --extract": ("shard", "--max-samples-per-tar", "3", "--extract", "--time-interval", "0.5"),
 }
@@ -55,8 +58,11 @@ class Case:
 def command_line(name: str, root: Path) -> list[str]:
     """The arguments of a command of `COMMANDS`."""
     command, *options = COMMANDS[name]
-    if command == "normalize":
+    if command in ("normalize", "convert", "filter"):
         return [command, *(str(root / one) if one.endswith(".json") else one for one in options)]
+    if command == "text-to-frames":
+        source, output, *look = options
+        return [command, str(root / source), str(root / output), "--workers", "1", *look]
     output = ["--output", str(root / "wds")] if command == "shard" else []
     return [command, "--dataset-root", str(root), "--workers", "2", *output, *options]
 
@@ -69,7 +75,8 @@ def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
     """
     before = _before(root)
     before.mkdir(parents=True)
-    {"frames": _frames_dataset, "normalize": _normalize_dataset}.get(name, _video_dataset)(before)
+    makers = {"frames": _frames_dataset, "normalize": _normalize_dataset, "convert": _normalize_dataset}
+    {**makers, "text-to-frames": _texts_dataset, "filter": _filter_dataset}.get(name, _video_dataset)(before)
     if name == "shard":
         assert run(["frames", "--dataset-root", str(before), "--workers", "1", "--time-interval", "0.5"]) == 3
     shutil.copytree(before, root)
@@ -138,6 +145,20 @@ def _frames_dataset(root: Path) -> None:
 def _normalize_dataset(root: Path) -> None:
     entries = [text_entry(number, id=number) for number in range(20)]
     write_json(root / "train.json", [*entries, {"id": "bad"}, {"id": 7, "image": "a.jpg", **text_entry(1)}])
+
+
+def _texts_dataset(root: Path) -> None:
+    """Texts of two pictures or three, two of them the same, and an entry that is set aside."""
+    texts = [f"a{number} " * 9 for number in (1, 2, 1, 10)]
+    entries = [{"id": number, "context": text, "question": "q", "answer": "a"} for number, text in enumerate(texts)]
+    write_json(root / "train.json", [*entries, {"id": "bad"}])
+
+
+def _filter_dataset(root: Path) -> None:
+    """Pictures and a video of which less is taken, others of which all is, and an entry that is set aside."""
+    entries = [image_entry(name, id=name) for name in write_images(root, 3, size=(600, 400))]
+    entries += [video_entry(write_frames(root, "long", 4)), text_entry(1)]
+    write_json(root / "train.json", [*entries, {"id": "bad"}])
 
 
 def _video_dataset(root: Path) -> None:

@@ -28,12 +28,13 @@ KILLS = max(1, int(os.environ.get("CRASHES") or 20) // 10)
 _GRACE_SECONDS = 10
 _MARK = "MM2ENERGON_TEST_RUN"
 
-#: Of `normalize` there are no workers.
+#: Of these there are no workers.
+_ALONE = ("normalize", "convert", "text-to-frames")
 VICTIMS = [
     (name, victim)
     for name in COMMANDS
     for victim in ("run", "worker", "group")
-    if name != "normalize" or victim == "run"
+    if name not in _ALONE or victim == "run"
 ]
 
 
