@@ -71,12 +71,15 @@ def _convert(job: ConvertJob, progress: ProgressMaker) -> Converted:
     first = next(iter(job.outputs.values()))
     before = {output: standing(output) for output in job.outputs.values()}
     joining = {name: Joining(output, job.source) for name, output in job.outputs.items()} if job.retry else {}
-    with open_account(
-        first,
-        command="convert",
-        options=_options(job),
-        sources=[] if job.retry or job.source.is_dir() else [job.source],
-    ) as account, ExitStack() as files:
+    with (
+        open_account(
+            first,
+            command="convert",
+            options=_options(job),
+            sources=[] if job.retry or job.source.is_dir() else [job.source],
+        ) as account,
+        ExitStack() as files,
+    ):
         outs = {}
         for name, output in job.outputs.items():
             about = made_by("convert", output, sources=[] if job.source.is_dir() else [job.source])
