@@ -84,6 +84,4 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 def _trimmed(value: float, digits: int) -> str:
     """So many digits, without zeros at the end."""
     shown = f"{value:.{digits}g}"
-    if "e" in shown:
-        shown = f"{value:.0f}" if abs(value) >= 1 else f"{value:.1g}"
-    return shown
+    return f"{value:.0f}" if "e" in shown and abs(value) >= 1 else shown

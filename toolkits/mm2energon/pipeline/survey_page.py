@@ -70,12 +70,12 @@ def _head(found: Survey) -> str:
 
 def how_many_were_read(found: Survey) -> str:
     """Which samples the figures are of."""
-    lost = f" {whole(found.unread)} of them cannot be read." if found.unread else ""
+    lost = f"; {whole(found.unread)} cannot be read" if found.unread else ""
     if found.chosen == found.samples:
-        return f"All {whole(found.samples)} samples were read.{lost}"
+        return f"All {counted(found.samples, 'sample')} looked at{lost}."
     return (
-        f"{whole(found.chosen)} of {whole(found.samples)} samples were read, spread over all shards at random "
-        f"(seed {found.options.seed}); all figures but those of splits and shards are of these.{lost}"
+        f"{whole(found.chosen)} of {whole(found.samples)} samples looked at{lost}: spread over all shards at random "
+        f"(seed {found.options.seed}). All figures but those of splits and shards are of these."
     )
 
 
