@@ -13,7 +13,7 @@ from media import read_number, write_clip, write_image
 from mm2energon import cli
 from pyarrow import ipc, parquet
 
-from pipeline.making import chat, set_aside, tree_times, write_frames, write_images, write_json
+from pipeline.making import chat, run_shard, set_aside, stored, tree_times, write_frames, write_images, write_json
 from pipeline.test_frames import run_frames
 
 
@@ -322,3 +322,36 @@ def test_images_stay_images(tmp_path: Path) -> None:
     entry = {"images": names, "conversations": chat("<image><image>")}
     (found,) = converted(tmp_path, [entry], "--to", "minicpm-v", "--frames", 4)
     assert found["image"] == {"<image_00>": "p0.jpg", "<image_01>": "p1.jpg"}
+
+
+@pytest.mark.parametrize("target", ["pai-v1", "pai-v2", "bridge", "crude"])
+def test_shards_become_annotations_again(tmp_path: Path, target: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    pictures = write_images(first, 3)
+    video = write_frames(first, "v", 4)
+    entries = [
+        {"id": n, "images": [name], "conversations": chat("<image>What?", f"A{n}."), "who": "me"}
+        for n, name in enumerate(pictures)
+    ]
+    entries.append({"id": "v", "videos": [video], "conversations": chat("<video>What happens?")})
+    write_json(first / "dataset.json", entries)
+    assert run_shard(first, "--target", target) == 0
+    assert run_convert(first / "wds", second / "dataset.json", "--to", "sharegpt", "--dataset-root", second) == 0
+    back = {entry["id"]: entry for entry in entries_of(second / "dataset.json")}
+    assert {n: entry["conversations"] for n, entry in back.items()} == {
+        one["id"]: one["conversations"] for one in entries
+    }
+    assert all(back[n]["who"] == "me" for n in range(3))
+    for n, name in enumerate(pictures):
+        assert (second / back[n]["images"][0]).read_bytes() == (first / name).read_bytes()
+    (frames,) = back["v"]["videos"]
+    originals = [path.read_bytes() for path in sorted((first / "v").glob("*.jpg"))]
+    assert [(second / path).read_bytes() for path in frames] == originals
+    assert json.loads((second / frames[0]).parent.with_suffix(".json").read_text()) == {"fps": "2.0"}
+    assert run_shard(second, "--target", target) == 0
+    again, before = (
+        sorted(stored(one / "wds", target), key=lambda sample: str(sample.text["id"])) for one in (second, first)
+    )
+    assert [(one.text, one.images, one.videos) for one in again] == [
+        (one.text, one.images, one.videos) for one in before
+    ]

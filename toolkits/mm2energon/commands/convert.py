@@ -26,7 +26,7 @@ _ALL_LEGACY = "all-legacy"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument(
-        "source", type=Path, nargs="?", metavar="IN", help="JSON array, JSON lines, Parquet, or a saved dataset"
+        "source", type=Path, nargs="?", metavar="IN", help="JSON array, JSON lines, Parquet, a saved dataset, or shards"
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="lines when it ends in .jsonl; of legacy-*, a folder")
     parser.add_argument("--from", dest="read_as", choices=list(FORMATS), help="what IN holds (told entry by entry)")

@@ -20,6 +20,7 @@ from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.unshard import are_shards, read_shards
 from mm2energon.sample import Sample
 from mm2energon.storage import write_whole
 
@@ -127,6 +128,8 @@ def _write(job: ConvertJob, outs: Mapping[str, EntryWriter], account: Account, p
 def _entries(job: ConvertJob) -> Iterator[Entry]:
     if job.retry:
         return read_set_aside(job.source)
+    if are_shards(job.source):
+        return read_shards(job.source, job.reshaping)
     return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
 
 

@@ -26,6 +26,13 @@ _FOLDERS = frozenset({"t2vid-synthetic"})
 _DATA_URI = re.compile(r"data:([\w.+-]+)/([\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.ASCII)
 _ENDINGS = {"jpeg": "jpg", "svg+xml": "svg", "x-wav": "wav", "mpeg": "mp3", "quicktime": "mov"}
 
+#: First bytes of files -> their ending; WAVE and WebP are both RIFF.
+_KINDS = {
+    **{b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif"},
+    **{b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mp3", b"\xff\xfb": "mp3"},
+}
+_RIFF_KINDS = {b"WEBP": "webp", b"WAVE": "wav"}
+
 FrameRule = Literal["uniform", "middle"]
 
 
@@ -96,6 +103,13 @@ def write_medium(data: bytes, ending: str, how: Reshaping) -> str:
         with write_whole(path) as file:
             file.write(data)
     return name_from(how.root, path)
+
+
+def ending_of(data: bytes) -> str:
+    """What a file should be called by its first bytes; empty where they say nothing."""
+    if data.startswith(b"RIFF"):
+        return _RIFF_KINDS.get(data[8:12], "")
+    return next((ending for head, ending in _KINDS.items() if data.startswith(head)), "")
 
 
 def _found(video: Video, name: str, how: Reshaping, origin: str) -> Video:

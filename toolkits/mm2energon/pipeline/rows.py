@@ -15,12 +15,10 @@ from typing import Any
 
 from mm2energon.errors import InputError, missing_extra
 from mm2energon.jsonio import Entry
-from mm2energon.pipeline.convert_media import Reshaping, write_medium
+from mm2energon.pipeline.convert_media import Reshaping, ending_of, write_medium
 from mm2energon.roots import name_from
 
 _BATCH_ROWS = 256
-#: First bytes of files -> their ending.
-_KINDS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"RIFF": "webp", b"II*\0": "tif"}
 
 
 def are_rows(source: Path) -> bool:
@@ -106,7 +104,7 @@ def _plain(value: Any, path: Path, how: Reshaping) -> Any:
 def _medium(value: dict[str, Any], path: Path, how: Reshaping) -> str | None:
     data, name = value["bytes"], value["path"]
     if data:
-        ending = next((kind for head, kind in _KINDS.items() if bytes(data).startswith(head)), "")
+        ending = ending_of(bytes(data))
         return write_medium(bytes(data), ending or Path(name or "").suffix.lstrip(".") or "bin", how)
     if name is None:
         return None

@@ -1,0 +1,96 @@
+"""Unshard: the samples of finished shards as entries again, their pictures and sounds as files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import SampleError
+from mm2energon.formats import sharegpt
+from mm2energon.jsonio import Entry, dumps
+from mm2energon.pipeline.convert_media import Reshaping, ending_of, write_medium
+from mm2energon.pipeline.record_content import Content, read_content
+from mm2energon.pipeline.verify_metadata import layout_of, target_of
+from mm2energon.roots import name_from
+from mm2energon.sample import Sample
+from mm2energon.shards.reader import read_index, read_shard
+from mm2energon.storage import write_whole
+from mm2energon.video.places import frame_name
+
+
+def are_shards(source: Path) -> bool:
+    """Whether a source is a folder of finished shards."""
+    return (source / ".nv-meta").is_dir()
+
+
+def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
+    """The samples of shards as ShareGPT entries, whose origins are `train-shard-000000.tar/key`.
+
+    A video becomes the list of its frames, which lie in a folder with an fps json beside it.
+
+    Raises:
+        InputError: the folder holds no finished dataset, or a shard is damaged.
+    """
+    index = read_index(source)
+    layout = layout_of(index, target_of(source, index))
+    frames_in_a_grid = 1 if _options(index.manifest).get("second_per_grid_ts") == "pai" else 2
+    for names in index.splits.values():
+        for name in names:
+            for key, record in read_shard(source / name):
+                origin = f"{name}/{key}"
+                try:
+                    content = read_content(record, layout)
+                except SampleError as error:
+                    yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
+                else:
+                    yield Entry(origin, _entry(content, how, frames_in_a_grid))
+
+
+def _options(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = manifest.get("options")
+    return options if isinstance(options, Mapping) else {}
+
+
+def _entry(content: Content, how: Reshaping, frames_in_a_grid: int) -> dict[str, Any]:
+    seconds = content.text.get("second_per_grid_ts")
+    grids = (
+        seconds if isinstance(seconds, list) and len(seconds) == len(content.videos) else [None] * len(content.videos)
+    )
+    extra = content.text.get("extra")
+    sample = Sample(
+        turns=content.turns,
+        images=tuple(write_medium(image, ending_of(image) or "jpg", how) for image in content.images),
+        videos=tuple(
+            _write_video(frames, frames_in_a_grid / grid if _is_positive(grid) else None, how)
+            for frames, grid in zip(content.videos, grids, strict=True)
+        ),
+        audios=tuple(write_medium(audio, ending_of(audio) or "bin", how) for audio in content.audios),
+        id=content.text.get("id"),
+        extra=extra if isinstance(extra, Mapping) else {},
+    )
+    return sharegpt.dump(sample)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _write_video(frames: list[bytes], fps: float | None, how: Reshaping) -> tuple[str, ...]:
+    """Write the frames of a video into a folder named by their content, and their rate beside it, where it is known."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(len(frame).to_bytes(8, "little") + frame)
+    folder = how.media_folder / digest.hexdigest()[:32]
+    paths = []
+    for number, frame in enumerate(frames, start=1):
+        path = folder / Path(frame_name(number, len(frames))).with_suffix(f".{ending_of(frame) or 'jpg'}")
+        if not path.is_file() or path.stat().st_size != len(frame):
+            with write_whole(path) as file:
+                file.write(frame)
+        paths.append(name_from(how.root, path))
+    if fps is not None:
+        with write_whole(folder.with_name(f"{folder.name}.json")) as file:
+            file.write(dumps({"fps": str(round(fps, 6))}))
+    return tuple(paths)
