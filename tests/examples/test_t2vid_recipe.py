@@ -1,0 +1,65 @@
+"""T2Vid's recipe: every step of it on generated data, to a blend of datasets that verify finds without fault."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline.making import set_aside, stored
+
+SCRIPT = Path(__file__).resolve().parents[2] / "examples/t2vid_recipe.py"
+
+
+def recipe(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), "--output", str(folder), "--skip-energon"]
+    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("recipe") / "data"
+    run = recipe(folder)
+    assert run.returncode == 0, run.stderr
+    return folder, run.stdout
+
+
+def test_the_recipe_runs_from_videos_and_texts_to_a_blend_without_fault(made: tuple[Path, str]) -> None:
+    folder, said = made
+    assert said.count("no fault") == 3
+    splits = yaml.safe_load((folder / "blend.yaml").read_text())["splits"]
+    taken = {one["path"]: one["weight"] for one in splits["train"]["blend"]}
+    assert taken == {"video_wds": 20, "longalpaca_wds": 5, "longqlora_wds": 5}
+    assert "train        30 samples of 3 datasets" in said
+
+
+def test_videos_are_24_of_their_frames_at_1_fps_by_t2vids_rule(made: tuple[Path, str]) -> None:
+    folder, _ = made
+    # Of 30 frames: the middles of 24 stretches that end at the rounded multiples of 29 / 24.
+    ends = [round(29 / 24 * number) for number in range(25)]
+    wanted = [(begin + end) // 2 + 1 for begin, end in zip(ends, ends[1:], strict=False)]
+    for sample in json.loads((folder / "video/minicpm-v.json").read_text()):
+        names = [f"clip{int(sample['id'][4:6]):02d}/{number:06d}.jpg" for number in wanted]
+        assert list(sample["image"].values()) == names
+        assert all(tag in sample["conversations"][0]["content"] for tag in sample["image"])
+    assert {len(sample.images) for sample in stored(folder / "video_wds")} == {24}
+
+
+def test_texts_are_all_of_their_pictures_and_t2vids_filter_leaves_long_questions_out(made: tuple[Path, str]) -> None:
+    folder, _ = made
+    assert [line["reason"] for line in set_aside(folder / "longqlora")] == ["long-question"]
+    for name in ("longalpaca", "longqlora"):
+        samples = stored(folder / f"{name}_wds")
+        pictures = {data for sample in samples for data in sample.images}
+        assert len(samples) == 8 and len(pictures) == sum(len(sample.images) for sample in samples) > 16
+        drawn = {path.read_bytes() for path in (folder / name / "pages").rglob("*.png")}
+        assert pictures <= drawn and (pictures == drawn) == (name == "longalpaca")
+
+
+def test_the_recipe_empties_no_folder_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    run = recipe(tmp_path / "mine")
+    assert run.returncode == 1 and "was not made by this script" in run.stderr
+    assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
