@@ -111,12 +111,12 @@ def _line(share: Share, shares: Sequence[Share], blending: Blending) -> str:
 def _notes(done: Blend, blending: Blending) -> Iterator[str]:
     shares = [share for found in done.splits.values() for share in found]
     subsets = [share.subset for share in shares if share.subset is not None]
-    if subsets:
+    if subsets and not blending.repetitions:
         yield "note: Energon 7.0 and 7.1 pass over subsets and take all; 4.0 to 6.0, and 7.2 and later, take them"
     if any("subset" in share.reference for share in shares):
         yield "note: a range needs Energon 7.2 or later"
     if blending.repetitions:
-        yield "note: repetitions need Energon 5.2 or later"
+        yield f"note: repetitions{' of subsets' * bool(subsets)} need Energon {'7.2' if subsets else '5.2'} or later"
     if blending.repetitions and subsets and not blending.whole_shards:
         yield (
             "note: Energon counts what a subset leaves out when it draws, so that an epoch begins with more of that "
