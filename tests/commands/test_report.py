@@ -10,7 +10,7 @@ import pytest
 from media import write_image
 from mm2energon import cli
 from PIL import Image
-from pipeline.making import chat, image_entry, shard_of, text_entry, tree_times, video_entry, write_frames, write_json
+from pipeline.making import chat, image_entry, shard_of, text_entry, tree_times, video_entry, write_frames
 
 EVIL = "<script>alert('x')</script> </div> & \"quoted\" <img src=http://x.example/y onerror=z> \u202eturned"
 VOID = {"br", "hr", "img", "meta"}
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_report_is_not_replaced(root, capsys):
         before = path.read_bytes()
         capsys.readouterr()
         assert report(root, "--text", option, path) == 1
-        assert "is no report" in capsys.readouterr().err and path.read_bytes() == before
+        assert "is no report of ours" in capsys.readouterr().err and path.read_bytes() == before
     assert report(root, "--output", root / "mine.html", "--overwrite") == 0
 
 
@@ -196,10 +196,7 @@ def test_a_dataset_of_text_alone_has_a_page(tmp_path):
     assert "Words of a question" in page_of(tmp_path).said
 
 
-def test_a_report_in_the_folder_of_the_dataset_is_no_annotation_file(root):
-    page_of(root)
+def test_numbers_beside_the_annotations_are_no_annotations(root, monkeypatch):
     assert report(root, "--text", "--json", root / "numbers.json") == 0
-    assert write_json(root / "dataset.json", [text_entry()]).exists()
-    assert (
-        cli.main(["normalize", "--input-file", str(root / "dataset.json"), "--output-file", str(root / "o.json")]) == 0
-    )
+    monkeypatch.chdir(root)
+    assert cli.main(["normalize", "--output-file", "normal.json", "--allow-set-aside"]) == 0

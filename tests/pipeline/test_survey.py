@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media import write_image
 from mm2energon.errors import InputError
-from mm2energon.pipeline import survey_numbers
-from mm2energon.pipeline.survey import SurveyOptions, survey
+from mm2energon.pipeline import survey_numbers, survey_plan
+from mm2energon.pipeline.survey import survey
 from mm2energon.pipeline.survey_numbers import Spread, Tally
-from mm2energon.pipeline.survey_read import read_places, spread_places
+from mm2energon.pipeline.survey_plan import SurveyOptions, spread_places
+from mm2energon.pipeline.survey_read import read_places
 from mm2energon.pipeline.survey_told import json_of, lines_of
 from mm2energon.shards.index import idx_path
 from mm2energon.shards.reader import read_index
@@ -93,12 +94,12 @@ def test_an_unusual_option_for_the_rate_is_known(root):
 
 
 def test_the_share_of_long_samples_is_told(tmp_path):
-    large = [write_image(tmp_path / f"{n}.png", size=(2800, 2800), number=n).name for n in range(2)]  # 10,000 each
-    entries = [image_entry(large[0]), image_entry(*large), text_entry(1), text_entry(2)]
+    large = write_image(tmp_path / "large.png", size=(1400, 1400)).name  # 2,500 tokens and two marks
+    entries = [image_entry(large, large), image_entry(*[large] * 4), text_entry(1), text_entry(2)]
     shard_of(tmp_path, entries, "--val-split", 0)
     told = json_of(survey(tmp_path / "wds"))["longer_than"]
-    assert {limit: told[limit]["tokens"] for limit in told} == {"4096": 0.5, "8192": 0.5, "16384": 0.25, "32768": 0}
-    assert {limit: told[limit]["visual_tokens"] for limit in told} == {"4096": 1, "8192": 1, "16384": 0.5, "32768": 0}
+    assert {limit: told[limit]["tokens"] for limit in told} == {"4096": 0.5, "8192": 0.25, "16384": 0, "32768": 0}
+    assert {limit: told[limit]["visual_tokens"] for limit in told} == {"4096": 1, "8192": 0.5, "16384": 0, "32768": 0}
 
 
 def test_the_model_decides_what_a_picture_costs(root):
@@ -155,6 +156,13 @@ def test_of_a_large_dataset_some_are_read_and_it_says_so(tmp_path):
 def test_workers_find_the_same(root):
     run_shard(root, "--max-samples-per-tar", 1)
     assert json_of(survey(root / "wds", workers=2)) == json_of(survey(root / "wds"))
+
+
+def test_a_long_shard_is_looked_at_in_pieces_and_nothing_is_lost(root, monkeypatch):
+    run_shard(root, "--val-split", 0)
+    expected = json_of(survey(root / "wds"))
+    monkeypatch.setattr(survey_plan, "_AT_A_TIME", 1)
+    assert json_of(survey(root / "wds")) == expected and len(expected["shown"]) == 4
 
 
 def test_samples_by_their_index_are_those_that_other_readers_find(root):

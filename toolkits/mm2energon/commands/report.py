@@ -8,8 +8,9 @@ from pathlib import Path
 from mm2energon.commands import Result
 from mm2energon.commands.options import count_or_none
 from mm2energon.pipeline.loop import ProgressMaker
-from mm2energon.pipeline.survey import Survey, SurveyOptions, survey
+from mm2energon.pipeline.survey import Survey, survey
 from mm2energon.pipeline.survey_page import how_many_were_read
+from mm2energon.pipeline.survey_plan import SurveyOptions
 from mm2energon.pipeline.survey_told import lines_of
 from mm2energon.pipeline.survey_write import check_output, write_json, write_page
 from mm2energon.tokens import MODELS

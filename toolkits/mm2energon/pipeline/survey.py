@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
@@ -17,7 +16,8 @@ from mm2energon.pipeline.survey_cards import Card, Shown, shown
 from mm2energon.pipeline.survey_copies import Copies, Group, Where
 from mm2energon.pipeline.survey_measures import MEASURES, measured
 from mm2energon.pipeline.survey_numbers import Spread, Tally
-from mm2energon.pipeline.survey_read import read_places, spread_places
+from mm2energon.pipeline.survey_plan import SurveyOptions, SurveyPlan
+from mm2energon.pipeline.survey_read import read_places
 from mm2energon.pipeline.survey_sample import SampleSeen, SurveyLook, survey_shard
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.shards import reader
@@ -28,8 +28,6 @@ from mm2energon.tokens import load_tokenizer
 
 #: Places of a warning that are told, and groups of near copies that are shown.
 _PLACES, _GROUPS = 12, 12
-#: Samples of a shard, as its metadata says, that are believed.
-_MOST_SAMPLES = 1 << 40
 _SMALL_SIDE = 160
 #: Kinds of warnings that are no reason codes, worst first -> what they mean.
 WARNINGS: dict[str, str] = {
@@ -39,20 +37,6 @@ WARNINGS: dict[str, str] = {
     "odd-frames": "a video has an odd number of frames, and the reader cuts the last",
     "replaced-characters": "the text holds U+FFFD, where characters were lost before",
 }
-
-
-@dataclass(frozen=True)
-class SurveyOptions:
-    """How a dataset is surveyed."""
-
-    model: str = "qwen2.5-vl"
-    #: Folder or file of the model's tokenizer; None: tokens of text are estimated.
-    tokenizer: Path | None = None
-    #: Samples that are read at most; 0: all.
-    most: int = 5000
-    #: Samples that are shown.
-    shown: int = 24
-    seed: int = 42
 
 
 @dataclass
@@ -156,10 +140,10 @@ def _splits(root: Path, index: DatasetIndex) -> dict[str, tuple[int, int, int]]:
 
 def _look(root: Path, index: DatasetIndex, found: Survey, *, workers: int, progress: ProgressMaker) -> None:
     """Read the samples, and take in what is known of each."""
-    looks = list(_looks(root, index, found))
-    found.chosen = sum(len(look.places) for look in looks)
+    plan = SurveyPlan(root, index, found.target, found.options)
+    found.samples, found.chosen = plan.samples, plan.chosen
     bar = progress("samples", found.chosen)
-    for outcome in run_each(survey_shard, (look for look in looks if look.places), workers=workers):
+    for outcome in run_each(survey_shard, plan.looks(), workers=workers):
         look, seen = outcome.item, outcome.result or []
         if outcome.error is not None:
             found.warn(outcome.error.code, look.name, str(outcome.error))
@@ -168,42 +152,9 @@ def _look(root: Path, index: DatasetIndex, found: Survey, *, workers: int, progr
         found.unread += len(look.places) - sum(one.is_read for one in seen)
         bar.update(len(look.places))
     bar.close()
-    for look in looks:
-        if (path := look.root / look.name).is_file():
+    for name in plan.shards:
+        if (path := root / name).is_file():
             found.spreads["shard_bytes"].add(path.stat().st_size)
-
-
-def _looks(root: Path, index: DatasetIndex, found: Survey) -> Iterator[SurveyLook]:
-    """Every shard that is in a split, with the samples that are read of it."""
-    options = found.options
-    split_of = {name: split for split, names in index.splits.items() for name in names}
-    counts = {name: min(count, _MOST_SAMPLES) for name, count in index.counts.items() if name in split_of}
-    found.samples = sum(counts.values())
-    places = spread_places(counts, most=options.most, seed=options.seed)
-    numbers = _some(sum(map(len, places.values())), options.shown, seed=options.seed)
-    written = index.manifest.get("options", {})
-    begin = 0
-    for name, chosen in places.items():
-        yield SurveyLook(
-            root=root,
-            name=name,
-            split=split_of[name],
-            count=counts[name],
-            places=chosen,
-            shown=frozenset(chosen[number - begin] for number in numbers if begin <= number < begin + len(chosen)),
-            layout=layout_of(index, found.target).name,
-            target=found.target.name,
-            model=options.model,
-            tokenizer=options.tokenizer,
-            frames_of_grid=1.0 if written.get("second_per_grid_ts") == "pai" else 2.0,
-            takes_odd=written.get("odd_frames") == "keep",
-        )
-        begin += len(chosen)
-
-
-def _some(count: int, wanted: int, *, seed: int) -> list[int]:
-    """Some numbers below another, at random, in order."""
-    return sorted(Random(seed).sample(range(count), min(count, wanted)))
 
 
 def _take(seen: SampleSeen, look: SurveyLook, found: Survey) -> None:

@@ -31,6 +31,7 @@ def alike(prints: Sequence[bytes]) -> list[list[int]]:
     colours = table[:, :, _BIT_BYTES:].reshape(len(prints), -1).astype(np.int16)
     labels = np.arange(len(prints))
     for one, others in _near(bits, most_bits=_MOST_BITS * table.shape[1]):
+        others = others[labels[others] != labels[one]]
         near = others[np.abs(colours[others] - colours[one]).max(axis=1) <= _MOST_COLOUR]
         names = np.unique(labels[np.append(near, one)])
         if len(names) > 1:

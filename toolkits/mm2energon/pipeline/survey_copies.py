@@ -10,7 +10,7 @@ from mm2energon.pipeline.survey_alike import alike
 from mm2energon.pipeline.survey_sample import SampleSeen, SurveyLook, VideoSeen
 
 #: Different things that are told apart, and of these those that are compared by their looks.
-_MOST_KNOWN, _MOST_COMPARED = 400_000, 20_000
+_MOST_KNOWN, _MOST_COMPARED = 200_000, 20_000
 _PLACES = 4
 #: Prints that a video is known by.
 _LOOKED_FRAMES = 3
@@ -50,28 +50,42 @@ class Group:
             self.places.append(where)
 
 
-@dataclass
 class Known:
-    """Things of one kind, by their digests."""
+    """Things of one kind, by their digests; of most there is one, which costs 300 bytes."""
 
-    groups: dict[bytes, Group] = field(default_factory=dict)
-    #: All that came, those included that there was no room for.
-    total: int = 0
-    is_cut: bool = False
+    def __init__(self) -> None:
+        self._first: dict[bytes, Where] = {}
+        self._repeated: dict[bytes, Group] = {}
+        #: All that came, those included that there was no room for.
+        self.total = 0
+        #: There was no room for all, so that some copies may be unknown.
+        self.is_cut = False
 
     def add(self, digest: bytes, where: Where) -> bool:
         """Take one in; whether it is the first of its kind."""
         self.total += 1
-        is_new = digest not in self.groups
-        if is_new and len(self.groups) >= _MOST_KNOWN:
+        first = self._first.get(digest)
+        if first is not None:
+            group = self._repeated.setdefault(digest, Group(1, [first], {first.split}))
+            group.add(where)
+            return False
+        if len(self._first) >= _MOST_KNOWN:
             self.is_cut = True
             return False
-        self.groups.setdefault(digest, Group()).add(where)
-        return is_new
+        self._first[digest] = where
+        return True
+
+    def of(self, digest: bytes) -> Group:
+        """All that are the same as one that was taken in."""
+        first = self._first[digest]
+        return self._repeated.get(digest) or Group(1, [first], {first.split})
 
     def repeated(self) -> list[Group]:
         """Those that came more than once, the most frequent first."""
-        return sorted((group for group in self.groups.values() if group.count > 1), key=lambda group: -group.count)
+        return sorted(self._repeated.values(), key=lambda group: -group.count)
+
+    def __len__(self) -> int:
+        return len(self._first)
 
 
 class Copies:
@@ -109,7 +123,7 @@ class Copies:
         for kind, known in (("image", self.images), ("video", self.videos)):
             prints = self._prints[kind]
             for places in alike([print for _, print in prints]):
-                found.append(_joined(known.groups[prints[place][0]] for place in places))
+                found.append(_joined(known.of(prints[place][0]) for place in places))
         return sorted(found, key=lambda group: -group.count)
 
 

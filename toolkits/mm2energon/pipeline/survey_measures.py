@@ -33,6 +33,7 @@ class Measure:
 
 
 _FRAMES_REMARK = "Of the first, the middle and the last frame of each video."
+_RATE_REMARK = "By the second_per_grid_ts of the records."
 
 #: Name -> row, in the order of the page.
 MEASURES: dict[str, Measure] = {
@@ -46,8 +47,10 @@ MEASURES: dict[str, Measure] = {
     "image_aspect": Measure("images", "Aspect ratio of an image", "width / height", "images"),
     "image_bytes": Measure("images", "Bytes of an image", "size of the file", "images", "B"),
     "video_frames": Measure("videos", "Frames of a video", "extracted frames", "videos"),
-    "video_seconds": Measure("videos", "Duration of a video", "extracted frames / frames a second", "videos", "s"),
-    "video_fps": Measure("videos", "Frames a second", "extracted frames a second", "videos"),
+    "video_seconds": Measure(
+        "videos", "Duration of a video", "extracted frames / frames a second", "videos", "s", _RATE_REMARK
+    ),
+    "video_fps": Measure("videos", "Frames a second", "extracted frames a second", "videos", remark=_RATE_REMARK),
     "frame_pixels": Measure("videos", "Pixels of a frame", "pixels", "frames", remark=_FRAMES_REMARK),
     "frame_bytes": Measure("videos", "Bytes of a frame", "size of the file", "frames", "B", _FRAMES_REMARK),
     "sample_bytes": Measure("shards", "Bytes of a sample", "size in the shard", "samples", "B"),

@@ -16,7 +16,7 @@ Name = TypeVar("Name", bound=Hashable)
 #: Values of which the distribution is drawn; of more, so many that stand for all.
 _MOST_VALUES = 200_000
 #: Different things that are counted at a time; of more, those that were seen once are forgotten.
-_MOST_NAMES = 200_000
+_MOST_NAMES = 100_000
 _SHARES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 
 

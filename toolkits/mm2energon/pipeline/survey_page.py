@@ -270,7 +270,9 @@ def _copies(found: Survey) -> Markup:
             continue
         repeated = known.repeated()
         in_two = sum(len(group.splits) > 1 for group in repeated)
-        rows.append((name, whole(known.total), whole(len(known.groups)), whole(in_two)))
+        rows.append(
+            (name, whole(known.total), f"{whole(len(known))}{' or more' if known.is_cut else ''}", whole(in_two))
+        )
         if repeated:
             first = element("code", repeated[0].places[0])
             most.append(joined(f"of the {name} most often, {counted(repeated[0].count, 'time')}: ", first))

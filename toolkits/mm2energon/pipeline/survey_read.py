@@ -1,12 +1,10 @@
-"""Which samples a survey reads, and how: spread over the shards by a seed, each found by the index of its shard."""
+"""Samples of a shard by their places, each found by the index beside the shard: what is between them is not read."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from random import Random
 
 from mm2energon.errors import InputError, SampleError
 from mm2energon.roots import open_regular
@@ -18,26 +16,6 @@ from mm2energon.terminal import told
 #: Bytes of one sample, above which it is not read into memory.
 _MOST_BYTES = 1 << 30
 _END = bytes(2 * BLOCK_BYTES)
-
-
-def spread_places(counts: Mapping[str, int], *, most: int, seed: int) -> dict[str, Sequence[int]]:
-    """Shard -> places of the samples that are read of it, in order.
-
-    All, where there are no more; else so many, one at random out of each of as many equal stretches of the dataset.
-    """
-    total = sum(counts.values())
-    if not most or total <= most:
-        return {name: range(count) for name, count in counts.items()}
-    random = Random(seed)
-    chosen = [random.randrange(k * total // most, (k + 1) * total // most) for k in range(most)]
-    found: dict[str, Sequence[int]] = {}
-    at = 0
-    for (name, count), begin in zip(counts.items(), accumulate(counts.values(), initial=0), strict=False):
-        first = at
-        while at < most and chosen[at] < begin + count:
-            at += 1
-        found[name] = [number - begin for number in chosen[first:at]]
-    return found
 
 
 def read_places(

@@ -66,7 +66,7 @@ def _copy_lines(found: Survey) -> Iterator[str]:
         ("videos", found.copies.videos),
     ):
         if known.total:
-            yield f"{whole(len(known.groups))} different {what} of {whole(known.total)}"
+            yield f"{whole(len(known))} different {what} of {whole(known.total)}"
     yield f"{whole(found.near_count)} groups of images or videos look nearly the same"
 
 
@@ -119,7 +119,7 @@ def json_of(found: Survey) -> dict[str, Any]:
 
 def _known(known: Known) -> dict[str, Any]:
     repeated = known.repeated()
-    return {"read": known.total, "different": len(known.groups), "repeated": [_group(one) for one in repeated[:_TOP]]}
+    return {"read": known.total, "different": len(known), "repeated": [_group(one) for one in repeated[:_TOP]]}
 
 
 def _group(group: Group) -> dict[str, Any]:

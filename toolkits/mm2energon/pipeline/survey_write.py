@@ -30,7 +30,7 @@ def check_output(path: Path, root: Path, *, option: str, overwrite: bool) -> Non
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; the name of a file was expected")
     if path.exists() and not overwrite and not _is_ours(path):
-        raise InputError(f"{option} {path}: exists, and is no report; choose another name, or --overwrite it")
+        raise InputError(f"{option} {path}: exists, and is no report of ours; choose another name, or --overwrite it")
 
 
 def write_page(path: Path, found: Survey) -> bool:
