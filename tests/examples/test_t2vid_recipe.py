@@ -1,28 +1,45 @@
 """T2Vid's recipe: every step of it on generated data, to a blend of datasets that verify finds without fault."""
 
+import contextlib
+import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import t2vid_recipe
 import yaml
+from mm2energon import cli
+from mm2energon.commands import COMMANDS
 from pipeline.making import set_aside, stored
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples/t2vid_recipe.py"
+NAMES = {Path(command.script).name: name for name, command in COMMANDS.items()}
 
 
-def recipe(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--output", str(folder), "--skip-energon"]
-    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False)
+def recipe(folder: Path) -> tuple[int | str | None, str]:
+    """Exit status of the script, and what it says; its commands run in this process, in half the time."""
+    said = io.StringIO()
+
+    def run(script: Path, *arguments: object) -> None:
+        assert script.is_file()
+        assert cli.main([NAMES[script.name], *map(str, arguments)]) == 0
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(t2vid_recipe, "run", run)
+        patch.setattr(sys, "argv", ["t2vid_recipe.py", "--output", str(folder), "--skip-energon"])
+        try:
+            t2vid_recipe.main()
+        except SystemExit as end:
+            return end.code, said.getvalue()
+    return 0, said.getvalue()
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("recipe") / "data"
-    run = recipe(folder)
-    assert run.returncode == 0, run.stderr
-    return folder, run.stdout
+    status, said = recipe(folder)
+    assert status == 0
+    return folder, said
 
 
 def test_the_recipe_runs_from_videos_and_texts_to_a_blend_without_fault(made: tuple[Path, str]) -> None:
@@ -60,6 +77,6 @@ def test_texts_are_all_of_their_pictures_and_t2vids_filter_leaves_long_questions
 def test_the_recipe_empties_no_folder_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
-    run = recipe(tmp_path / "mine")
-    assert run.returncode == 1 and "was not made by this script" in run.stderr
+    status, _ = recipe(tmp_path / "mine")
+    assert "was not made by this script" in str(status)
     assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
