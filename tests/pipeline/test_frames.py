@@ -257,3 +257,14 @@ def test_impossible_options_are_errors_before_anything_is_written(root, capsys, 
     assert run_frames(root, *option) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert tree_bytes(root) == before
+
+
+def test_videos_whose_entries_leave_the_ending_out_are_found(tmp_path):
+    (tmp_path / "films").mkdir()
+    write_clip(tmp_path / "films" / "v_1.mkv", frames=31, rate=10)
+    asked = [{"q": "What?", "a": "It.", "video_id": f"v_{number}"} for number in (1, 2)]
+    write_json(tmp_path / "films" / "VideoInstruct.json", asked)
+    assert run_frames(tmp_path) == 3
+    assert [entry["videos"] for entry in dataset(tmp_path)] == [["films/v_1.mkv"]]
+    (line,) = set_aside(tmp_path)
+    assert line["reason"] == "missing-media" and "films/v_2" in line["message"]

@@ -117,26 +117,36 @@ def _found(video: Video, name: str, how: Reshaping, origin: str) -> Video:
     if isinstance(video, tuple):
         return video
     if name in _WITHOUT_ENDING:
-        return _with_ending(video, how, origin)
+        return with_ending(video, how.root, origin=origin, further=how.further)
     if name in _FOLDERS:
         return _pictures(video, how, origin)
     return video
 
 
-def _with_ending(video: str, how: Reshaping, origin: str) -> str:
-    path = how.root / inside_root(how.root, video, origin=origin, further=how.further)
-    found = sorted(
-        one.name
-        for one in (path.parent.iterdir() if path.parent.is_dir() else ())
-        if one.suffix.lower() in VIDEO_SUFFIXES and path.name in (one.stem, one.name) and one.is_file()
-    )
+def with_ending(video: str, root: Path, *, origin: str, further: tuple[Path, ...] = ()) -> str:
+    """The path of a video whose entry leaves its ending out.
+
+    Raises:
+        MediaError: `missing-media` there is no such video, or there are several.
+    """
+    path = root / inside_root(root, video, origin=origin, further=further)
+    found = with_endings(path)
     if len(found) != 1:
-        what = f"is the name of {len(found)} videos ({', '.join(found)})" if found else "is the name of no video"
+        names = ", ".join(one.name for one in found)
+        what = f"is the name of {len(found)} videos ({names})" if found else "is the name of no video"
         raise MediaError(
-            f"{origin}: {video!r} {what} below {how.root}; one was expected; check --dataset-root and the file",
+            f"{origin}: {video!r} {what} below {root}; one was expected; check --dataset-root and the file",
             "missing-media",
         )
-    return name_from(how.root, path.with_name(found[0]))
+    return name_from(root, found[0])
+
+
+def with_endings(path: Path) -> list[Path]:
+    """The videos that a path without its ending may mean, asked for one by one: their folder may hold any number."""
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        return [path]
+    endings = (case(ending) for ending in sorted(VIDEO_SUFFIXES) for case in (str.lower, str.upper))
+    return [one for ending in endings if (one := path.with_name(path.name + ending)).is_file()]
 
 
 def _pictures(video: str, how: Reshaping, origin: str) -> Video:

@@ -14,9 +14,10 @@ from mm2energon.errors import InputError
 from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import is_account, is_account_name
+from mm2energon.pipeline.convert_media import with_endings
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
-from mm2energon.roots import inside_root, is_url
+from mm2energon.roots import inside_root, is_url, name_from
 
 _SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.
@@ -123,10 +124,18 @@ def rebase(
                 return below
         return beside
 
+    def place_video(path: str) -> str:
+        placed = place(path)
+        if os.path.splitext(path)[1] or is_url(path) or (root / placed).is_file():  # noqa: PTH122 (of a string)
+            return placed
+        found = with_endings(root / placed)
+        return name_from(root, found[0]) if len(found) == 1 else placed
+
     rebased = dict(entry)
     for key in PLURALS.values():
         if isinstance(entry.get(key), list):
-            rebased[key] = [[place(p) for p in m] if isinstance(m, list) else place(m) for m in entry[key]]
+            one = place_video if key == PLURALS["video"] else place
+            rebased[key] = [[place(p) for p in m] if isinstance(m, list) else one(m) for m in entry[key]]
     return rebased
 
 
