@@ -214,6 +214,14 @@ def test_a_disk_that_is_full_leaves_no_half_picture_and_with_room_the_run_goes_o
     assert tree_bytes(output) == tree_bytes(tmp_path / "quiet")
 
 
+def test_a_dataset_that_is_merged_has_the_entries_once(tmp_path, book):
+    assert draw(book, tmp_path / "data/synthetic") == 0
+    assert cli.main(["frames", "--dataset-root", str(tmp_path / "data"), "--workers", "1"]) == 0
+    merged = entries_of(tmp_path / "data")
+    assert [entry["n"] for entry in merged] == [30, 1, 60]
+    assert all((tmp_path / "data" / path).is_file() for entry in merged for path in entry["videos"][0])
+
+
 def test_paths_are_relative_to_the_dataset_root(tmp_path, book):
     assert draw(book, tmp_path / "data/synthetic", "--dataset-root", tmp_path / "data") == 0
     entries = entries_of(tmp_path / "data/synthetic")

@@ -81,7 +81,7 @@ def _run(name: str, prog: str | None, arguments: Sequence[str], *, is_process: b
             with _missing_is_told():
                 with _signals_wait():
                     command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
-                parser = _Parser(prog=prog, description=COMMANDS[name].summary.capitalize() + ".")
+                parser = _Parser(prog=prog, description=_sentence(COMMANDS[name].summary))
                 command.add_arguments(parser)
                 result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
                 return result
@@ -105,6 +105,10 @@ def _missing_is_told() -> Iterator[None]:
         checkout = Path(__file__).resolve().parents[2]
         source = shlex.quote(str(checkout)) if (checkout / "setup.py").exists() else "mm2energon"
         raise DependencyError(f"{missing} is not installed for {sys.executable}; run: pip install {source}") from error
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 class _Stopped(BaseException):

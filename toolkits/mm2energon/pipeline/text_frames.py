@@ -188,7 +188,10 @@ def _make(job: TextFramesJob, progress: ProgressMaker) -> TextFrames:
 
 
 def _writing(path: Path, job: TextFramesJob) -> contextlib.AbstractContextManager[EntryWriter]:
-    return write_output(path, about=made_by(_BY, path, sources=[job.source], root=job.root))
+    about = made_by(_BY, path, sources=[job.source], root=job.root)
+    if path.name == T2VID:  # so that who looks for annotations takes one of the two
+        about["sources"][DATASET] = None
+    return write_output(path, about=about)
 
 
 def _drawn_each(job: TextFramesJob, drawn: dict[str, _Drawn]) -> Iterator[tuple[_Unit, _Drawn]]:
