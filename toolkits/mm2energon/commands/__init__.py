@@ -44,6 +44,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/render_text_frames.py",
         "long texts with questions to folders of pictures, as T2Vid's synthetic videos",
     ),
+    "mix": Command(
+        "mix",
+        f"{_SCRIPTS}/mix_annotations.py",
+        "several annotation files as one, so many entries of each, chosen and shuffled by seed",
+    ),
     "shard": Command(
         "shard",
         "pretrain_data_preprocessing/convert_custom_dataset_to_wds_chatml.py",
