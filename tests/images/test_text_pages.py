@@ -37,7 +37,7 @@ def joined(pages):
 def ink(data):
     """Where a picture is not white."""
     picture = Image.open(io.BytesIO(data))
-    assert picture.format == "PNG" and picture.mode == "RGB"
+    assert picture.format == "PNG" and picture.mode == "L"
     return np.asarray(picture.convert("L")) < 255
 
 

@@ -118,7 +118,7 @@ def draw_page(lines: Iterable[str], style: PageStyle) -> bytes:
     shown = [visible(line) for line in lines]
     while shown and not shown[-1]:
         shown.pop()
-    picture = Image.new("RGB", (style.width, style.height), "white")
+    picture = Image.new("L", (style.width, style.height), "white")  # gray: a quarter of the bytes of RGB
     pen = ImageDraw.Draw(picture)
     top = (style.height - len(shown) * face.line_pixels) // 2
     for number, line in enumerate(shown):

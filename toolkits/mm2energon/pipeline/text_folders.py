@@ -23,6 +23,8 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.roots import read_regular
 from mm2energon.storage import remove_leftovers, sync_folder, write_whole
 
+#: Grows when the same text is drawn another way.
+_VERSION = 1
 _FPS = "2.0"
 _DIGITS = 6
 _PICTURE = re.compile(r"\d{6,}\.png")
@@ -45,7 +47,7 @@ class Pages:
 
 def digest(text: str, style: PageStyle) -> str:
     """What decides the pictures of a text, as one word."""
-    about = json.dumps(style.identity(), sort_keys=True).encode()
+    about = json.dumps([_VERSION, style.identity()], sort_keys=True).encode()
     return hashlib.sha256(about + b"\0" + readable(text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
