@@ -8,6 +8,8 @@ plain    plain pictures, which most images are, known by two short reads
 jpeg     what their headers say: of a JPEG
 png      and of a PNG
 library  all other images, opened by Pillow
+
+text_font and text_pages go the other way: a long text is drawn on pictures.
 """
 
 from __future__ import annotations
