@@ -283,6 +283,23 @@ def test_a_preset_of_t2vid_has_its_limits(tmp_path, preset, frames, words):
     assert reasons(tmp_path) == ["too-many-frames", "long-question", "tag-count", "tag-place", "tag-count"]
 
 
+def test_a_video_that_is_a_folder_of_pictures_becomes_the_list_of_them(tmp_path):
+    entry = synthetic(tmp_path, frames=12, name="pages")
+    folder = {**entry, "video": "pages"}
+    write_json(tmp_path / "in.json", [entry, folder])
+    assert run("in.json", "out.json", "--preset", "t2vid-minicpm") == 0
+    pictures = [f"pages/{number:05d}.jpg" for number in range(1, 13)]
+    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["pages.mp4"], [pictures]]
+
+
+def test_text_that_is_no_unicode_is_set_aside_where_it_is_counted(tmp_path, words):
+    (tmp_path / "in.json").write_text(
+        json.dumps([{**synthetic(tmp_path, frames=2), "conversations": chat("<video>\ud800")}, video_entry("clip.mp4")])
+    )
+    assert run("in.json", "out.json", "--preset", "t2vid-minicpm", "--tokenizer", words) == 3
+    assert reasons(tmp_path) == ["not-unicode"]
+
+
 def test_a_limit_stands_in_the_place_of_a_preset_s_own(tmp_path):
     write_json(tmp_path / "in.json", [synthetic(tmp_path, frames=2, question="word " * 400)])
     assert run("in.json", "out.json", "--preset", "t2vid-minicpm") == 1

@@ -31,6 +31,7 @@ def words(tmp_path):
     """A tokenizer of which every word is a token."""
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     return tmp_path
 
@@ -49,8 +50,14 @@ def test_the_json_of_each_sample_says_what_it_costs(tmp_path, entries, target):
 def test_text_is_counted_by_the_tokenizer_that_is_given(tmp_path, entries, words):
     options = ("--val-split", 0, "--model", "qwen3-vl", "--tokenizer", words)
     status, samples = shard_of(tmp_path, [{"conversations": chat("one two three", "four five")}], *options)
-    # The marks of a turn stick to its words where only spaces part them: <|im_start|>user, one, ..., three<|im_end|>.
-    assert (status, samples[0].text["tokens"]["text"], samples[0].text["tokens"]["estimated"]) == (0, 7, False)
+    # Five words, two roles, and the two marks of each turn; line breaks are no words.
+    assert (status, samples[0].text["tokens"]["text"], samples[0].text["tokens"]["estimated"]) == (0, 11, False)
+
+
+def test_the_tokenizer_of_another_model_is_refused(tmp_path, entries, words, capsys):
+    options = ("--model", "minicpm-v-2.5", "--tokenizer", words)
+    assert shard_of(tmp_path, entries, *options)[0] == 1
+    assert "<|start_header_id|> is no token of it" in capsys.readouterr().err
 
 
 def test_what_costs_more_is_set_aside_with_its_entry(tmp_path, entries):

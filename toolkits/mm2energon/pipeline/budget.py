@@ -10,7 +10,7 @@ from mm2energon.errors import SampleError
 from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.pipeline.planned import PlannedMedia, PlannedVideo
 from mm2energon.sample import Sample
-from mm2energon.tokens import MODELS, load_tokenizer, text_tokens, tokenizer_file
+from mm2energon.tokens import MODELS, load_tokenizer, require_template, text_tokens, tokenizer_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,15 @@ class Meter:
             tokenizer: folder of the model's tokenizer; None: text is estimated.
 
         Raises:
-            InputError: the tokenizer cannot be read.
+            InputError: the tokenizer cannot be read, or is another model's.
             DependencyError: its package is missing.
         """
         self.model = model
         self._row = MODELS[model]
-        self._tokenizer = None if tokenizer is None else load_tokenizer(tokenizer)
+        self._tokenizer = None
+        if tokenizer is not None:
+            self._tokenizer = load_tokenizer(tokenizer)
+            require_template(self._tokenizer, self._row.template, path=tokenizer)
 
     def measure(self, sample: Sample, media: PlannedMedia) -> Tokens:
         """What a sample costs.
@@ -71,8 +74,15 @@ class Meter:
         return self._tokenizer is None
 
     def text(self, sample: Sample) -> int:
-        """What the turns of a sample cost."""
-        return text_tokens(sample.turns, self._row.template, self._tokenizer)
+        """What the turns of a sample cost.
+
+        Raises:
+            SampleError: `not-unicode`.
+        """
+        try:
+            return text_tokens(sample.turns, self._row.template, self._tokenizer)
+        except SampleError as error:
+            raise SampleError(f"{sample.origin}: {error}", error.code) from error
 
     def visual(self, media: PlannedMedia, *, origin: str) -> int:
         """What the media of a sample cost.

@@ -119,7 +119,7 @@ def _found(video: Video, name: str, how: Reshaping, origin: str) -> Video:
     if name in _WITHOUT_ENDING:
         return with_ending(video, how.root, origin=origin, further=how.further)
     if name in _FOLDERS:
-        return _pictures(video, how, origin)
+        return pictures_of(video, how, origin)
     return video
 
 
@@ -149,7 +149,12 @@ def with_endings(path: Path) -> list[Path]:
     return [one for ending in endings if (one := path.with_name(path.name + ending)).is_file()]
 
 
-def _pictures(video: str, how: Reshaping, origin: str) -> Video:
+def pictures_of(video: str, how: Reshaping, origin: str) -> Video:
+    """The pictures of the folder that a video is, in time order; the video itself where it is a file.
+
+    Raises:
+        MediaError: `missing-media`, when it is neither; `outside-root`.
+    """
     path = how.root / inside_root(how.root, video, origin=origin, further=how.further)
     if path.is_file():
         return video

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
-from mm2energon.pipeline.budget import Budget, Meter, tokenizer_digest
-from mm2energon.pipeline.filter_fit import fit, write_frames
+from mm2energon.pipeline.budget import Meter, tokenizer_digest
+from mm2energon.pipeline.convert_media import Reshaping, pictures_of
+from mm2energon.pipeline.filter_check import BudgetCheck, Check
+from mm2energon.pipeline.filter_fit import write_frames
 from mm2energon.pipeline.filter_pictures import SmallerPictures
-from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck, check_frames, check_question
+from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.planned import PlannedMedia
 from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.sample import Sample
 
@@ -75,47 +77,6 @@ class Filtered:
     estimated: bool = False
 
 
-class Check(Protocol):
-    """Holds samples against a budget, or a preset."""
-
-    @property
-    def estimates(self) -> bool:
-        """Whether text is estimated."""
-
-    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]:
-        """The media of a sample as they are taken, and its tokens with these.
-
-        Raises:
-            SampleError: it is not taken.
-        """
-
-
-class BudgetCheck:
-    """Holds samples against bounds, as a model counts."""
-
-    def __init__(self, meter: Meter, bounds: Bounds, *, fit: bool) -> None:
-        """
-        Args:
-            fit: take less of a sample where that lets it in.
-        """
-        self._meter = meter
-        self._bounds = bounds
-        self._fit = fit
-
-    @property
-    def estimates(self) -> bool:
-        """As `Check.estimates`."""
-        return self._meter.estimates
-
-    def take(self, sample: Sample, media: PlannedMedia) -> tuple[PlannedMedia, int]:
-        """As `Check.take`."""
-        check_question(sample, self._bounds.max_question_words)
-        if self._fit:
-            media = fit(sample, media, self._bounds, self._meter)
-        check_frames(sample, media, self._bounds.max_frames)
-        return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total
-
-
 def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filtered:
     """Write the entries of the source that are within the bounds to the output, as ShareGPT.
 
@@ -142,9 +103,8 @@ def _check(job: FilterJob) -> Check:
 
 def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
     before = standing(job.output)
-    done = Filtered(estimated=check.estimates)
-    finder = MediaFinder(job.root, further=job.further, failures={}, default_fps=job.default_fps or _USUAL_FPS)
-    smaller = SmallerPictures(job.output, job.root)
+    taking = _Taking(job, check)
+    done = taking.done
     bar = progress("entries", None)
     about = made_by("filter", job.output, sources=[job.source], root=job.root)
     with (
@@ -156,7 +116,7 @@ def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
                 account.read += 1
                 bar.update(1)
                 try:
-                    write_entry(out, _taken(entry, check, finder, smaller, done), origin=entry.origin)
+                    write_entry(out, taking.take(entry), origin=entry.origin)
                 except SampleError as error:
                     account.set_aside(entry, error)
                 else:
@@ -169,28 +129,63 @@ def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
     bar.close()
     account.require_written(job.source, earlier=job.output)
     done.account = account.as_dict()
-    done.already_done = was_left_alone(job.output, before) and not smaller.written
-    smaller.remove_others()
+    done.already_done = was_left_alone(job.output, before) and not taking.smaller.written
+    taking.smaller.remove_others()
     return done
 
 
-def _taken(entry: Entry, check: Check, finder: MediaFinder, smaller: SmallerPictures, done: Filtered) -> dict[str, Any]:
-    """An entry as it is written.
+class _Taking:
+    """Takes entries one by one, and counts what becomes of them."""
+
+    def __init__(self, job: FilterJob, check: Check) -> None:
+        self._job = job
+        self._check = check
+        self._finder = MediaFinder(
+            job.root, further=job.further, failures={}, default_fps=job.default_fps or _USUAL_FPS
+        )
+        self.smaller = SmallerPictures(job.output, job.root)
+        self.done = Filtered(estimated=check.estimates)
+
+    def take(self, entry: Entry) -> dict[str, Any]:
+        """An entry as it is written.
+
+        Raises:
+            SampleError: it is set aside.
+        """
+        if entry.error is not None:
+            raise entry.error
+        sample, folders = _with_pictures(formats.load(entry.value, origin=entry.origin), self._job)
+        media = self._finder.find(sample)
+        taken, tokens = self._check.take(sample, media)
+        written = formats.to_sharegpt(entry.value, origin=entry.origin)
+        for place in folders:
+            written["videos"][place] = list(sample.videos[place])
+        self.done.fewer_pixels += self.smaller.put(written, media, taken, origin=entry.origin)
+        self.done.fewer_frames += write_frames(written, media, taken)
+        self.done.tokens += tokens
+        self.done.most_tokens = max(self.done.most_tokens, tokens)
+        return written
+
+
+def _with_pictures(sample: Sample, job: FilterJob) -> tuple[Sample, list[int]]:
+    """A sample with the pictures of videos that are folders, as T2Vid's synthetic ones are, and which ones these are.
 
     Raises:
-        SampleError: it is set aside.
+        MediaError: such a folder holds no pictures, or leaves the root.
     """
-    if entry.error is not None:
-        raise entry.error
-    sample = formats.load(entry.value, origin=entry.origin)
-    media = finder.find(sample)
-    taken, tokens = check.take(sample, media)
-    written = formats.to_sharegpt(entry.value, origin=entry.origin)
-    done.fewer_pixels += smaller.put(written, media, taken, origin=entry.origin)
-    done.fewer_frames += write_frames(written, media, taken)
-    done.tokens += tokens
-    done.most_tokens = max(done.most_tokens, tokens)
-    return written
+    places = [
+        place
+        for place, video in enumerate(sample.videos)
+        if isinstance(video, str) and os.path.isdir(job.root / video)  # noqa: PTH112 (false also for an odd name)
+    ]
+    if not places:
+        return sample, places
+    how = Reshaping(job.root, job.root, further=job.further)
+    videos = [
+        pictures_of(str(video), how, sample.origin) if place in places else video
+        for place, video in enumerate(sample.videos)
+    ]
+    return replace(sample, videos=tuple(videos)), places
 
 
 def _check_output(job: FilterJob) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mm2energon.errors import SampleError
 from mm2energon.pipeline.planned import PlannedMedia
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample
-from mm2energon.tokens import estimate, load_tokenizer
+from mm2energon.tokens import encode, estimate, load_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -91,7 +91,7 @@ class PresetCheck:
 
     def _count(self, sample: Sample, frames: int) -> int:
         text = "\n".join(turn.text for turn in sample.turns)
-        words = self._text_tokens(text)
+        words = self._text_tokens(text, sample.origin)
         tokens, most = words + self._preset.frame_tokens * frames, self._bounds.max_tokens
         if most is not None and tokens > most:
             about = "about " if self._tokenizer is None else ""
@@ -103,10 +103,13 @@ class PresetCheck:
             )
         return tokens
 
-    def _text_tokens(self, text: str) -> int:
+    def _text_tokens(self, text: str, origin: str) -> int:
         if self._tokenizer is None:
             return _BEGIN_TOKENS + estimate(text)
-        return len(self._tokenizer.encode(text).ids)
+        try:
+            return len(encode(self._tokenizer, text))
+        except SampleError as error:
+            raise SampleError(f"{origin}: {error}", error.code) from error
 
 
 def check_frames(sample: Sample, media: PlannedMedia, max_frames: int | None) -> None:

@@ -11,10 +11,12 @@ from mm2energon.tokens.qwen import QwenVision, smart_resize
 from mm2energon.tokens.text import (
     Template,
     chatml,
+    encode,
     estimate,
     idefics,
     llama3,
     load_tokenizer,
+    require_template,
     text_tokens,
     tokenizer_file,
 )
@@ -25,8 +27,10 @@ __all__ = [
     "Model",
     "Template",
     "Vision",
+    "encode",
     "estimate",
     "load_tokenizer",
+    "require_template",
     "smart_resize",
     "text_tokens",
     "tokenizer_file",

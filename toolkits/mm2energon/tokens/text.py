@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mm2energon.errors import InputError, missing_extra
+from mm2energon.errors import InputError, SampleError, missing_extra
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Role, Turn
 
 if TYPE_CHECKING:
@@ -61,11 +61,45 @@ def idefics(role: Role, text: str) -> str:
 
 
 def text_tokens(turns: Iterable[Turn], template: Template, tokenizer: Tokenizer | None) -> int:
-    """The tokens of a conversation besides those of its media; an estimate without a tokenizer."""
+    """The tokens of a conversation besides those of its media; an estimate without a tokenizer.
+
+    Raises:
+        SampleError: `not-unicode`.
+    """
     pieces = template.pieces(turns)
     if tokenizer is None:
         return sum(map(estimate, pieces))
-    return sum(len(tokenizer.encode(piece, add_special_tokens=False).ids) for piece in pieces)
+    return sum(len(encode(tokenizer, piece, add_special_tokens=False)) for piece in pieces)
+
+
+def encode(tokenizer: Tokenizer, text: str, *, add_special_tokens: bool = True) -> list[int]:
+    """The tokens of a text.
+
+    Raises:
+        SampleError: `not-unicode`.
+    """
+    try:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+    except TypeError as error:  # what tokenizers says of half of a surrogate pair
+        raise SampleError(
+            "half of a surrogate pair in its text; Unicode was expected; mend it", "not-unicode"
+        ) from error
+    return ids
+
+
+def require_template(tokenizer: Tokenizer, template: Template, *, path: Path) -> None:
+    """Refuse the tokenizer of another model.
+
+    Raises:
+        InputError: a control token of the template is no token of it.
+    """
+    written = template.write("user", "") + template.begin
+    for control in _CONTROL.findall(written):
+        if tokenizer.token_to_id(control) is None:
+            raise InputError(
+                f"--tokenizer {path}: {control} is no token of it, which the model's chat template writes; the model's "
+                "own tokenizer was expected"
+            )
 
 
 def estimate(text: str) -> int:
