@@ -38,7 +38,7 @@ WIDTH, HEIGHT = 160, 120
 TEXTS = 8
 SEED = 42
 #: Samples of the training split that the blend takes of each dataset.
-TAKEN = {"video_wds": 20, "longalpaca_wds": 5, "longqlora_wds": 5}
+TAKEN = {"video": 20, "synthetic": 10}
 PLACES = ("harbour", "mill", "garden", "tower", "market", "bridge", "orchard", "station")
 FINDS = ("key", "letter", "lantern", "coin", "map", "whistle", "ribbon", "compass")
 
@@ -61,18 +61,24 @@ def main() -> None:
     make_texts(folder / "text")
 
     videos(folder / "video")
-    for name, words in (("longalpaca", 499), ("longqlora", 29)):
-        texts(folder / "text" / f"{name}.json", folder / name, most_words=words)
+    synthetic = folder / "synthetic"
+    drawn = [
+        texts(folder / "text/longalpaca.json", synthetic, most_words=499),
+        texts(folder / "text/longqlora.json", synthetic, most_words=29),
+    ]
+    title("Both kinds of synthetic videos in one file")
+    run(MULTIMODAL / "mix_annotations.py", synthetic / "images.json", *drawn, "--shuffle", "--seed", SEED)
 
     for name in TAKEN:
         title(f"Shards, and every sample read back: {name}")
-        root = folder / name.removesuffix("_wds")
-        shard = ("--dataset-root", root, "--json", "images.json", "--output", folder / name, "--shuffle")
+        shards = folder / f"{name}_wds"
+        shard = ("--dataset-root", folder / name, "--json", "images.json", "--output", shards, "--shuffle")
         run(PRETRAIN / "convert_custom_dataset_to_wds_chatml.py", *shard, "--train-split", "9", "--val-split", "1")
-        run(MULTIMODAL / "verify_shards.py", folder / name, *(["--skip-energon"] if options.skip_energon else []))
+        run(MULTIMODAL / "verify_shards.py", shards, *(["--skip-energon"] if options.skip_energon else []))
 
     title("The blend: two samples of video for one of text")
-    recipe = {"seed": SEED, "datasets": [{"path": name, "samples": {"train": n}} for name, n in TAKEN.items()]}
+    wanted = [{"path": f"{name}_wds", "samples": {"train": count}} for name, count in TAKEN.items()]
+    recipe = {"seed": SEED, "datasets": wanted}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
     run(MULTIMODAL / "blend_datasets.py", folder / "blend.yaml", "--recipe", folder / "recipe.yaml")
     print((folder / "blend.yaml").read_text())
@@ -93,24 +99,33 @@ def videos(root: Path) -> None:
     run(MULTIMODAL / "filter_annotations.py", root / "reformatted.json", root / "images.json", *limits)
 
 
-def texts(source: Path, output: Path, *, most_words: int) -> None:
+def texts(source: Path, root: Path, *, most_words: int) -> Path:
     """From long texts to the annotations of their pictures, as `videos`.
 
     Args:
+        root: what all paths are relative to.
         most_words: of a question; T2Vid keeps fewer than 500 of LongAlpaca, fewer than 30 of LongQLoRA.
     """
     title(f"{source.name}: the texts drawn on pictures")
-    run(MULTIMODAL / "render_text_frames.py", source, output)
+    output = root / source.stem
+    run(MULTIMODAL / "render_text_frames.py", source, output, "--dataset-root", root)
 
     title(f"{source.name}: T2Vid's filter")
-    limits = ("--preset", "t2vid-minicpm", "--max-question-words", most_words, "--allow-set-aside")
-    run(MULTIMODAL / "filter_annotations.py", output / "dataset.json", output / "filtered.json", *limits)
+    limits = ("--preset", "t2vid-minicpm", "--max-question-words", most_words, "--dataset-root", root)
+    run(
+        MULTIMODAL / "filter_annotations.py",
+        output / "dataset.json",
+        output / "filtered.json",
+        *limits,
+        "--allow-set-aside",
+    )
 
     title(f"{source.name}: videos to images, all of them")
     most = max(len(entry["videos"][0]) for entry in json.loads((output / "filtered.json").read_text()))
-    choice = ("--frames", most, "--dataset-root", output)
+    choice = ("--frames", most, "--dataset-root", root)
     convert(output / "filtered.json", output / "images.json", "sharegpt", *choice)
     convert(output / "filtered.json", output / "minicpm-v.json", "minicpm-v", *choice)
+    return output / "images.json"
 
 
 def convert(source: Path, output: Path, form: str, *options: object) -> None:

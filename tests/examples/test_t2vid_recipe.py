@@ -44,11 +44,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_the_recipe_runs_from_videos_and_texts_to_a_blend_without_fault(made: tuple[Path, str]) -> None:
     folder, said = made
-    assert said.count("no fault") == 3
+    assert said.count("no fault") == 2
     splits = yaml.safe_load((folder / "blend.yaml").read_text())["splits"]
     taken = {one["path"]: one["weight"] for one in splits["train"]["blend"]}
-    assert taken == {"video_wds": 20, "longalpaca_wds": 5, "longqlora_wds": 5}
-    assert "train        30 samples of 3 datasets" in said
+    assert taken == {"video_wds": 20, "synthetic_wds": 10}
+    assert "train        30 samples of 2 datasets" in said
 
 
 def test_videos_are_24_of_their_frames_at_1_fps_by_t2vids_rule(made: tuple[Path, str]) -> None:
@@ -65,13 +65,13 @@ def test_videos_are_24_of_their_frames_at_1_fps_by_t2vids_rule(made: tuple[Path,
 
 def test_texts_are_all_of_their_pictures_and_t2vids_filter_leaves_long_questions_out(made: tuple[Path, str]) -> None:
     folder, _ = made
-    assert [line["reason"] for line in set_aside(folder / "longqlora")] == ["long-question"]
-    for name in ("longalpaca", "longqlora"):
-        samples = stored(folder / f"{name}_wds")
-        pictures = {data for sample in samples for data in sample.images}
-        assert len(samples) == 8 and len(pictures) == sum(len(sample.images) for sample in samples) > 16
-        drawn = {path.read_bytes() for path in (folder / name / "pages").rglob("*.png")}
-        assert pictures <= drawn and (pictures == drawn) == (name == "longalpaca")
+    assert [line["reason"] for line in set_aside(folder / "synthetic/longqlora")] == ["long-question"]
+    samples = stored(folder / "synthetic_wds")
+    pictures = {data for sample in samples for data in sample.images}
+    assert len(samples) == 16 and len(pictures) == sum(len(sample.images) for sample in samples) > 32
+    left_out = "longqlora/pages/longqlora_00008/"
+    drawn = (folder / "synthetic").glob("*/pages/*/*.png")
+    assert pictures == {path.read_bytes() for path in drawn if left_out not in path.as_posix()}
 
 
 def test_the_recipe_empties_no_folder_of_somebody_else(tmp_path: Path) -> None:
