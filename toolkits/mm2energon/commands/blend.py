@@ -15,6 +15,8 @@ from mm2energon.pipeline.loop import ProgressMaker
 _SEED = 42
 #: Samples left out by name above which the summary says that they cost.
 _MANY = 100_000
+#: Workers above which nobody is told that there may not be more.
+_FEW_WORKERS = 2048
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--whole-shards",
         action="store_true",
-        help="take subsets as whole shards, but for the last one: less to leave out, but what lies together",
+        help="take subsets of as few shards as hold so many: less to leave out, but samples that lie together",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that mm2energon did not write")
 
@@ -121,6 +123,12 @@ def _notes(done: Blend, blending: Blending) -> Iterator[str]:
         yield (
             "note: Energon counts what a subset leaves out when it draws, so that an epoch begins with more of that "
             "dataset and ends with less; weights, or --whole-shards, do not"
+        )
+    if subsets and (least := min(subset.most_workers for subset in subsets)) < _FEW_WORKERS:
+        advice = "" if blending.whole_shards else "; --whole-shards allows more"
+        yield (
+            f"note: with more than {least} workers, of all ranks together, one may find no sample of a subset, and "
+            f"Energon waits for ever{advice}"
         )
     if (names := sum(len(subset.excluded) for subset in subsets)) > _MANY:
         yield f"note: Energon reads {names} names that are left out at each start; --whole-shards shortens the list"

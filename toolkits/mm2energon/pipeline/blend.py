@@ -40,7 +40,7 @@ class Blending:
     seed: int = 42
     #: Each sample so often in an epoch, in the place of weights.
     repetitions: bool = False
-    #: Subsets are of whole shards, but for the last one.
+    #: Subsets are of as few shards as hold so many samples.
     whole_shards: bool = False
     #: Replace a file that is not ours.
     overwrite: bool = False

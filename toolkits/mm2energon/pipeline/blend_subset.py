@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from braceexpand import braceexpand
@@ -21,6 +22,8 @@ from mm2energon.shards.reader import DatasetIndex, open_rows
 
 #: What Energon would take for a pattern in a name that is left out.
 _PATTERNS = frozenset("{}\\")
+#: The rank of a sample that is not to be taken.
+_NEVER = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Subset:
     shards: Sequence[str]
     #: `shard/key` of those samples in these shards that are not.
     excluded: Sequence[str]
+    #: With so many workers, of all ranks together, each is sure to have a sample. They share the shards out in rows,
+    #: and one that finds none in its row looks for ever.
+    most_workers: int
 
     def split_file(self) -> bytes:
         """The YAML that Energon reads; names are quoted as in JSON, which is YAML too."""
@@ -72,10 +78,10 @@ class Subset:
 
 
 def choose(part: Part, index: DatasetIndex, count: int, *, seed: int, whole_shards: bool) -> Subset:
-    """Exactly `count` samples of a part.
+    """Exactly `count` samples of a part, those of lowest rank.
 
     Args:
-        whole_shards: all samples of as few shards as hold so many; of the last of them a part.
+        whole_shards: of as few shards as hold so many; only what they hold beyond that is left out.
 
     Raises:
         InputError: it has fewer, or there is no index to tell its samples by.
@@ -84,49 +90,44 @@ def choose(part: Part, index: DatasetIndex, count: int, *, seed: int, whole_shar
         raise InputError(
             f"{part.root}: has {part.samples} samples of {part.name}, {count} were asked for; ask for fewer"
         )
-    if not whole_shards:
-        return _subset(part, index, set(part.shards), count, seed)
-    taken, held = [], 0
-    left_out = Counter(one.rpartition("/")[0] for one in part.excluded)
-    for shard in sorted(part.shards, key=lambda name: _rank(seed, name)):
-        if held >= count:
-            break
-        taken.append(shard)
-        held += part.shards[shard] - left_out[shard]
-    return _subset(part, index, set(taken), count, seed, last=taken[-1])
-
-
-def _subset(
-    part: Part, index: DatasetIndex, shards: Collection[str], count: int, seed: int, *, last: str | None = None
-) -> Subset:
-    """The samples of lowest rank in the shards.
-
-    Args:
-        last: the one shard of which a part is taken; None: of each.
-    """
-    chosen = _chosen(part, index, shards, count, seed, last)
-    names, left_out = [], []
+    shards = _shards_for(part, count, seed) if whole_shards else part.shards
+    chosen = _chosen(part, index, shards, count, seed)
+    names: list[str] = []
+    left_out: list[str] = []
+    row = longest_row = 0
     for shard, keys in _keys(part, index, shards):
-        out = [f"{shard}/{key}" for key in keys if not next(chosen)]
-        if len(out) < len(keys):
-            names.append(shard)
-            left_out += out
+        takes = list(islice(chosen, len(keys)))
+        if not any(takes):
+            continue
+        names.append(shard)
+        for key, is_taken in zip(keys, takes, strict=True):
+            row = 0 if is_taken else row + 1
+            longest_row = max(longest_row, row)
+            if not is_taken:
+                left_out.append(f"{shard}/{key}")
     if odd := next((name for name in left_out if not _PATTERNS.isdisjoint(name)), None):
         raise InputError(f"{part.root}: Energon takes the name {odd!r} for a pattern; no subset can be had without it")
-    return Subset(part, names, left_out)
+    return Subset(part, names, left_out, sum(part.shards[name] for name in names) // (longest_row + 1))
 
 
-def _chosen(
-    part: Part, index: DatasetIndex, shards: Collection[str], count: int, seed: int, last: str | None
-) -> Iterator[bool]:
+def _shards_for(part: Part, count: int, seed: int) -> set[str]:
+    """As few shards as hold so many samples, in the order of their ranks."""
+    left_out = Counter(one.rpartition("/")[0] for one in part.excluded)
+    taken: set[str] = set()
+    for shard in sorted(part.shards, key=lambda name: _rank(seed, name)):
+        if count <= 0:
+            break
+        taken.add(shard)
+        count -= part.shards[shard] - left_out[shard]
+    return taken
+
+
+def _chosen(part: Part, index: DatasetIndex, shards: Collection[str], count: int, seed: int) -> Iterator[bool]:
     """For each sample in the shards, in order, whether it is taken."""
-    never, always = (1 << 64) - 1, 0
     ranks = array("Q")
     for shard, keys in _keys(part, index, shards):
-        for key in keys:
-            name = f"{shard}/{key}"
-            whole = last is not None and shard != last
-            ranks.append(never if name in part.excluded else always if whole else _rank(seed, name))
+        for name in (f"{shard}/{key}" for key in keys):
+            ranks.append(_NEVER if name in part.excluded else _rank(seed, name))
     highest = sorted(ranks)[count - 1]
     ties = count - sum(rank < highest for rank in ranks)
     for rank in ranks:
@@ -154,4 +155,4 @@ def _keys(part: Part, index: DatasetIndex, shards: Collection[str]) -> Iterator[
 
 def _rank(seed: int, name: str) -> int:
     digest = hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % ((1 << 64) - 3) + 1
+    return int.from_bytes(digest, "big") % _NEVER
