@@ -53,7 +53,7 @@ def test_the_token_count_is_that_of_the_patches_of_a_real_picture() -> None:
 
     picture = np.zeros((333, 517, 3), dtype=np.uint8)
     patches = Qwen2VLImageProcessorPil()(picture)["pixel_values"]
-    assert QWEN2_VL.image_patches(517, 333, max_pixels=1280 * 28 * 28) == len(patches) // 4
+    assert replace(QWEN2_VL, image_pixels=1280 * 28 * 28).image_patches(517, 333) == len(patches) // 4
 
 
 def test_a_picture_of_qwen3_vl_has_the_patches_that_its_processor_makes() -> None:
@@ -109,8 +109,8 @@ def test_a_huge_image_stays_within_the_most_that_its_family_takes() -> None:
         assert 0.98 * vision.image_range[1] <= tokens <= vision.image_range[1]
 
 
-def test_max_pixels_bounds_an_image_even_below_the_least_of_its_family() -> None:
-    assert QWEN2_VL.image_patches(1000, 1000, max_pixels=28 * 28) == 1
+def test_the_training_s_own_limit_bounds_an_image_even_below_the_least_of_its_family() -> None:
+    assert replace(QWEN2_VL, image_pixels=28 * 28).image_patches(1000, 1000) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,12 @@ def test_a_picture_without_pixels_and_a_video_without_frames_are_refused_by_a_kn
     with pytest.raises(SampleError) as no_frames:
         vision.video_tokens(0, 100, 100)
     assert {no_pixels.value.code, no_frames.value.code} <= set(REASONS)
+
+
+def test_the_training_s_own_limit_of_a_frame_is_in_the_place_of_all_others_above() -> None:
+    vision = replace(QWEN2_VL, frame_pixels=1280 * 28 * 28)  # as Pai-Megatron-Patch gives each frame
+    assert vision.video_patches(8, 1280, 720) == 4 * 26 * 46
+    assert vision.video_patches(768, 1280, 720) == 384 * 26 * 46
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -70,6 +70,16 @@ def test_each_model_counts_in_its_own_way(tmp_path, clips, model, most, left):
     assert len(kept(tmp_path / "out.json")) == left
 
 
+def test_the_training_s_own_limits_of_pixels_are_counted_with(tmp_path, clips):
+    write_images(tmp_path, 1, **SIDE)
+    write_json(tmp_path / "in.json", [*kept(tmp_path / "in.json")[:1], image_entry("p0.jpg")])
+    # A quarter of the pixels, in tokens 8 x 8: the two pairs of frames, then the image.
+    for option, left in (("--frame-pixels", 0), ("--image-pixels", 1)):
+        limits = ("--model", "qwen2.5-vl", "--max-tokens", 2 * 64 + 2 + 40, option, 224 * 224)
+        assert run("in.json", "out.json", *limits) == 3
+        assert kept(tmp_path / "out.json") == [kept(tmp_path / "in.json")[left]]
+
+
 def test_long_videos_and_long_questions_have_reasons_of_their_own(tmp_path, clips):
     entries = [*kept(tmp_path / "in.json"), {"conversations": chat("<image> one two three four"), "images": ["p0.jpg"]}]
     write_images(tmp_path, 1)
@@ -311,6 +321,8 @@ def test_a_limit_stands_in_the_place_of_a_preset_s_own(tmp_path):
     [
         (("--model", "qwen2-vl"), "a limit was expected"),
         (("--preset", "t2vid-minicpm", "--fit"), "--fit: "),
+        (("--preset", "t2vid-minicpm", "--frame-pixels", 9), "--frame-pixels: "),
+        (("--model", "idefics3", "--max-tokens", 9, "--image-pixels", 9), "--image-pixels: idefics3 "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--tokenizer", "nowhere"), "--tokenizer nowhere: "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--dataset-root", "nowhere"), "--dataset-root "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--default-fps", 0), "--default-fps 0: "),

@@ -105,7 +105,8 @@ def test_verify_against_the_sources_finds_no_fault_in_samples_that_were_counted_
 
 
 @pytest.mark.parametrize(
-    "options", [("--max-tokens", 9), ("--tokenizer", "x"), ("--model", "idefics3", "--tokenizer", "x")]
+    "options",
+    [("--max-tokens", 9), ("--frame-pixels", 9), ("--tokenizer", "x"), ("--model", "idefics3", "--tokenizer", "x")],
 )
 def test_an_option_that_says_too_little_is_one_line_and_writes_nothing(tmp_path, entries, options, capsys):
     status, samples = shard_of(tmp_path, entries, *options)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_further_roots, count, further_roots
+from mm2energon.commands.options import accounted, add_counting, add_further_roots, count, counting, further_roots
 from mm2energon.errors import InputError
+from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries
 from mm2energon.pipeline.filter_rules import PRESETS, Bounds
 from mm2energon.pipeline.loop import ProgressMaker
@@ -29,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-frames", type=count, help="frames of a video")
     group.add_argument("--max-question-words", type=count, metavar="N", help="words of the first question")
     group.add_argument("--fit", action="store_true", help="take fewer frames, or smaller images, where that lets it in")
-    parser.add_argument(
-        "--tokenizer", type=Path, help="folder of the model's tokenizer: text is counted, not estimated"
-    )
+    add_counting(parser)
     parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json (2)")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
@@ -45,8 +44,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         source=arguments.input,
         output=arguments.output.absolute(),
         root=(arguments.dataset_root or arguments.input.parent).resolve(),
-        model=arguments.model,
-        preset=arguments.preset,
+        by=counting(arguments) or arguments.preset,
         bounds=_bounds(arguments),
         fit=arguments.fit,
         tokenizer=arguments.tokenizer,
@@ -59,20 +57,30 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 
 
 def _bounds(arguments: argparse.Namespace) -> Bounds:
+    """The limits that were given, or those of the preset.
+
+    Raises:
+        InputError: there are none, or an option means nothing to the preset.
+    """
     given = Bounds(arguments.max_tokens, arguments.max_frames, arguments.max_question_words)
     values = {name: value for name, value in given.as_json().items() if value is not None}
     if arguments.preset is None:
         if not values:
             raise InputError(f"--model {arguments.model}: a limit was expected beside it, such as --max-tokens 8192")
         return given
-    if arguments.fit:
-        raise InputError(f"--fit: --preset {arguments.preset} takes samples whole; --model was expected in its place")
+    for option in ("fit", "image_pixels", "frame_pixels"):
+        if getattr(arguments, option):
+            option = option.replace("_", "-")
+            raise InputError(
+                f"--{option}: --preset {arguments.preset} takes samples as they are; --model was expected in its place"
+            )
     return replace(PRESETS[arguments.preset].bounds, **values)
 
 
 def _lines(job: FilterJob, done: Filtered) -> list[str]:
-    how = "estimated: give --tokenizer to count it" if done.estimated else f"counted with {job.tokenizer}"
-    lines = [f"{job.output}", f"  from {job.source}, by {job.model or job.preset}; text is {how}"]
+    how = "estimated: give --tokenizer to count it" if done.estimated else "counted"
+    name = job.by.model if isinstance(job.by, Counting) else job.by
+    lines = [f"{job.output}", f"  from {job.source}, by {name}; text is {how}"]
     if done.already_done:
         lines.append("  was complete already, nothing was written")
     written = done.account["written"].get("entries", 0)

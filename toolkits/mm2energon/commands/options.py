@@ -12,6 +12,7 @@ from typing import Any
 from mm2energon.commands import Result
 from mm2energon.commands.profile import memory_line
 from mm2energon.errors import InputError
+from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
@@ -101,6 +102,26 @@ def further_roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
         if not root.is_dir():
             raise InputError(f"--allow-absolute-media {root}: no such folder")
     return tuple(root.resolve() for root in arguments.allow_absolute_media)
+
+
+def add_counting(parser: argparse._ActionsContainer) -> None:
+    """Options that say how a model's tokens are counted, beside `--model`."""
+    parser.add_argument(
+        "--tokenizer", type=Path, help="folder of the model's tokenizer: text is counted, not estimated"
+    )
+    parser.add_argument(
+        "--image-pixels", type=count, metavar="N", help="pixels that the training gives one image at most (Qwen)"
+    )
+    parser.add_argument(
+        "--frame-pixels", type=count, metavar="N", help="pixels that the training gives one frame at most (Qwen)"
+    )
+
+
+def counting(arguments: argparse.Namespace) -> Counting | None:
+    """What `add_counting` parsed; None without `--model`."""
+    if arguments.model is None:
+        return None
+    return Counting(arguments.model, arguments.tokenizer, arguments.image_pixels, arguments.frame_pixels)
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:

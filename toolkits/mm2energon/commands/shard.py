@@ -10,9 +10,11 @@ from mm2energon.commands import Result
 from mm2energon.commands.options import (
     accounted,
     add_common,
+    add_counting,
     add_frames,
     add_further_roots,
     count,
+    counting,
     extraction,
     extraction_asked,
     further_roots,
@@ -20,6 +22,8 @@ from mm2energon.commands.options import (
     size,
 )
 from mm2energon.commands.profile import Profile, add_profile
+from mm2energon.errors import InputError
+from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
@@ -106,7 +110,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("tokens")
     group.add_argument("--model", choices=list(MODELS), help="note in each sample's json what it costs this model")
     group.add_argument("--max-tokens", type=count, help="set samples aside that cost it more")
-    group.add_argument("--tokenizer", type=Path, help="folder of its tokenizer: text is counted, not estimated")
+    add_counting(group)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
@@ -131,14 +135,25 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         restart=arguments.restart,
         retry=arguments.retry,
         further=further_roots(arguments),
-        model=arguments.model,
+        counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
-        tokenizer=arguments.tokenizer,
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]
     result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
     return Result([*result.lines, *profile.lines(report.watch), "", *_next(job)], result.status)
+
+
+def _counting(arguments: argparse.Namespace) -> Counting | None:
+    """How tokens are counted.
+
+    Raises:
+        InputError: an option says so, but nothing says for which model.
+    """
+    for option in ("max_tokens", "tokenizer", "image_pixels", "frame_pixels"):
+        if arguments.model is None and getattr(arguments, option) is not None:
+            raise InputError(f"--{option.replace('_', '-')}: --model was expected beside it, which says whose tokens")
+    return counting(arguments)
 
 
 def _arrangement(arguments: argparse.Namespace) -> Arrangement:
@@ -170,9 +185,9 @@ def _lines(report: ShardReport, job: ShardJob, seconds: float) -> list[str]:
         megabytes = report.shard_bytes / 1e6
         done = f"{report.shards} shards, {megabytes:.1f} MB; {seconds:.1f} s, {megabytes / seconds:.0f} MB/s"
     lines = [f"{job.output}   for {job.target.name}: {job.target.reader}", f"  {done}"]
-    if job.model is not None:
-        how = "is estimated: give --tokenizer to count it" if job.tokenizer is None else "is counted"
-        lines.append(f"  each json says what the sample costs {job.model}; text {how}")
+    if job.counting is not None:
+        how = "is estimated: give --tokenizer to count it" if job.counting.tokenizer is None else "is counted"
+        lines.append(f"  each json says what the sample costs {job.counting.model}; text {how}")
     if report.videos_extracted:
         lines.append(f"  {report.videos_extracted} videos had no frames and were extracted on the way")
     lines += partial_videos(report.videos_partial)

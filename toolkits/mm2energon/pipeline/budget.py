@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mm2energon.errors import SampleError
+from mm2energon.errors import InputError, SampleError
 from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.pipeline.planned import PlannedMedia, PlannedVideo
 from mm2energon.sample import Sample
-from mm2energon.tokens import MODELS, load_tokenizer, require_template, text_tokens, tokenizer_file
+from mm2energon.tokens import MODELS, Vision, load_tokenizer, require_template, text_tokens, tokenizer_file
+from mm2energon.tokens.qwen import QwenVision
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +41,60 @@ class Tokens:
         return f"{about}{self.total} tokens ({self.visual} of pictures, {about}{self.text} of text)"
 
 
+@dataclass(frozen=True)
+class Counting:
+    """How tokens are counted."""
+
+    #: Name of a row of `MODELS`.
+    model: str
+    #: Folder of the model's tokenizer; None: text is estimated.
+    tokenizer: Path | None = None
+    #: Pixels that the training gives one image, and one frame, at most; None: what the model's makers give it.
+    image_pixels: int | None = None
+    frame_pixels: int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What decides the figures, for the options of a run, which name no places of a machine."""
+        pixels = {"image_pixels": self.image_pixels, "frame_pixels": self.frame_pixels}
+        return {"model": self.model, "tokenizer": tokenizer_digest(self.tokenizer), **pixels}
+
+    def vision(self) -> Vision:
+        """How the model cuts pictures under these limits.
+
+        Raises:
+            InputError: it knows no such limits.
+        """
+        vision = MODELS[self.model].vision
+        if self.image_pixels is None and self.frame_pixels is None:
+            return vision
+        if not isinstance(vision, QwenVision):
+            option = "--image-pixels" if self.image_pixels is not None else "--frame-pixels"
+            raise InputError(f"{option}: {self.model} knows no such limit; leave it out")
+        return replace(vision, image_pixels=self.image_pixels, frame_pixels=self.frame_pixels)
+
+
+def tokenizer_digest(tokenizer: Path | None) -> str | None:
+    """What tells one tokenizer from another, wherever it lies."""
+    return None if tokenizer is None else sha256_of(tokenizer_file(tokenizer))
+
+
 class Meter:
     """Counts for one model."""
 
-    def __init__(self, model: str, tokenizer: Path | None = None) -> None:
+    def __init__(self, counting: Counting) -> None:
         """
-        Args:
-            model: name of a row of `MODELS`.
-            tokenizer: folder of the model's tokenizer; None: text is estimated.
-
         Raises:
-            InputError: the tokenizer cannot be read, or is another model's.
-            DependencyError: its package is missing.
+            InputError: the tokenizer cannot be read, or is another model's; or the model knows no such limits.
+            DependencyError: the package of tokenizers is missing.
         """
-        self.model = model
-        self._row = MODELS[model]
+        row = MODELS[counting.model]
+        self.model = counting.model
+        self._vision = counting.vision()
+        self._template = row.template
         self._tokenizer = None
-        if tokenizer is not None:
-            self._tokenizer = load_tokenizer(tokenizer)
-            require_template(self._tokenizer, self._row.template, path=tokenizer)
+        if counting.tokenizer is not None:
+            self._tokenizer = load_tokenizer(counting.tokenizer)
+            require_template(self._tokenizer, row.template, path=counting.tokenizer)
 
     def measure(self, sample: Sample, media: PlannedMedia) -> Tokens:
         """What a sample costs.
@@ -80,7 +116,7 @@ class Meter:
             SampleError: `not-unicode`.
         """
         try:
-            return text_tokens(sample.turns, self._row.template, self._tokenizer)
+            return text_tokens(sample.turns, self._template, self._tokenizer)
         except SampleError as error:
             raise SampleError(f"{sample.origin}: {error}", error.code) from error
 
@@ -90,10 +126,9 @@ class Meter:
         Raises:
             SampleError: as `measure`.
         """
-        vision = self._row.vision
         try:
             images = [
-                vision.image_tokens(picture.width, picture.height, number=number)
+                self._vision.image_tokens(picture.width, picture.height, number=number)
                 for number, picture in enumerate(media.images)
             ]
             return sum(images) + sum(self._video(video) for video in media.videos)
@@ -104,12 +139,7 @@ class Meter:
         # Readers want frames of one size; where they differ, none counts less than the largest.
         sizes = {(frame.width, frame.height) for frame in video.frames}
         width, height = max(sizes, key=lambda size: size[0] * size[1], default=(1, 1))
-        return self._row.vision.video_tokens(len(video.frames), width, height, fps=video.fps)
-
-
-def tokenizer_digest(tokenizer: Path | None) -> str | None:
-    """What tells one tokenizer from another in the options of a run, which name no places of a machine."""
-    return None if tokenizer is None else sha256_of(tokenizer_file(tokenizer))
+        return self._vision.video_tokens(len(video.frames), width, height, fps=video.fps)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
-from mm2energon.pipeline.budget import Meter, tokenizer_digest
+from mm2energon.pipeline.budget import Counting, Meter, tokenizer_digest
 from mm2energon.pipeline.convert_media import Reshaping, pictures_of
 from mm2energon.pipeline.filter_check import BudgetCheck, Check
 from mm2energon.pipeline.filter_fit import write_frames
@@ -37,11 +37,12 @@ class FilterJob:
     output: Path
     #: The dataset root, resolved.
     root: Path
-    #: A row of `MODELS`, or of `PRESETS`.
-    model: str | None
-    preset: str | None
+    #: How tokens are counted, or the name of a row of `PRESETS`.
+    by: Counting | str
     bounds: Bounds
+    #: Take less of a sample where that lets it in; not by a preset.
     fit: bool = False
+    #: Folder of the tokenizer, for a preset.
     tokenizer: Path | None = None
     overwrite: bool = False
     default_fps: float | None = None
@@ -50,14 +51,11 @@ class FilterJob:
 
     def options(self) -> dict[str, Any]:
         """What decides the output, besides the input."""
-        return {
-            "model": self.model,
-            "preset": self.preset,
-            **self.bounds.as_json(),
-            "fit": self.fit,
-            "tokenizer": tokenizer_digest(self.tokenizer),
-            "default_fps": self.default_fps,
-        }
+        if isinstance(self.by, Counting):
+            by = self.by.options()
+        else:
+            by = {"preset": self.by, "tokenizer": tokenizer_digest(self.tokenizer)}
+        return {**by, **self.bounds.as_json(), "fit": self.fit, "default_fps": self.default_fps}
 
 
 @dataclass
@@ -96,9 +94,9 @@ def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filte
 
 
 def _check(job: FilterJob) -> Check:
-    if job.preset is not None:
-        return PresetCheck(PRESETS[job.preset], job.bounds, job.tokenizer)
-    return BudgetCheck(Meter(str(job.model), job.tokenizer), job.bounds, fit=job.fit)
+    if isinstance(job.by, str):
+        return PresetCheck(PRESETS[job.by], job.bounds, job.tokenizer)
+    return BudgetCheck(Meter(job.by), job.bounds, fit=job.fit)
 
 
 def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:

@@ -11,7 +11,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import Account, open_account
-from mm2energon.pipeline.budget import Budget, Meter, tokenizer_digest
+from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
@@ -62,10 +62,9 @@ class ShardJob:
     retry: Path | None = None
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
-    #: The model by which the tokens of each sample are counted and noted; None: nobody counts.
-    model: str | None = None
+    #: How the tokens of each sample are counted, to be noted; None: nobody counts.
+    counting: Counting | None = None
     max_tokens: int | None = None
-    tokenizer: Path | None = None
 
     @property
     def source(self) -> Path:
@@ -85,10 +84,9 @@ class ShardJob:
         }
 
     def _tokens_options(self) -> dict[str, Any]:
-        if self.model is None:  # then a plan has the hash that it always had
+        if self.counting is None:  # then a plan has the hash that it always had
             return {}
-        digest = tokenizer_digest(self.tokenizer)
-        return {"model": self.model, "max_tokens": self.max_tokens, "tokenizer": digest}
+        return {**self.counting.options(), "max_tokens": self.max_tokens}
 
 
 @dataclass
@@ -127,7 +125,7 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
-    budget = None if job.model is None else Budget(Meter(job.model, job.tokenizer), job.max_tokens)
+    budget = None if job.counting is None else Budget(Meter(job.counting), job.max_tokens)
     videos = _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
@@ -193,9 +191,6 @@ def _check(job: ShardJob) -> None:
     if any(share < 0 for share in ratios.values()) or not 0 < sum(ratios.values()) < float("inf"):
         shown = ", ".join(f"--{split}-split {share:g}" for split, share in ratios.items())
         raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
-    if job.model is None and (job.max_tokens is not None or job.tokenizer is not None):
-        option = "--tokenizer" if job.max_tokens is None else f"--max-tokens {job.max_tokens}"
-        raise InputError(f"{option}: --model was expected beside it, which says whose tokens")
     if job.default_fps is not None and not 0 < job.default_fps < float("inf"):
         raise InputError(f"--default-fps {job.default_fps:g}: a number above 0 was expected")
 

@@ -32,6 +32,9 @@ class QwenVision:
     video_budget_tokens: int = 115_200
     #: Frames that share one temporal patch.
     temporal_patch_frames: int = 2
+    #: The training's own limits of pixels for one image and one frame; None: those above.
+    image_pixels: int | None = None
+    frame_pixels: int | None = None
     #: The time of each temporal patch stands in the text before it, and each is marked by itself.
     writes_times: bool = False
 
@@ -46,29 +49,26 @@ class QwenVision:
             return patches + _MARKS
         return patches + sum(_MARKS + _time_tokens(seconds) for seconds in self._patch_times(frames, fps))
 
-    def image_patches(self, width: int, height: int, *, max_pixels: int | None = None) -> int:
+    def image_patches(self, width: int, height: int) -> int:
         """The tokens of one image alone, without what marks its start and its end.
 
         Args:
             width: Of the file, in pixels, after its orientation tag.
             height: The same.
-            max_pixels: The training's own limit; by default that of the released checkpoints.
 
         Raises:
             SampleError: `smart_resize` refuses the size.
         """
         fewest, most = self.image_range
-        return self._patches_of_one_grid(width, height, fewest=fewest, most=most, max_pixels=max_pixels)
+        return self._patches_of_one_grid(width, height, fewest=fewest, most=most, max_pixels=self.image_pixels)
 
-    def video_patches(self, frames: int, width: int, height: int, *, max_pixels: int | None = None) -> int:
-        """The tokens of the frames of one video alone.
+    def video_patches(self, frames: int, width: int, height: int) -> int:
+        """The tokens of the frames of one video alone; by default, those of a long video have fewer pixels each.
 
         Args:
             frames: Frames that are extracted.
             width: Of one frame, in pixels.
             height: The same.
-            max_pixels: The training's own limit for one frame; by default that of qwen-vl-utils, which gives
-                the frames of a long video fewer pixels each.
 
         Raises:
             SampleError: There is no frame, or `smart_resize` refuses the size.
@@ -79,7 +79,7 @@ class QwenVision:
         fewest, most = self.frame_range
         # The video's budget bounds the sum over the grids, but no frame shrinks below (nearly) the minimum.
         share = max(min(most, self.video_budget_tokens / grids), fewest * 1.05)
-        return grids * self._patches_of_one_grid(width, height, fewest=fewest, most=share, max_pixels=max_pixels)
+        return grids * self._patches_of_one_grid(width, height, fewest=fewest, most=share, max_pixels=self.frame_pixels)
 
     def _patches_of_one_grid(self, width: int, height: int, *, fewest: int, most: float, max_pixels: int | None) -> int:
         """The tokens of one picture that is brought between two areas."""
