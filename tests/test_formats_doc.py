@@ -38,8 +38,9 @@ def number(most: int | None) -> str:
 
 
 def table() -> str:
-    head = "| format | images | videos | audio | images beside videos | system turn | questions | order of turns | tags |\n"
-    return head + "|---|---|---|---|---|---|---|---|---|\n" + "".join(row_of(name) for name in FORMATS)
+    names = "format", "images", "videos", "audio", "both", "system turn", "questions", "order of turns", "tags"
+    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
+    return head + "".join(row_of(name) for name in FORMATS)
 
 
 def test_the_table_of_formats_is_true() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pytest
+from formats.test_table import example
 from media import read_number, write_clip, write_image
-from mm2energon import cli
+from mm2energon import cli, formats
+from mm2energon.formats import FORMATS
 from pyarrow import ipc, parquet
 
 from pipeline.making import chat, run_shard, set_aside, stored, tree_times, write_frames, write_images, write_json
@@ -355,3 +358,44 @@ def test_shards_become_annotations_again(tmp_path: Path, target: str) -> None:
     assert [(one.text, one.images, one.videos) for one in again] == [
         (one.text, one.images, one.videos) for one in before
     ]
+
+
+@pytest.fixture(scope="module")
+def media_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the examples of all formats name."""
+    root = tmp_path_factory.mktemp("examples")
+    for folder in ("pictures", "films", "pages/7"):
+        (root / folder).mkdir(parents=True)
+    for number in (7, 8):
+        write_image(root / "pictures" / f"{number}.jpg", number=number)
+        write_image(root / "pages" / "7" / f"{number:06d}.jpg", number=number)
+    for name in ("7.mp4", "v_7.mkv"):
+        write_clip(root / "films" / name, frames=60)
+    return root
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_example_of_a_format_goes_into_shards_and_comes_back(
+    tmp_path: Path, media_of_examples: Path, name: str
+) -> None:
+    root = Path(shutil.copytree(media_of_examples, tmp_path / "root"))
+    source = write_json(root / "in.json", [example(name)])
+    hub, wds, back = root / "dataset.json", root / "wds", root / "back.json"
+    assert run_convert(source, hub, "--from", name, "--to", "sharegpt", "--dataset-root", root) == 0
+    options = ("--train-split", 1, "--val-split", 0, "--system-turn", "fold", "--enlarge-small-images")
+    assert run_shard(root, *options, "--double-single-frames") == 0
+    assert cli.main(["verify", str(wds), "--skip-energon"]) == 0
+    assert run_convert(wds, back, "--to", name if name in HOLD_FRAMES else "sharegpt", "--dataset-root", root) == 0
+    (before,), (after,) = entries_of(hub), entries_of(back)
+    first, second = (formats.load(entry, origin="o") for entry in (before, after))
+    said, said_again = (
+        [turn.text.replace("\n", "") for turn in one.turns if turn.role != "system"] for one in (first, second)
+    )
+    assert said_again == said
+    assert len(second.images) == len(first.images) and len(second.videos) == len(first.videos)
+    pictures = [*second.images, *(path for video in second.videos if isinstance(video, tuple) for path in video)]
+    assert all(read_number(root / path) is not None for path in pictures)
+
+
+#: Formats that can say what comes out of shards, where a video is a list of its frames.
+HOLD_FRAMES = {name for name, row in FORMATS.items() if row.HOLDS.frame_lists}
