@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "convert": ("convert", "train.json", "parts.json", "--to", "messages-parts"),
     "text-to-frames": ("text-to-frames", "train.json", "pages", "--size", "90x90"),
     "filter": ("filter", "train.json", "fit.json", "--model", "qwen2-vl", "--max-tokens", "140", "--fit"),
+    "report": ("report", "wds", "page.html", "numbers.json"),
+    "mix": ("mix", "mix.json", "train.json:9", "more.json:50%", "--shuffle"),
+    "blend": ("blend", "blend.yaml", "--recipe", "recipe.yaml"),
     "shard": ("shard", "--max-samples-per-tar", "3"),
     "shard --extract": ("shard", "--max-samples-per-tar", "3", "--extract", "--time-interval", "0.5"),
 }
@@ -60,9 +64,14 @@ def command_line(name: str, root: Path) -> list[str]:
     command, *options = COMMANDS[name]
     if command in ("normalize", "convert", "filter"):
         return [command, *(str(root / one) if one.endswith(".json") else one for one in options)]
+    if command in ("mix", "blend"):
+        return [command, *(str(root / one) if "." in one else one for one in options)]
     if command == "text-to-frames":
         source, output, *look = options
         return [command, str(root / source), str(root / output), "--workers", "1", *look]
+    if command == "report":
+        shards, page, numbers = (str(root / one) for one in options)
+        return [command, shards, "--output", page, "--json", numbers]
     output = ["--output", str(root / "wds")] if command == "shard" else []
     return [command, "--dataset-root", str(root), "--workers", "2", *output, *options]
 
@@ -75,10 +84,14 @@ def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
     """
     before = _before(root)
     before.mkdir(parents=True)
+    makers: dict[str, Callable[[Path], None]]
     makers = {"frames": _frames_dataset, "normalize": _normalize_dataset, "convert": _normalize_dataset}
+    makers |= {"mix": _mix_dataset, "blend": partial(_blend_datasets, run=run)}
     {**makers, "text-to-frames": _texts_dataset, "filter": _filter_dataset}.get(name, _video_dataset)(before)
     if name == "shard":
         assert run(["frames", "--dataset-root", str(before), "--workers", "1", "--time-interval", "0.5"]) == 3
+    if name == "report":
+        assert run(command_line("shard --extract", before)) == 3
     shutil.copytree(before, root)
     status = run(command_line(name, root))
     assert not leftovers(root)
@@ -159,6 +172,19 @@ def _filter_dataset(root: Path) -> None:
     entries = [image_entry(name, id=name) for name in write_images(root, 3, size=(600, 400))]
     entries += [video_entry(write_frames(root, "long", 4)), text_entry(1)]
     write_json(root / "train.json", [*entries, {"id": "bad"}])
+
+
+def _mix_dataset(root: Path) -> None:
+    _normalize_dataset(root)
+    write_json(root / "more.json", [text_entry(number, id=number) for number in range(30, 40)])
+
+
+def _blend_datasets(root: Path, run: Callable[[list[str]], int]) -> None:
+    """Two finished datasets, and a recipe that takes a part of one."""
+    for name in ("one", "other"):
+        write_json(root / name / "dataset.json", [text_entry(number, id=number) for number in range(12)])
+        assert run(["shard", "--dataset-root", str(root / name), "--max-samples-per-tar", "4", "--workers", "1"]) == 0
+    write_json(root / "recipe.yaml", [{"path": "one/wds", "samples": 5}, {"path": "other/wds"}])
 
 
 def _video_dataset(root: Path) -> None:
