@@ -1,6 +1,7 @@
 """Survey: what it counts is what was put in, at any target, of all samples or of some."""
 
 import json
+import os
 import struct
 from dataclasses import replace
 
@@ -367,6 +368,15 @@ def test_a_report_that_is_none_of_ours_is_no_error(root, content):
     run_shard(root)
     (root / "wds/report.json").write_text(content)
     survey(root / "wds")
+
+
+def test_a_report_that_cannot_be_read_is_warned_of(root):
+    run_shard(root)
+    (root / "wds/report.json").unlink()
+    os.mkfifo(root / "wds/report.json")  # nobody may wait for its other end
+    (root / "report.other.json").mkdir()
+    found = survey(root / "wds")
+    assert (found.accounts, found.warnings["unreadable-account"].count, found.read) == ([], 2, 4)
 
 
 def test_figures_stay_small_and_stay_right_at_the_ends(monkeypatch):

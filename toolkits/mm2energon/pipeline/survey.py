@@ -35,6 +35,7 @@ WARNINGS: dict[str, str] = {
     "near-copy-in-two-splits": "images or videos that look nearly the same stand in two splits",
     "same-sample": "a sample stands there more than once: the same media, and the same text but for case and spaces",
     "odd-frames": "a video has an odd number of frames, and the reader cuts the last",
+    "unreadable-account": "what a run set aside is not known: its report.json cannot be read",
     "replaced-characters": "the text holds U+FFFD, where characters were lost before",
 }
 
@@ -117,14 +118,17 @@ def survey(
         load_tokenizer(options.tokenizer)
     index = reader.read_index(root)
     target = target_of(root, index)
+    accounts, unread = accounts_of(root)
     found = Survey(
         name="/".join(root.resolve().parts[-2:]),
         target=target,
         options=options,
         manifest=index.manifest,
         splits=_splits(root, index),
-        accounts=accounts_of(root),
+        accounts=accounts,
     )
+    for path, what in unread:
+        found.warn("unreadable-account", path.name, what)
     _look(root, index, found, workers=workers, progress=progress)
     _find_copies(root, layout_of(index, target), index, found)
     return found

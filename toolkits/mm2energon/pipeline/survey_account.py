@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from mm2energon.errors import InputError
 from mm2energon.jsonio import loads, read_entries
 from mm2energon.pipeline.account import is_account_name
 from mm2energon.pipeline.report import is_report
-from mm2energon.roots import read_regular
+from mm2energon.roots import open_regular, read_regular
+from mm2energon.terminal import told
 
 _REPORT = re.compile(r"report(\..+)?\.json")
 _MOST_REPORTS = 20
@@ -39,20 +41,31 @@ class RunAccount:
     file: str = ""
 
 
-def accounts_of(root: Path) -> list[RunAccount]:
-    """The accounts that lie in the folder of the shards and in the one above it."""
-    found = []
+def accounts_of(root: Path) -> tuple[list[RunAccount], list[tuple[Path, str]]]:
+    """The accounts that lie in the folder of the shards and in the one above it; and those that cannot be read."""
+    found, unread = [], []
     for folder in (root, root.absolute().parent):
         paths = sorted(path for path in folder.glob("report*.json") if _REPORT.fullmatch(path.name))
-        found += [account for path in paths[:_MOST_REPORTS] if (account := _read(path)) is not None]
-    return found
+        for path in paths[:_MOST_REPORTS]:
+            try:
+                account = _read(path)
+            except OSError as error:
+                unread.append((path, told(error)))
+                continue
+            found += [account] if account is not None else []
+    return found, unread
 
 
 def _read(path: Path) -> RunAccount | None:
-    """What a report of ours says; None where the file is another's."""
+    """What a report of ours says; None where the file is another's.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    open_regular(path).close()
     try:
         about = loads(read_regular(path)) if is_report(path) else None
-    except (OSError, ValueError):
+    except ValueError:
         return None
     if not isinstance(about, dict) or not _count(about.get("read")):
         return None
@@ -80,14 +93,12 @@ def _examples(path: Path) -> dict[str, list[str]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return  # a line of it may be of any length
+    if path.stat().st_size > _MOST_BYTES:
+        return  # a line of it may be of any length
+    with contextlib.suppress(InputError):  # it is not what it was
         for entry in islice(read_entries(path), _MOST_LINES):
             if isinstance(entry.value, dict):
                 yield str(entry.value.get("reason", ""))[:_LETTERS], str(entry.value.get("message", ""))
-    except (OSError, InputError):
-        return
 
 
 def _counts(value: Any) -> dict[str, int]:
