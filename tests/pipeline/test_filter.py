@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 from media import write_image
 from mm2energon import cli
+from mm2energon.errors import REASONS
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -13,6 +15,7 @@ from pipeline.making import (
     image_entry,
     set_aside,
     stored,
+    strict_lines,
     text_entry,
     tree_bytes,
     tree_times,
@@ -21,6 +24,8 @@ from pipeline.making import (
     write_images,
     write_json,
 )
+from pipeline.test_any_entry import entries, same, single
+from pipeline.test_any_entry import run as run_command
 
 #: Two frames of this size are 16 x 16 tokens of Qwen2-VL, with the marks 2 more a video.
 SIDE = {"size": (448, 448)}
@@ -348,3 +353,19 @@ def test_a_video_without_frames_is_set_aside(tmp_path, clips):
     write_json(tmp_path / "in.json", [video_entry("new.mp4"), video_entry(clips[0])])
     assert run("in.json", "out.json", "--model", "qwen2-vl", "--max-frames", 99) == 3
     assert reasons(tmp_path) == ["no-frames"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
+@given(values=entries)
+def test_any_value_is_written_or_set_aside_as_it_was(tmp_path_factory, values):
+    values = json.loads(json.dumps(values))  # the two halves of a pair become one character
+    root = tmp_path_factory.mktemp("any")
+    write_images(root, 2)
+    write_frames(root, "v", 4)
+    source, output = write_json(root / "any.json", values), root / "out" / "d.jsonl"
+    limits = ("--max-tokens", 100, "--max-question-words", 3, "--fit")
+    assert run_command("filter", source, output, "--model", "qwen3-vl", *limits) in (0, 1, 3)
+    read = dict(pair for n, value in enumerate(values) for pair in single(value, f"any.json[{n}]"))
+    refused = strict_lines(root / "out" / "set_aside.jsonl")
+    assert len(read) == len(strict_lines(output)) + len(refused)
+    assert all(same(line["entry"], read[line["origin"]]) and line["reason"] in REASONS for line in refused)

@@ -41,7 +41,9 @@ class SmallerPictures:
         Raises:
             MediaError: a picture cannot be decoded, or a copy of it would lie outside of the dataset root.
         """
-        self._used.update(Path(found.path).name for found in before.images)  # the input may know copies of ours
+        for found in before.images:  # the input may name copies of ours
+            if f"/{self.folder.name}/" in f"/{found.path}":
+                self._used.add(found.path.rpartition("/")[2])
         pairs = enumerate(zip(before.images, after.images, strict=True))
         smaller = {place: self._copy(wanted, origin) for place, (found, wanted) in pairs if found is not wanted}
         for place, path in smaller.items():

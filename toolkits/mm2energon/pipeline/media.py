@@ -129,7 +129,8 @@ class MediaFinder:
             if packed := self._packed(video, origin=origin):
                 return packed
             raise MediaError(
-                f"{origin}: {video!r} has no extracted frames; run mm2energon frames first, or leave out --no-extract",
+                f"{origin}: {video!r} has no extracted frames; run mm2energon frames first (shard does, "
+                "without --no-extract)",
                 "no-frames",
             )
         return PlannedVideo(tuple(self._frames(found, origin=origin)), found.fps)
