@@ -5,7 +5,10 @@ Qwen2-VL's video processor needs torchvision even to count: its videos are held 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import REASONS, SampleError
 from mm2energon.tokens import MODELS, QWEN2_VL, smart_resize
+from mm2energon.tokens.idefics import IdeficsVision
 from mm2energon.tokens.minicpm import slice_grid
 from mm2energon.tokens.qwen import QwenVision
 
@@ -184,6 +188,44 @@ def test_the_tiles_of_idefics3_are_those_that_its_processor_cuts(width: int, hei
     made = processor(np.zeros((height, width, 3), dtype=np.uint8), return_row_col_info=True)
     columns, rows = made["cols"][0][0], made["rows"][0][0]
     assert MODELS["idefics3"].vision.image_tokens(width, height) == 172 + rows * (171 * columns + 1)
+
+
+#: A token each: a control token, line breaks that follow one another, and of a time its marks, its digits and its word.
+_TOKENS = re.compile(r"<[|a-z_-][^>]*>|<(?=\d)|\d|\.| seconds|>|\n+")
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (500, 500), (90, 1400), (3000, 40)])
+def test_what_the_processor_of_idefics3_writes_for_a_picture_has_as_many_tokens(size: tuple[int, int]) -> None:
+    from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
+
+    vision = MODELS["idefics3"].vision
+    assert isinstance(vision, IdeficsVision)
+    columns, rows = vision.tile_grid(*size)
+    texts = SimpleNamespace(
+        fake_image_token="<fake_token_around_image>",
+        image_token="<image>",
+        global_image_tag="<global-img>",
+        image_seq_len=169,
+    )
+    written = Idefics3Processor.replace_image_token(texts, {"rows": [[rows]], "cols": [[columns]]}, 0)
+    assert vision.image_tokens(*size) == len(_TOKENS.findall(written))
+
+
+@pytest.mark.parametrize(("frames", "fps"), [(22, 2.0), (7, 1.0), (4, 0.1)])
+def test_what_the_processor_of_qwen3_vl_writes_for_a_video_has_as_many_tokens(frames: int, fps: float) -> None:
+    from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+
+    texts = SimpleNamespace(
+        video_processor=SimpleNamespace(merge_size=2, temporal_patch_size=2),
+        video_token="<|video_pad|>",
+        vision_start_token="<|vision_start|>",
+        vision_end_token="<|vision_end|>",
+        _calculate_timestamps=partial(Qwen3VLProcessor._calculate_timestamps, None),
+    )
+    grid = np.array([[-(-frames // 2), 32, 32]])  # patches of 16 pixels: a frame of 512 x 512
+    metadata = SimpleNamespace(fps=fps, frames_indices=list(range(frames)))
+    written = Qwen3VLProcessor.replace_video_token(texts, {"video_grid_thw": grid, "video_metadata": [metadata]}, 0)
+    assert QWENS["qwen3-vl"].video_tokens(frames, 512, 512, fps=fps) == len(_TOKENS.findall(written))
 
 
 def test_a_frame_of_idefics3_is_not_split() -> None:
