@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from mm2energon.pipeline.survey_pictures import PRINT_BYTES
 
-#: Bits of 128 that may differ between near copies, and grey levels by which a colour may.
-_MOST_BITS, _MOST_COLOUR = 8, 20
+#: Of the bits that say where a picture grows brighter, the part that may differ between near copies, and how many at
+#: most for each print: of a picture with little in it, few tell it from others.
+_BITS_PART, _MOST_BITS = 8, 8
+#: Grey levels by which a colour may differ.
+_MOST_COLOUR = 20
 _BIT_BYTES = 16
 #: Prints that are compared with all others at a time: 40 MB for 20,000.
 _ROWS = 512
@@ -47,9 +50,12 @@ def _near(bits: npt.NDArray[np.float32], *, most_bits: int) -> Iterator[tuple[in
 
     The product of two rows of ones and minus ones says in how many places they differ.
     """
-    least = bits.shape[1] - 2 * most_bits
+    width = bits.shape[1]
+    may_differ = np.minimum((bits > 0).sum(axis=1) // _BITS_PART, most_bits).astype(np.float32)
     for begin in range(0, len(bits), _ROWS):
-        is_near = bits[begin : begin + _ROWS] @ bits[begin:].T >= least
+        some = slice(begin, begin + _ROWS)
+        least = width - 2 * np.minimum.outer(may_differ[some], may_differ[begin:])
+        is_near = bits[some] @ bits[begin:].T >= least
         for row in np.flatnonzero(is_near.sum(axis=1) > 1).tolist():
             others = np.flatnonzero(is_near[row, row + 1 :]) + begin + row + 1
             if len(others):
