@@ -129,6 +129,17 @@ def test_a_report_of_the_same_is_the_same_bytes_and_is_left_alone(root, capsys):
     assert (root / "page.html").read_bytes() == before
 
 
+def test_damage_is_told_in_the_same_words_each_time(root):
+    shard = root / "wds/train-shard-000000.tar"
+    data = shard.read_bytes()
+    begin = data.index(b"\x89PNG")
+    shard.write_bytes(data[:begin] + b"x" * 60 + data[begin + 60 :])
+    said = page_of(root).said
+    assert said.count("no image format that is known here") >= 2
+    before = (root / "page.html").read_bytes()
+    assert " at 0x" not in said and page_of(root).said == said and (root / "page.html").read_bytes() == before
+
+
 def test_it_changes_nothing_of_the_dataset(root):
     before = tree_times(root)
     page_of(root)

@@ -157,6 +157,8 @@ def _decoding(data: bytes) -> Iterator[Image.Image]:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} pixels, where {MAX_PIXELS} are the limit")
                 yield image
+    except UnidentifiedImageError as error:  # which names the place in memory
+        raise ValueError("no image format that is known here") from error
     except _FAULTS as error:
         raise ValueError(str(error)) from error
 

@@ -32,6 +32,8 @@ from mm2energon.pipeline.survey_page_samples import near_copies, sample_cards
 #: What the head of a page says of who made it, by which a page of ours is known.
 GENERATOR = "mm2energon report"
 _TOP, _POINTS = 12, 400
+#: What cannot be read stands before all else that is warned of.
+_WORST = ("bad-part", "unreadable-image")
 
 
 def page_of(found: Survey) -> bytes:
@@ -96,7 +98,7 @@ def _figures(found: Survey) -> Iterator[tuple[str, str]]:
 def _warnings(found: Survey) -> Markup:
     if not found.warnings:
         return element("p", "Nothing was found that training would trip over.")
-    order = {code: number for number, code in enumerate((*WARNINGS, *REASONS))}
+    order = {code: number for number, code in enumerate(dict.fromkeys((*_WORST, *WARNINGS, *REASONS)))}
     return grid(
         (
             card(
