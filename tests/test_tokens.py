@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mm2energon.errors import REASONS, SampleError
 from mm2energon.tokens import MODELS, QWEN2_VL, smart_resize
 from mm2energon.tokens.idefics import IdeficsVision
-from mm2energon.tokens.minicpm import slice_grid
+from mm2energon.tokens.minicpm import MiniCpmVision, slice_grid
 from mm2energon.tokens.qwen import QwenVision
 
 side = st.integers(min_value=1, max_value=5000)
@@ -226,6 +226,13 @@ def test_what_the_processor_of_qwen3_vl_writes_for_a_video_has_as_many_tokens(fr
     metadata = SimpleNamespace(fps=fps, frames_indices=list(range(frames)))
     written = Qwen3VLProcessor.replace_video_token(texts, {"video_grid_thw": grid, "video_metadata": [metadata]}, 0)
     assert QWENS["qwen3-vl"].video_tokens(frames, 512, 512, fps=fps) == len(_TOKENS.findall(written))
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("minicpm-v-2.5", 98), ("minicpm-v-2.6", 69), ("idefics3", 172)])
+def test_a_training_that_splits_no_image_counts_it_as_a_frame(name: str, tokens: int) -> None:
+    vision = MODELS[name].vision
+    assert isinstance(vision, (MiniCpmVision, IdeficsVision))
+    assert vision.whole().image_tokens(1920, 1080) == tokens
 
 
 def test_a_frame_of_idefics3_is_not_split() -> None:

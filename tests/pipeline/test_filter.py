@@ -85,6 +85,14 @@ def test_the_training_s_own_limits_of_pixels_are_counted_with(tmp_path, clips):
         assert kept(tmp_path / "out.json") == [kept(tmp_path / "in.json")[left]]
 
 
+def test_frames_that_are_images_cost_what_frames_cost_where_no_image_is_split(tmp_path):
+    write_images(tmp_path, 3, size=(800, 600))
+    write_json(tmp_path / "in.json", [image_entry("p0.jpg", "p1.jpg", "p2.jpg")])
+    limits = ("--model", "minicpm-v-2.5", "--max-tokens", 3 * 98 + 40)
+    assert run("in.json", "out.json", *limits) == 1
+    assert run("in.json", "out.json", *limits, "--whole-images") == 0
+
+
 def test_long_videos_and_long_questions_have_reasons_of_their_own(tmp_path, clips):
     entries = [*kept(tmp_path / "in.json"), {"conversations": chat("<image> one two three four"), "images": ["p0.jpg"]}]
     write_images(tmp_path, 1)
@@ -328,6 +336,7 @@ def test_a_limit_stands_in_the_place_of_a_preset_s_own(tmp_path):
         (("--preset", "t2vid-minicpm", "--fit"), "--fit: "),
         (("--preset", "t2vid-minicpm", "--frame-pixels", 9), "--frame-pixels: "),
         (("--model", "idefics3", "--max-tokens", 9, "--image-pixels", 9), "--image-pixels: idefics3 "),
+        (("--model", "qwen3-vl", "--max-tokens", 9, "--whole-images"), "--whole-images: qwen3-vl "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--tokenizer", "nowhere"), "--tokenizer nowhere: "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--dataset-root", "nowhere"), "--dataset-root "),
         (("--model", "qwen2-vl", "--max-tokens", 9, "--default-fps", 0), "--default-fps 0: "),

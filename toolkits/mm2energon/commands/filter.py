@@ -68,7 +68,7 @@ def _bounds(arguments: argparse.Namespace) -> Bounds:
         if not values:
             raise InputError(f"--model {arguments.model}: a limit was expected beside it, such as --max-tokens 8192")
         return given
-    for option in ("fit", "image_pixels", "frame_pixels"):
+    for option in ("fit", "image_pixels", "frame_pixels", "whole_images"):
         if getattr(arguments, option):
             option = option.replace("_", "-")
             raise InputError(

@@ -115,13 +115,18 @@ def add_counting(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--frame-pixels", type=count, metavar="N", help="pixels that the training gives one frame at most (Qwen)"
     )
+    parser.add_argument(
+        "--whole-images", action="store_true", help="the training does not split images (MiniCPM-V, Idefics3)"
+    )
 
 
 def counting(arguments: argparse.Namespace) -> Counting | None:
     """What `add_counting` parsed; None without `--model`."""
     if arguments.model is None:
         return None
-    return Counting(arguments.model, arguments.tokenizer, arguments.image_pixels, arguments.frame_pixels)
+    return Counting(
+        arguments.model, arguments.tokenizer, arguments.image_pixels, arguments.frame_pixels, arguments.whole_images
+    )
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:

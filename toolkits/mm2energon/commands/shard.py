@@ -150,8 +150,8 @@ def _counting(arguments: argparse.Namespace) -> Counting | None:
     Raises:
         InputError: an option says so, but nothing says for which model.
     """
-    for option in ("max_tokens", "tokenizer", "image_pixels", "frame_pixels"):
-        if arguments.model is None and getattr(arguments, option) is not None:
+    for option in ("max_tokens", "tokenizer", "image_pixels", "frame_pixels", "whole_images"):
+        if arguments.model is None and getattr(arguments, option):
             raise InputError(f"--{option.replace('_', '-')}: --model was expected beside it, which says whose tokens")
     return counting(arguments)
 

@@ -11,6 +11,8 @@ from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.pipeline.planned import PlannedMedia, PlannedVideo
 from mm2energon.sample import Sample
 from mm2energon.tokens import MODELS, Vision, load_tokenizer, require_template, text_tokens, tokenizer_file
+from mm2energon.tokens.idefics import IdeficsVision
+from mm2energon.tokens.minicpm import MiniCpmVision
 from mm2energon.tokens.qwen import QwenVision
 
 
@@ -52,11 +54,18 @@ class Counting:
     #: Pixels that the training gives one image, and one frame, at most; None: what the model's makers give it.
     image_pixels: int | None = None
     frame_pixels: int | None = None
+    #: The training splits no image into slices or tiles.
+    whole_images: bool = False
 
     def options(self) -> dict[str, Any]:
         """What decides the figures, for the options of a run, which name no places of a machine."""
-        pixels = {"image_pixels": self.image_pixels, "frame_pixels": self.frame_pixels}
-        return {"model": self.model, "tokenizer": tokenizer_digest(self.tokenizer), **pixels}
+        return {
+            "model": self.model,
+            "tokenizer": tokenizer_digest(self.tokenizer),
+            "image_pixels": self.image_pixels,
+            "frame_pixels": self.frame_pixels,
+            "whole_images": self.whole_images,
+        }
 
     def vision(self) -> Vision:
         """How the model cuts pictures under these limits.
@@ -65,6 +74,10 @@ class Counting:
             InputError: it knows no such limits.
         """
         vision = MODELS[self.model].vision
+        if self.whole_images:
+            if not isinstance(vision, (MiniCpmVision, IdeficsVision)):
+                raise InputError(f"--whole-images: {self.model} never splits an image; leave it out")
+            vision = vision.whole()
         if self.image_pixels is None and self.frame_pixels is None:
             return vision
         if not isinstance(vision, QwenVision):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mm2energon.errors import SampleError
 
@@ -22,10 +22,18 @@ class IdeficsVision:
     tile_side: int = 364
     #: Pixels to which the longer side of a picture is brought, up or down.
     longest_side: int = 4 * 364
+    #: Of images; frames are never split.
+    splits_images: bool = True
+
+    def whole(self) -> IdeficsVision:
+        """The same for a training that splits no image into tiles."""
+        return replace(self, splits_images=False)
 
     def image_tokens(self, width: int, height: int, *, number: int = 0) -> int:
         """As `Vision.image_tokens`; each row of tiles ends with a line break."""
         columns, rows = self.tile_grid(width, height)
+        if not self.splits_images:
+            return self._whole
         return self._whole + rows * (columns * (self.tile_tokens + _TILE_MARKS) + 1)
 
     def video_tokens(self, frames: int, width: int, height: int, *, fps: float = 2.0) -> int:

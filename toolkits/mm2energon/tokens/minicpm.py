@@ -7,7 +7,7 @@ the same number of tokens.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mm2energon.errors import SampleError
 
@@ -30,6 +30,10 @@ class MiniCpmVision:
     marks_slices: bool = False
     #: A number stands before each image (2.6).
     numbers_images: bool = False
+
+    def whole(self) -> MiniCpmVision:
+        """The same for a training that cuts no image into slices."""
+        return replace(self, max_slices=1)
 
     def image_tokens(self, width: int, height: int, *, number: int = 0) -> int:
         """As `Vision.image_tokens`."""
