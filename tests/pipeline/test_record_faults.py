@@ -116,7 +116,7 @@ def test_a_picture_of_a_kind_that_is_handed_to_other_programs_is_not_opened(tmp_
     """A PostScript file, which Pillow would hand to ghostscript."""
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n"
     one_record(tmp_path, json=text_of("<image>q"), jpgs=pickle.dumps([eps]))
-    assert found_at(tmp_path, PLACE, "image 0: cannot be decoded (cannot identify image file") is True
+    assert found_at(tmp_path, PLACE, "image 0: cannot be decoded (no image format that is known here") is True
 
 
 def test_a_picture_of_more_pixels_than_any_reader_takes_is_not_decoded(tmp_path):
