@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import struct
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from mm2energon.errors import InputError
 from mm2energon.pipeline import survey_numbers, survey_plan
 from mm2energon.pipeline.survey import survey
 from mm2energon.pipeline.survey_numbers import Spread, Tally
+from mm2energon.pipeline.survey_page import page_of
 from mm2energon.pipeline.survey_plan import SurveyOptions, spread_places
 from mm2energon.pipeline.survey_read import read_places
 from mm2energon.pipeline.survey_told import json_of, lines_of
@@ -20,7 +22,9 @@ from mm2energon.shards.index import idx_path
 from mm2energon.shards.reader import read_index
 from mm2energon.targets import TARGETS
 from PIL import Image
+from shards import making
 from shards.making import pai_v1_record, write_dataset
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.making import (
     chat,
@@ -234,10 +238,6 @@ class Planted:
 
 
 def test_a_hostile_pickle_is_not_followed(tmp_path, monkeypatch):
-    import pickle
-
-    from shards import making
-
     monkeypatch.setitem(
         making.RECORDS,
         "pai-v1",
@@ -249,10 +249,6 @@ def test_a_hostile_pickle_is_not_followed(tmp_path, monkeypatch):
 
 
 def test_a_picture_that_cannot_be_decoded_is_told_and_shown_as_such(tmp_path, monkeypatch):
-    import pickle
-
-    from shards import making
-
     monkeypatch.setitem(
         making.RECORDS, "pai-v1", lambda n: {**pai_v1_record(n), **({"jpgs": pickle.dumps([b"no"])} if n == 3 else {})}
     )
@@ -410,3 +406,34 @@ def test_a_tokenizer_that_is_not_there_is_told_before_anything_is_read(root):
     run_shard(root)
     with pytest.raises(InputError):
         survey(root / "wds", replace(SurveyOptions(), tokenizer=root / "none"))
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A tokenizer of which every word is a token."""
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path / "tokenizer.json"
+
+
+def test_text_is_counted_by_the_tokenizer_that_is_given(tmp_path, words):
+    shard_of(tmp_path, [{"conversations": chat("one two three", "four five")}])
+    options = SurveyOptions(model="qwen3-vl", tokenizer=words)
+    found = survey(tmp_path / "wds", options)
+    # Five words, two roles, and the two marks of each turn; line breaks are no words.
+    assert values(found, "tokens") == [11] and json_of(found)["text_tokens"] == "counted"
+    with pytest.raises(InputError, match="no token of it"):
+        survey(tmp_path / "wds", replace(options, model="minicpm-v-2.5"))
+
+
+def test_text_that_is_no_unicode_costs_its_sample_alone(tmp_path, words, monkeypatch):
+    chatted = b'{"conversations": [{"from": "human", "value": "\\ud83d"}, {"from": "gpt", "value": "a"}]}'
+    monkeypatch.setitem(
+        making.RECORDS, "pai-v1", lambda n: {**pai_v1_record(n), **({"json": chatted} if n == 3 else {})}
+    )
+    write_dataset(tmp_path / "wds")
+    found = survey(tmp_path / "wds", SurveyOptions(tokenizer=words))
+    assert (found.read, found.unread, found.warnings["not-unicode"].count) == (14, 0, 1)
+    assert b"\\ud83d" in page_of(found) and json_of(found)["measures"]["turns"]["count"] == 14

@@ -24,7 +24,7 @@ from mm2energon.shards import reader
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.shards.reader import DatasetIndex
 from mm2energon.targets import TARGETS, Target
-from mm2energon.tokens import load_tokenizer
+from mm2energon.tokens import MODELS, load_tokenizer, require_template
 
 #: Places of a warning that are told, and groups of near copies that are shown.
 _PLACES, _GROUPS = 12, 12
@@ -106,7 +106,7 @@ def survey(
         workers: processes that read shards; 0 is this one.
 
     Raises:
-        InputError: there is no dataset, or no such tokenizer.
+        InputError: there is no dataset, or no such tokenizer, or it is another model's.
         DependencyError: the library of the tokenizer is missing.
     """
     options = options or SurveyOptions()
@@ -115,7 +115,8 @@ def survey(
             f"{root}: {'holds no shards' if root.is_dir() else 'no such folder'}; the output of shard was expected"
         )
     if options.tokenizer is not None:
-        load_tokenizer(options.tokenizer)
+        template = MODELS[options.model].template
+        require_template(load_tokenizer(options.tokenizer), template, path=options.tokenizer)
     index = reader.read_index(root)
     target = target_of(root, index)
     accounts, unread = accounts_of(root)

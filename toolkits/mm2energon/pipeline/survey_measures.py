@@ -76,7 +76,9 @@ def measured(seen: SampleSeen) -> Iterator[tuple[str, Iterable[float]]]:
     frames = [frame for video in seen.videos for frame in video.looked]
     yield "frame_pixels", [frame.width * frame.height for frame in frames]
     yield "frame_bytes", [frame.file_bytes for frame in frames]
-    if seen.visual_tokens is not None:
+    if seen.visual_tokens is None:
+        return
+    if seen.text_tokens is not None:
         yield "tokens", [seen.visual_tokens + seen.text_tokens]
-        if seen.image_count or seen.video_count:
-            yield "visual_tokens", [seen.visual_tokens]
+    if seen.image_count or seen.video_count:
+        yield "visual_tokens", [seen.visual_tokens]

@@ -55,14 +55,14 @@ def _group_card(group: Group, pictures: list[Shown]) -> Markup:
 
 
 def _sample_card(where: Where, seen: SampleSeen, shown: Card, found: Survey) -> Markup:
-    tokens = "" if seen.visual_tokens is None else f", {whole(seen.visual_tokens + seen.text_tokens)} tokens"
-    estimated = "" if found.options.tokenizer or not tokens else " (text estimated)"
+    tokens = ""
+    if seen.visual_tokens is not None and seen.text_tokens is not None:
+        how = "" if found.options.tokenizer else " (text estimated)"
+        tokens = f", {whole(seen.visual_tokens + seen.text_tokens)} tokens{how}"
     return element(
         "article",
         element("div", element("b", where.split), f" {where}", class_="key"),
-        element(
-            "div", f"{counted(seen.turns, 'turn')}, {short(seen.size_bytes, 'B')}{tokens}{estimated}", class_="soft"
-        ),
+        element("div", f"{counted(seen.turns, 'turn')}, {short(seen.size_bytes, 'B')}{tokens}", class_="soft"),
         _media(where, seen, shown),
         element("div", *(_turn(role, text) for role, text in shown.turns), _more(shown), class_="talk", tabindex="0"),
         *(element("p", what, class_="broken") for _, what in seen.faults[:3]),

@@ -98,7 +98,8 @@ class SampleSeen:
     audio_count: int = 0
     #: None: there is a picture that cannot be measured.
     visual_tokens: int | None = None
-    text_tokens: int = 0
+    #: None: its text cannot be counted.
+    text_tokens: int | None = None
     source: str = ""
     #: (reason code, what) of what is wrong.
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -132,7 +133,10 @@ def _samples(look: SurveyLook) -> Iterator[SampleSeen]:
             seen.faults.append((error.code, str(error)))
         else:
             _look_at(content, look, seen)
-            seen.text_tokens = text_tokens(content.turns, template, tokenizer)
+            try:
+                seen.text_tokens = text_tokens(content.turns, template, tokenizer)
+            except SampleError as error:
+                seen.faults.append((error.code, str(error)))
             if place in look.shown:
                 seen.card = card_of(content)
         yield seen
