@@ -210,12 +210,14 @@ def _most(tally: Tally[str], read: int) -> Markup:
 
 def _charts(found: Survey, part: str, *more: Markup) -> Markup:
     """The histograms of a part of the page; empty where there is nothing to draw."""
-    cards = [
+    cards: list[Markup] = [
         _chart(found.spreads[name], measure, marks=_marks(name))
         for name, measure in MEASURES.items()
         if measure.part == part and found.spreads[name].count
     ]
-    return grid([*cards, *(one for one in more if one)]) if cards else Markup()
+    cards += [one for one in more if one]
+    # Those of one line side by side, behind those that are as high as a drawing.
+    return grid(sorted(cards, key=lambda one: "<svg" not in one and "<table" not in one)) if cards else Markup()
 
 
 def _marks(name: str) -> dict[float, str]:
