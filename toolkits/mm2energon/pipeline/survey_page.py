@@ -216,8 +216,9 @@ def _charts(found: Survey, part: str, *more: Markup) -> Markup:
         if measure.part == part and found.spreads[name].count
     ]
     cards += [one for one in more if one]
-    # Those of one line side by side, behind those that are as high as a drawing.
-    return grid(sorted(cards, key=lambda one: "<svg" not in one and "<table" not in one)) if cards else Markup()
+    high = [one for one in cards if "<svg" in one or "<table" in one]
+    of_one_line = [one for one in cards if one not in high]
+    return joined(*(grid(some) for some in (high, of_one_line) if some))
 
 
 def _marks(name: str) -> dict[float, str]:
