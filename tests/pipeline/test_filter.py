@@ -160,6 +160,17 @@ def large(tmp_path, *names, size=(2000, 1000)):
     return image_entry(*names)
 
 
+def test_what_fit_took_of_a_fast_video_has_room_in_shards_of_the_same_limits(tmp_path):
+    # Qwen3-VL writes times: of 5 frames a second those of a list, which shard takes as 2, have more digits.
+    write_frames(tmp_path, "fast", 60, fps="5.0", size=(352, 384))
+    write_json(tmp_path / "in.json", [video_entry("fast.mp4")])
+    for most in range(3500, 3700, 20):
+        limits = ("--model", "qwen3-vl", "--max-tokens", str(most))
+        assert run("in.json", "out.json", *limits, "--fit") == 0
+        shards = ("--json", "out.json", "--train-split", "1", "--target", "pai-v2", "--output", f"wds{most}")
+        assert cli.main(["shard", *limits, *shards]) == 0
+
+
 def test_fit_makes_images_smaller_that_there_is_no_room_for(tmp_path):
     entries = [large(tmp_path, "a.jpg"), {**large(tmp_path, "b.png", "small.jpg"), "id": 7}]
     write_image(tmp_path / "small.jpg", size=(280, 280))
@@ -284,7 +295,7 @@ def test_a_preset_of_t2vid_counts_as_it_does(tmp_path, words, preset, frames, a_
     ]
     write_json(tmp_path / "in.json", entries)
     assert run("in.json", "out.json", "--preset", f"t2vid-{preset}", "--tokenizer", words) == 3
-    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["fits.mp4"]]
+    assert [entry["videos"][0][0] for entry in kept(tmp_path / "out.json")] == ["fits/00001.jpg"]
     (line,) = set_aside(tmp_path)
     assert line["reason"] == "too-many-tokens" and f" {most + 1} tokens" in line["message"]
 
@@ -302,7 +313,7 @@ def test_a_preset_of_t2vid_has_its_limits(tmp_path, preset, frames, words):
     ]
     write_json(tmp_path / "in.json", entries)
     assert run("in.json", "out.json", "--preset", f"t2vid-{preset}", "--max-tokens", 12_000) == 3
-    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["most.mp4"]]
+    assert [entry["videos"][0][0] for entry in kept(tmp_path / "out.json")] == ["most/00001.jpg"]
     assert reasons(tmp_path) == ["too-many-frames", "long-question", "tag-count", "tag-place", "tag-count"]
 
 
@@ -312,7 +323,13 @@ def test_a_video_that_is_a_folder_of_pictures_becomes_the_list_of_them(tmp_path)
     write_json(tmp_path / "in.json", [entry, folder])
     assert run("in.json", "out.json", "--preset", "t2vid-minicpm") == 0
     pictures = [f"pages/{number:05d}.jpg" for number in range(1, 13)]
-    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [["pages.mp4"], [pictures]]
+    assert [entry["videos"] for entry in kept(tmp_path / "out.json")] == [[pictures], [pictures]]
+    assert cli.main(["shard", "--json", "out.json", "--train-split", "1"]) == 0
+    # With a rate of their own, or the video, they are frames of it.
+    write_json(tmp_path / "pages.json", {"fps": "1.0"})
+    write_json(tmp_path / "in.json", [entry])
+    assert run("in.json", "rated.json", "--preset", "t2vid-minicpm") == 0
+    assert kept(tmp_path / "rated.json")[0]["videos"] == ["pages.mp4"]
 
 
 def test_text_that_is_no_unicode_is_set_aside_where_it_is_counted(tmp_path, words):
@@ -321,6 +338,12 @@ def test_text_that_is_no_unicode_is_set_aside_where_it_is_counted(tmp_path, word
     )
     assert run("in.json", "out.json", "--preset", "t2vid-minicpm", "--tokenizer", words) == 3
     assert reasons(tmp_path) == ["not-unicode"]
+
+
+def test_what_a_preset_sets_aside_is_told_what_helps_with_it(tmp_path):
+    write_json(tmp_path / "in.json", [synthetic(tmp_path, frames=91), text_entry()])
+    assert run("in.json", "out.json", "--preset", "t2vid-minicpm") == 1
+    assert "take fewer with --model and --fit" in set_aside(tmp_path)[0]["message"]
 
 
 def test_a_limit_stands_in_the_place_of_a_preset_s_own(tmp_path):

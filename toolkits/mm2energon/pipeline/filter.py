@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,15 @@ from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.budget import Counting, Meter, tokenizer_digest
-from mm2energon.pipeline.convert_media import Reshaping, pictures_of
 from mm2energon.pipeline.filter_check import BudgetCheck, Check
 from mm2energon.pipeline.filter_fit import write_frames
+from mm2energon.pipeline.filter_folders import with_pictures
 from mm2energon.pipeline.filter_pictures import SmallerPictures
 from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.standing import standing, was_left_alone
-from mm2energon.sample import Sample
 
 #: The rate of frames that came without one; only the times that Qwen3-VL writes depend on it.
 _USUAL_FPS = 2.0
@@ -96,7 +94,7 @@ def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filte
 def _check(job: FilterJob) -> Check:
     if isinstance(job.by, str):
         return PresetCheck(PRESETS[job.by], job.bounds, job.tokenizer)
-    return BudgetCheck(Meter(job.by), job.bounds, fit=job.fit)
+    return BudgetCheck(Meter(job.by), job.bounds, fit=job.fit, list_fps=job.default_fps or _USUAL_FPS)
 
 
 def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
@@ -152,7 +150,9 @@ class _Taking:
         """
         if entry.error is not None:
             raise entry.error
-        sample, folders = _with_pictures(formats.load(entry.value, origin=entry.origin), self._job)
+        sample, folders = with_pictures(
+            formats.load(entry.value, origin=entry.origin), self._job.root, further=self._job.further
+        )
         media = self._finder.find(sample)
         taken, tokens = self._check.take(sample, media)
         written = formats.to_sharegpt(entry.value, origin=entry.origin)
@@ -163,27 +163,6 @@ class _Taking:
         self.done.tokens += tokens
         self.done.most_tokens = max(self.done.most_tokens, tokens)
         return written
-
-
-def _with_pictures(sample: Sample, job: FilterJob) -> tuple[Sample, list[int]]:
-    """A sample with the pictures of videos that are folders, as T2Vid's synthetic ones are, and which ones these are.
-
-    Raises:
-        MediaError: such a folder holds no pictures, or leaves the root.
-    """
-    places = [
-        place
-        for place, video in enumerate(sample.videos)
-        if isinstance(video, str) and os.path.isdir(job.root / video)  # noqa: PTH112 (false also for an odd name)
-    ]
-    if not places:
-        return sample, places
-    how = Reshaping(job.root, job.root, further=job.further)
-    videos = [
-        pictures_of(str(video), how, sample.origin) if place in places else video
-        for place, video in enumerate(sample.videos)
-    ]
-    return replace(sample, videos=tuple(videos)), places
 
 
 def _check_output(job: FilterJob) -> None:

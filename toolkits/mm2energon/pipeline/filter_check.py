@@ -29,14 +29,16 @@ class Check(Protocol):
 class BudgetCheck:
     """Holds samples against bounds, as a model counts."""
 
-    def __init__(self, meter: Meter, bounds: Bounds, *, fit: bool) -> None:
+    def __init__(self, meter: Meter, bounds: Bounds, *, fit: bool, list_fps: float) -> None:
         """
         Args:
             fit: take less of a sample where that lets it in.
+            list_fps: the rate at which lists of frames are taken.
         """
         self._meter = meter
         self._bounds = bounds
         self._fit = fit
+        self._list_fps = list_fps
 
     @property
     def estimates(self) -> bool:
@@ -47,6 +49,6 @@ class BudgetCheck:
         """As `Check.take`."""
         check_question(sample, self._bounds.max_question_words)
         if self._fit:
-            media = fit(sample, media, self._bounds, self._meter)
+            media = fit(sample, media, self._bounds, self._meter, list_fps=self._list_fps)
         check_frames(sample, media, self._bounds.max_frames)
         return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total

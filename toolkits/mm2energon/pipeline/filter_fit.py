@@ -9,7 +9,7 @@ from typing import Any
 
 from mm2energon.pipeline.budget import Meter
 from mm2energon.pipeline.filter_rules import Bounds
-from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, take_frames
+from mm2energon.pipeline.planned import PlannedMedia, PlannedPicture, PlannedVideo, take_frames
 from mm2energon.sample import Sample
 
 #: Frames that a video keeps: readers take no video of one frame.
@@ -19,15 +19,18 @@ _LEAST_PIXELS = 256 * 256
 _LEAST_SIDE = 32
 
 
-def fit(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter) -> PlannedMedia:
+def fit(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter, *, list_fps: float) -> PlannedMedia:
     """The media with the most frames, and images of the most pixels, with which a sample is within its bounds.
 
     Each video is cut to the same number of frames at most, and none below two. Images become smaller only where that
     is not enough, all to the same number of pixels at most. Where nothing is enough, the fewest of both are left.
+
+    Args:
+        list_fps: the rate at which lists of frames are taken, which videos become that are cut.
     """
     longest = max((len(video.frames) for video in media.videos), default=0)
     most = longest if bounds.max_frames is None else min(longest, bounds.max_frames)
-    whole = _with_frames(media, most)
+    whole = _with_frames(media, most, list_fps)
     if bounds.max_tokens is None:
         return whole
     room = bounds.max_tokens - meter.text(sample)
@@ -37,8 +40,8 @@ def fit(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter) -> Pl
 
     if fits(whole):
         return whole
-    frames = _last_that_fits(min(_LEAST_FRAMES, most), most, lambda count: fits(_with_frames(media, count)))
-    cut = _with_frames(media, frames)
+    frames = _last_that_fits(min(_LEAST_FRAMES, most), most, lambda count: fits(_with_frames(media, count, list_fps)))
+    cut = _with_frames(media, frames, list_fps)
     largest = max((picture.width * picture.height for picture in media.images), default=0)
     if largest <= _LEAST_PIXELS or fits(cut):
         return cut
@@ -54,8 +57,12 @@ def _last_that_fits(low: int, high: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _with_frames(media: PlannedMedia, most: int) -> PlannedMedia:
-    return replace(media, videos=tuple(take_frames(video, most) for video in media.videos))
+def _with_frames(media: PlannedMedia, most: int, list_fps: float) -> PlannedMedia:
+    return replace(media, videos=tuple(_cut(video, most, list_fps) for video in media.videos))
+
+
+def _cut(video: PlannedVideo, most: int, list_fps: float) -> PlannedVideo:
+    return video if len(video.frames) <= most else replace(take_frames(video, most), fps=list_fps)
 
 
 def _with_pixels(media: PlannedMedia, most: int) -> PlannedMedia:

@@ -121,8 +121,8 @@ def check_frames(sample: Sample, media: PlannedMedia, max_frames: int | None) ->
     longest = max((len(video.frames) for video in media.videos), default=0)
     if max_frames is not None and longest > max_frames:
         raise SampleError(
-            f"{sample.origin}: a video of {longest} frames; at most {max_frames} were expected; --fit takes as many, "
-            "evenly spread",
+            f"{sample.origin}: a video of {longest} frames; at most {max_frames} were expected; leave it out, or "
+            "take fewer with --model and --fit",
             "too-many-frames",
         )
 
