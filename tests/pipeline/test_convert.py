@@ -175,6 +175,70 @@ def test_llama_factory_gets_its_dataset_info_and_internvl_its_meta_file(
     assert '"dogs": {' in capsys.readouterr().out
 
 
+def test_llama_factory_is_told_of_the_columns_that_there_are_alone(tmp_path: Path) -> None:
+    # Its converter asks each entry for every column that dataset_info.json names: KeyError where a file has none.
+    picture = {"image": "p.jpg", "conversations": chat("<image>What?")}
+    for name, entries in (("cats", [VIDEO]), ("dogs", [picture]), ("both", [picture, VIDEO])):
+        converted(tmp_path, entries, "--to", "llama-factory", name=f"{name}.json")
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    columns = {name: sorted(about["columns"]) for name, about in info.items()}
+    assert columns == {
+        "cats": ["messages", "videos"],
+        "dogs": ["images", "messages"],
+        "both": ["images", "messages", "videos"],
+    }
+
+
+def test_what_joins_later_is_counted_and_named_for_the_trainers(tmp_path: Path) -> None:
+    for name, out in (("internvl", "a.jsonl"), ("llama-factory", "b.jsonl")):
+        entries = converted(tmp_path, [VIDEO, {"image": "p.jpg", "conversations": []}], "--to", name, name=out)
+        assert len(entries) == 1
+        (line,) = set_aside(tmp_path)
+        line["entry"]["conversations"] = chat("<image>What?")
+        (tmp_path / "mended.jsonl").write_text(json.dumps(line) + "\n")
+        assert run_convert("--retry", tmp_path / "mended.jsonl", tmp_path / out, "--to", name) == 0
+    assert json.loads((tmp_path / "a.meta.json").read_text())["a"]["length"] == 2
+    columns = json.loads((tmp_path / "dataset_info.json").read_text())["b"]["columns"]
+    assert sorted(columns) == ["images", "messages", "videos"]
+
+
+def test_a_dataset_info_keeps_what_it_says_of_other_files_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cats.json", "dogs.json", "cats.jsonl", "gone.json"):
+        converted(tmp_path, [VIDEO], "--to", "llama-factory", name=name)
+    (tmp_path / "gone.json").unlink()
+    converted(tmp_path, [VIDEO], "--to", "llama-factory", name="dogs.json")
+    path = tmp_path / "dataset_info.json"
+    info = json.loads(path.read_text())
+    assert {name: about["file_name"] for name, about in info.items()} == {
+        **{"cats": "cats.json", "dogs": "dogs.json", "cats.jsonl": "cats.jsonl"}
+    }
+    path.write_text(json.dumps({**info, "mine": {}}, indent=1))  # it is the user's now, and says all that it has to
+    capsys.readouterr()
+    converted(tmp_path, [VIDEO], "--to", "llama-factory", name="dogs.json")
+    assert "add to it" not in capsys.readouterr().out and "mine" in json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "said"),
+    [
+        ("internvl", "out.json", "a name that ends in .jsonl was expected"),
+        ("minicpm-v", "out.jsonl", "a name that ends in .json was expected"),
+        ("llama-factory", "out.json", '"id" is a number or a string'),
+        ("ms-swift", "out.json", '"id" is a number or a string'),
+        ("internvl", "out.jsonl", None),
+        ("qwen-finetune", "out.jsonl", None),
+    ],
+)
+def test_what_a_trainer_cannot_read_of_a_whole_file_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, out: str, said: str | None
+) -> None:
+    entries = [{"id": number, "image": "p.jpg", "conversations": chat("<image>What?")} for number in (1, "1")]
+    converted(tmp_path, entries, "--to", name, name=out)
+    assert said in capsys.readouterr().out if said else "expected" not in capsys.readouterr().out
+
+
 def test_the_ending_of_a_video_is_found_on_the_disk(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     write_clip(tmp_path / "films" / "v_1.mkv", frames=2)

@@ -84,13 +84,14 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         progress=progress,
     )
     lines = [f"{output}   as {name}" for name, output in outputs.items()]
-    lines += [f"{path}" for path in done.companions]
+    lines += [f"{path}" for path in done.companions.written]
     lines.append(f"  from {source}")
     if done.already_done:
         lines.append("  was complete already, nothing was written")
-    if done.to_add:
+    if done.companions.to_add:
         lines.append("  a file of yours is in the place of what the trainer reads; add to it:")
-        lines += [f"    {line}" for line in json.dumps(done.to_add, indent=2).splitlines()]
+        lines += [f"    {line}" for line in json.dumps(done.companions.to_add, indent=2).splitlines()]
+    lines += [f"  {line}" for line in done.companions.advice]
     return accounted(lines, done.account, allowed=arguments.allow_set_aside)
 
 

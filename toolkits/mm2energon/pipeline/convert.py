@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,15 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.companions import Companions, accompany
 from mm2energon.pipeline.convert_media import Reshaping, reshape
-from mm2energon.pipeline.ledger import made_by, note, noted, sha256_of, write_output
+from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
 from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.pipeline.unshard import are_shards, read_shards
 from mm2energon.sample import Sample
-from mm2energon.storage import write_whole
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,7 @@ class Converted:
     account: dict[str, Any]
     #: Every byte was there as it would have been written, and nothing was.
     already_done: bool
-    #: What else was written for the trainers, and what a file of theirs would have to say that is not ours.
-    companions: list[Path] = field(default_factory=list)
-    to_add: dict[str, Any] = field(default_factory=dict)
+    companions: Companions
 
 
 def convert(job: ConvertJob, *, progress: ProgressMaker = silent) -> Converted:
@@ -91,9 +90,9 @@ def _convert(job: ConvertJob, progress: ProgressMaker) -> Converted:
         has_joined = any(join.has_joined for join in joining.values())
         _write(job, {} if has_joined else outs, account, progress)
     account.require_written(job.source, earlier=first)
-    companions, to_add = _accompany(job, account)
+    companions = accompany(job.outputs, root=job.reshaping.root)
     left_alone = all(was_left_alone(output, before[output]) for output in job.outputs.values())
-    return Converted(account.as_dict(), left_alone, companions, to_add)
+    return Converted(account.as_dict(), left_alone, companions)
 
 
 def _options(job: ConvertJob) -> dict[str, Any]:
@@ -109,19 +108,23 @@ def _options(job: ConvertJob) -> dict[str, Any]:
 
 def _write(job: ConvertJob, outs: Mapping[str, EntryWriter], account: Account, progress: ProgressMaker) -> None:
     bar = progress("entries", None)
+    read_as: Counter[str] = Counter()
     for entry in chain.from_iterable(map(formats.unwrap, _entries(job))):
         account.read += 1
         bar.update(1)
         try:
             if entry.error is not None:
                 raise entry.error
-            values = {name: _dumped(entry, name, job) for name in job.outputs}  # all of them, or none
+            form = job.read_as or formats.detect(entry.value, origin=entry.origin)
+            values = {name: _dumped(entry, form, name, job) for name in job.outputs}  # all of them, or none
             for name, out in outs.items():
                 write_entry(out, values[name], origin=entry.origin)
         except SampleError as error:
             account.set_aside(entry, error)
         else:
             account.written["entries"] += 1
+            read_as[form] += 1
+    account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()
 
 
@@ -133,9 +136,8 @@ def _entries(job: ConvertJob) -> Iterator[Entry]:
     return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
 
 
-def _dumped(entry: Entry, name: str, job: ConvertJob) -> dict[str, Any]:
-    """An entry as one of the format `name`."""
-    read_as = job.read_as or formats.detect(entry.value, origin=entry.origin)
+def _dumped(entry: Entry, read_as: str, name: str, job: ConvertJob) -> dict[str, Any]:
+    """An entry of the format `read_as` as one of the format `name`."""
     loaded = formats.FORMATS[read_as].load(entry.value, origin=entry.origin)
     sample = reshape(loaded, read_as, job.reshaping)
     value = formats.FORMATS[name].dump(sample)
@@ -163,50 +165,3 @@ def _check_output(job: ConvertJob, output: Path) -> None:
             f"OUT {output}: exists, and was not written by mm2energon (or was changed since); "
             "choose another name, or --overwrite it"
         )
-
-
-def _accompany(job: ConvertJob, account: Account) -> tuple[list[Path], dict[str, Any]]:
-    """Write the files by which trainers find the outputs; what one of theirs would have to say is handed back."""
-    written: list[Path] = []
-    to_add: dict[str, Any] = {}
-    count = sum(account.written.values())
-    for name, output in job.outputs.items():
-        path, value = companion(name, output, root=job.reshaping.root, count=count)
-        if path is None:
-            continue
-        if path.exists() and noted(path) is None:
-            to_add.update(value)
-            continue
-        data = dumps(value) + b"\n"
-        if not path.exists() or path.read_bytes() != data:
-            with write_whole(path) as file:
-                file.write(data)
-            note(path.parent, path.name, {"by": "convert", "sha256": sha256_of(path)})
-        written.append(path)
-    return written, to_add
-
-
-def companion(name: str, output: Path, *, root: Path, count: int) -> tuple[Path | None, dict[str, Any]]:
-    """The file by which a trainer finds an output of its format, and what it says; None for most formats.
-
-    LLaMA-Factory: data/README.md there. InternVL: "Meta file" of its documentation.
-
-    Args:
-        count: entries in the output.
-    """
-    about: dict[str, Any]
-    if name == "llama-factory":
-        columns = {"messages": "conversations", "images": "images", "videos": "videos", "audios": "audios"}
-        tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
-        about = {"file_name": output.name, "formatting": "sharegpt", "columns": columns, "tags": tags}
-        return output.with_name("dataset_info.json"), {output.stem: {**about, "tags": {**tags, "system_tag": "system"}}}
-    if name == "internvl":
-        about = {
-            "root": f"{root}/",
-            "annotation": str(output),
-            "data_augment": False,
-            "repeat_time": 1,
-            "length": count,
-        }
-        return output.with_name(f"{output.stem}.meta.json"), {output.stem: about}
-    return None, {}

@@ -1,0 +1,151 @@
+"""Companions: the files by which trainers find what was converted for them, and what their readers ask of an output."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mm2energon.jsonio import dumps, loads, read_entries, type_name
+from mm2energon.pipeline.ledger import note, noted, sha256_of
+from mm2energon.storage import write_whole
+
+#: Trainers that read one JSON array, and those that read JSON lines, by the name's ending alone.
+_ARRAYS = frozenset({"minicpm-v", "videollama2"})
+_LINES = frozenset({"internvl"})
+#: Trainers that read by way of Arrow, in which a key has one type throughout a file.
+_BY_ARROW = frozenset({"llama-factory", "ms-swift"})
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What lies beside the outputs for their trainers."""
+
+    written: list[Path] = field(default_factory=list)
+    #: What a file that is not ours would have to say.
+    to_add: dict[str, Any] = field(default_factory=dict)
+    #: What a trainer's reader asks that the outputs do not give it, and how to start it.
+    advice: list[str] = field(default_factory=list)
+
+
+def accompany(outputs: Mapping[str, Path], *, root: Path) -> Companions:
+    """Write the files by which trainers find the outputs, which are those of format -> file."""
+    found = Companions()
+    for name, output in outputs.items():
+        found.advice.extend(_of_its_name(name, output))
+        if name not in _ABOUT and name not in _BY_ARROW:
+            continue
+        survey = _survey(output)
+        found.advice.extend(_of_its_types(survey) if name in _BY_ARROW else ())
+        if name in _ABOUT:
+            path, value = _ABOUT[name](output, root, survey)
+            _write(path, value, found)
+    if "llama-factory" in outputs:
+        folder = outputs["llama-factory"].parent
+        found.advice.append(f"start LLaMA-Factory with dataset_dir: {folder}, media_dir: {root}")
+    return found
+
+
+@dataclass
+class _Survey:
+    """What stands in an output."""
+
+    count: int = 0
+    #: Key -> the names of its values' types.
+    types: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+def _survey(output: Path) -> _Survey:
+    survey = _Survey()
+    for entry in read_entries(output):
+        survey.count += 1
+        for key, value in entry.value.items():
+            if value is not None:
+                survey.types[key].add(_type_of(value))
+    return survey
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], (str, list)):
+        return "a list of lists" if isinstance(value[0], list) else "a list of strings"
+    return "a boolean" if isinstance(value, bool) else type_name(value)
+
+
+def _llama_factory(output: Path, _root: Path, survey: _Survey) -> tuple[Path, dict[str, Any]]:
+    """`dataset_info.json` (data/README.md of LLaMA-Factory); it is refused a column that no entry has."""
+    media = [key for key in ("images", "videos", "audios") if key in survey.types]
+    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+    about = {
+        "file_name": output.name,
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", **{key: key for key in media}},
+        "tags": {**tags, "system_tag": "system"},
+    }
+    path = output.with_name("dataset_info.json")
+    others = {
+        name: value
+        for name, value in _read(path).items()
+        if isinstance(value, dict) and (path.parent / str(value.get("file_name"))).is_file()
+    }
+    is_taken = others.get(output.stem, {}).get("file_name", output.name) != output.name
+    return path, {**others, output.name if is_taken else output.stem: about}
+
+
+def _internvl(output: Path, root: Path, survey: _Survey) -> tuple[Path, dict[str, Any]]:
+    """The meta file ("Meta file" in InternVL's documentation)."""
+    about = {
+        "root": f"{root}/",
+        "annotation": str(output),
+        "data_augment": False,
+        "repeat_time": 1,
+        "length": survey.count,
+    }
+    return output.with_name(f"{output.stem}.meta.json"), {output.stem: about}
+
+
+_ABOUT: dict[str, Callable[[Path, Path, _Survey], tuple[Path, dict[str, Any]]]] = {
+    "llama-factory": _llama_factory,
+    "internvl": _internvl,
+}
+
+
+def _write(path: Path, value: dict[str, Any], found: Companions) -> None:
+    if path.exists() and noted(path) is None:
+        theirs = _read(path)
+        found.to_add.update({name: about for name, about in value.items() if theirs.get(name) != about})
+        return
+    data = dumps(value) + b"\n"
+    if not path.exists() or path.read_bytes() != data:
+        with write_whole(path) as file:
+            file.write(data)
+        note(path.parent, path.name, {"by": "convert", "sha256": sha256_of(path)})
+    found.written.append(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What such a file says; nothing, where there is none or it is broken."""
+    try:
+        value = loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _of_its_name(name: str, output: Path) -> list[str]:
+    is_lines = output.suffix == ".jsonl"
+    if name in _LINES and not is_lines:
+        return [f"{output.name}: the trainer of {name} reads JSON lines; a name that ends in .jsonl was expected"]
+    if name in _ARRAYS and is_lines:
+        return [f"{output.name}: the trainer of {name} reads one JSON array; a name that ends in .json was expected"]
+    return []
+
+
+def _of_its_types(survey: _Survey) -> list[str]:
+    return [
+        f'"{key}" is {" or ".join(sorted(types))}, where the trainer wants one type throughout a file (it reads with '
+        "Arrow); make them one, or take the key out"
+        for key, types in survey.types.items()
+        if len(types) > 1
+    ]
