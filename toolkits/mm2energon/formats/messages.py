@@ -5,8 +5,8 @@
                   {"role": "assistant", "content": "A cat."}]}
 
 Parts are those of Hugging Face, TRL and qwen-vl-utils: `text`, `image`, `image_url` (`{"url": path}`), `video` (a path
-or a list of frames), `audio`; a media part becomes the tag at its place. Media may also be listed beside the messages,
-the parts then holding none of their own.
+or a list of frames), `audio`, and `input_audio` of OpenAI; a media part becomes the tag at its place. A `data:` URI, or
+`base64`, may stand for a path. Media may also be listed beside the messages, the parts then holding none of their own.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _TAGS = {
     "video_url": VIDEO_TAG,
     "audio": AUDIO_TAG,
     "audio_url": AUDIO_TAG,
+    "input_audio": AUDIO_TAG,
 }
 Medium = TypeVar("Medium", str, Video)
 
@@ -129,11 +130,25 @@ def _part(part: Any, found: _Found, *, origin: str) -> str:
             f"{origin}: a part {what}; text, image, image_url, video or audio was expected; mend the part", "bad-turn"
         )
     medium = next((part[key] for key in (kind, "path", "url") if part.get(key) is not None), None)
+    if medium is None and part.get("base64") is not None:
+        medium = _data_uri(part["base64"], kind)
     if isinstance(medium, Mapping):
-        medium = medium.get("url", medium.get("video_path", medium))
+        medium = _inside(medium)
     if medium is not None:  # otherwise the part only says where; the path stands in the list beside the messages
         _keep(kind, medium, found, origin=origin)
     return _TAGS[kind]
+
+
+def _inside(medium: Mapping[str, Any]) -> Any:
+    """The path that a medium's object holds, or the content itself; the object where it holds neither."""
+    if "data" in medium:  # OpenAI's input_audio
+        return _data_uri(medium["data"], f"audio/{medium.get('format', 'wav')}")
+    return medium.get("url", medium.get("video_path", medium))
+
+
+def _data_uri(text: Any, kind: str) -> Any:
+    """Base64 that lacks what tells it from a path."""
+    return text if not isinstance(text, str) or text.startswith("data:") else f"data:{kind};base64,{text}"
 
 
 def _keep(kind: str, medium: Any, found: _Found, *, origin: str) -> None:

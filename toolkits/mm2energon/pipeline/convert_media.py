@@ -8,8 +8,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.roots import inside_root, media_file, name_from
@@ -23,7 +25,9 @@ from mm2energon.video.sampling import middles, spread_evenly
 _WITHOUT_ENDING = frozenset({"video-instruct"})
 _FOLDERS = frozenset({"t2vid-synthetic"})
 
-_DATA_URI = re.compile(r"data:([\w.+-]+)/([\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.ASCII)
+#: RFC 2397; qwen-vl-utils leaves the subtype out (`data:image;base64,`).
+_DATA_URI = re.compile(r"data:([\w.+-]+)(?:/([\w.+-]+))?(?:;[\w=.+-]+)*;base64,", re.ASCII | re.IGNORECASE)
+_WHITE = re.compile(r"\s+", re.ASCII)
 _ENDINGS = {"jpeg": "jpg", "svg+xml": "svg", "x-wav": "wav", "mpeg": "mp3", "quicktime": "mov"}
 
 #: First bytes of files -> their ending; WAVE and WebP are both RIFF.
@@ -70,30 +74,42 @@ def _written_out(sample: Sample, how: Reshaping) -> Sample:
     """Media that stand in the entry as `data:` URIs become files, named by their content."""
 
     def written(path: str) -> str:
-        return _write_data(path, how, sample.origin) if path.startswith("data:") else path
+        return _write_data(path, how, sample.origin) if _is_data(path) else path
 
-    if not any(
-        isinstance(path, str) and path.startswith("data:") for path in (*sample.images, *sample.videos, *sample.audios)
-    ):
+    def all_written(video: Video) -> Video:
+        return tuple(map(written, video)) if isinstance(video, tuple) else written(video)
+
+    frames = chain.from_iterable([video] if isinstance(video, str) else video for video in sample.videos)
+    if not any(map(_is_data, (*sample.images, *frames, *sample.audios))):
         return sample
-    videos = tuple(video if isinstance(video, tuple) else written(video) for video in sample.videos)
     images, audios = (tuple(map(written, media)) for media in (sample.images, sample.audios))
-    return replace(sample, images=images, videos=videos, audios=audios)
+    return replace(sample, images=images, videos=tuple(map(all_written, sample.videos)), audios=audios)
+
+
+def _is_data(path: str) -> bool:
+    return path[:5].lower() == "data:"
 
 
 def _write_data(uri: str, how: Reshaping, origin: str) -> str:
     head = _DATA_URI.match(uri)
-    try:
-        data = base64.b64decode(uri[head.end() :], validate=True) if head else b""
-    except (binascii.Error, ValueError):
-        data = b""
+    data = _decoded(uri[head.end() :]) if head else b""
     if head is None or not data:
         raise SampleError(
             f"{origin}: {uri[:40]!r} is no medium in base64; data:image/png;base64,... was expected; mend it",
             "bad-media-list",
         )
-    ending = _ENDINGS.get(head[2].lower(), head[2].lower())
-    return write_medium(data, ending, how)
+    kind = (head[2] or "bin").lower()
+    return write_medium(data, ending_of(data) or _ENDINGS.get(kind, kind), how)
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of a base64 text, which may be broken into lines, and lack the padding at its end; empty when it is
+    none."""
+    text = _WHITE.sub("", unquote(text)).rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def write_medium(data: bytes, ending: str, how: Reshaping) -> str:
