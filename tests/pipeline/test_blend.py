@@ -186,6 +186,44 @@ def test_samples_that_the_dataset_leaves_out_are_in_no_subset(tmp_path):
     assert blend("all.yaml", "--recipe", recipe) == 1
 
 
+@pytest.mark.parametrize(("percent", "count"), [("12.5%", 3), ("30%", 6), ("0.1%", 1), ("100%", 20)])
+def test_a_subset_may_be_percent_of_what_is_there(tmp_path, percent, count):
+    dataset(tmp_path / "a", {"train": (9, 11)})
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": percent, "repetitions": "1e0"}])
+    assert blend("all.yaml", "--recipe", recipe) == 0
+    assert len(trained_on(tmp_path / "all.yaml")) == count
+
+
+def test_a_subset_of_a_split_that_is_not_asked_for_is_told_where_no_other_is_taken(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (4,), "val": (3,)})
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": {"train": 2, "val": 1}}])
+    assert blend("all.yaml", "--recipe", recipe, "--split-part", "train") == 0
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": 2}])
+    assert blend("all.yaml", "--recipe", recipe, "--split-part", "sft=train") == 1
+    assert "'train' is no split of the blend; sft were expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gone", ["val-shard-000000.tar", "train-shard-000001.tar.idx"])
+def test_a_dataset_of_which_a_file_is_gone_is_refused(tmp_path, gone, capsys):
+    root = dataset(tmp_path / "a", {"train": (4, 4), "val": (2,)})
+    (root / gone).unlink()
+    assert blend("all.yaml", "a") == 1
+    assert f"{gone}: is not there" in capsys.readouterr().err
+    assert not (tmp_path / "all.yaml").exists()
+
+
+def test_what_is_said_of_an_epoch_is_what_energon_draws(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (10,), "val": (2,)})
+    dataset(tmp_path / "b", {"train": (7,), "val": (3,)})
+    assert blend("all.yaml", "a:3", "b:1.5", "--repetitions") == 0
+    said = capsys.readouterr().out
+    drawn = sum(trained_on(tmp_path / "all.yaml").values())
+    assert f"17 samples of 2 datasets, about {drawn} in an epoch" in said
+    assert "rounded down" in said
+    assert sum(validated_on(tmp_path / "all.yaml").values()) == 5
+    assert f"  {tmp_path / 'a'}: 2 samples\n" in said  # of val, once through
+
+
 def longest_gap(numbers, total):
     """The longest row of numbers below `total` that are not there."""
     edges = [-1, *sorted(numbers), total]
@@ -310,12 +348,18 @@ def test_what_cannot_be_blended_is_refused_and_nothing_is_written(tmp_path, argu
         ("- samples: 7", "has no path"),
         ("- {path: a, sample: 7}", "'sample' means nothing"),
         ("- {path: a, samples: 9}", "has 4 samples of train, 9 were asked for"),
-        ("- {path: a, samples: -1}", "not what was expected"),
+        ("- {path: a, samples: -1}", "-1 for 'train'; a number above 0, or 12.5% was expected"),
+        ("- {path: a, samples: 2.5}", "2.5 for 'train'"),
+        ("- {path: a, samples: 0%}", "'0%' for 'train'"),
+        ("- {path: a, samples: {tran: 2}}", "'tran' is no split of the blend"),
+        ("- {path: a, split_part: {vla: test}}", "'vla' is no split of the blend"),
+        ("- path: a\n  samples: 2\n  path: b", "'path' stands twice"),
         ("- {path: a, samples: 2, range: [0, 1]}", "one of the two"),
         ("- {path: a, range: [3, 9]}", "range [3, 9]"),
-        ("- {path: a, range: ['50%', '20%']}", "not what was expected"),
+        ("- {path: a, range: ['50%', '20%']}", "['50%', '20%'] for 'train'"),
         ("- {path: a, weight: heavy}", "no number"),
         ("- {path: a, samples: {val: 3}}", "but some were asked for"),
+        ("- {path: a, repetitions: 0.2}", "0.2 repetitions of 4 samples are none"),
         ("- {path: a, samples: 3, repetitions: 0.5}", "ask for fewer samples"),
         ("- {path: a, weight: 1}\n- {path: b, repetitions: 2}", "repetitions were expected"),
         ("{seed: x, datasets: [a]}", "no whole number"),

@@ -17,6 +17,8 @@ _SEED = 42
 _MANY = 100_000
 #: Workers above which nobody is told that there may not be more.
 _FEW_WORKERS = 2048
+#: Splits that trainings validate on: each dataset once through, whatever its weight.
+_READ_ONCE = ("val", "test")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,8 +90,9 @@ def _summary(done: Blend, blending: Blending) -> Iterator[str]:
     if done.already_done:
         yield "  was complete already, nothing was written"
     for split, shares in done.splits.items():
-        yield f"{split:<6} {sum(share.samples for share in shares):>8} samples of {len(shares)} datasets"
-        yield from (_line(share, shares, blending) for share in shares)
+        epoch = _epoch(shares) if blending.repetitions and split not in _READ_ONCE else ""
+        yield f"{split:<6} {sum(share.samples for share in shares):>8} samples of {len(shares)} datasets{epoch}"
+        yield from (f"{_taken(share)}{_how(share, split, shares, blending)}" for share in shares)
     for split, roots in done.without.items():
         if split not in done.splits:
             yield f"note: no dataset has samples of {split}; the blend has no such split"
@@ -99,15 +102,29 @@ def _summary(done: Blend, blending: Blending) -> Iterator[str]:
     yield "Give this file to the training in the place of the folder of shards."
 
 
-def _line(share: Share, shares: Sequence[Share], blending: Blending) -> str:
+def _epoch(shares: Sequence[Share]) -> str:
+    drawn = sum(int(share.samples * share.factor) for share in shares)
+    return f", {'about ' * any(map(_is_broken, shares))}{drawn} in an epoch"
+
+
+def _is_broken(share: Share) -> bool:
+    return share.factor != int(share.factor)
+
+
+def _taken(share: Share) -> str:
     taken = f"{share.samples}" if share.samples == share.part.samples else f"{share.samples} of {share.part.samples}"
-    if blending.repetitions:
-        how = f"{share.factor:g} times"
-    else:
-        percent = 100 * share.factor / sum(one.factor for one in shares)
-        how = f"weight {share.factor:.12g}, {percent:.1f} % of what is drawn"
     part = f" ({share.part.name})" if "split_part" in share.reference else ""
-    return f"  {share.root}{part}: {taken} samples, {how}"
+    return f"  {share.root}{part}: {taken} samples"
+
+
+def _how(share: Share, split: str, shares: Sequence[Share], blending: Blending) -> str:
+    """How often a dataset is drawn from, where Energon does not read it once through."""
+    if split in _READ_ONCE:
+        return ""
+    if blending.repetitions:
+        return f", {share.factor:g} times"
+    percent = 100 * share.factor / sum(one.factor for one in shares)
+    return f", weight {share.factor:.12g}, {percent:.1f} % of what is drawn"
 
 
 def _notes(done: Blend, blending: Blending) -> Iterator[str]:
@@ -119,6 +136,8 @@ def _notes(done: Blend, blending: Blending) -> Iterator[str]:
         yield "note: a range needs Energon 7.2 or later"
     if blending.repetitions:
         yield f"note: repetitions{' of subsets' * bool(subsets)} need Energon {'7.2' if subsets else '5.2'} or later"
+    if blending.repetitions and any(map(_is_broken, shares)):
+        yield "note: repetitions that are no whole numbers are rounded down, for each worker by itself"
     if blending.repetitions and subsets and not blending.whole_shards:
         yield (
             "note: Energon counts what a subset leaves out when it draws, so that an epoch begins with more of that "

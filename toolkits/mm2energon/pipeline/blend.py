@@ -17,7 +17,7 @@ import yaml
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.alone import alone_on
-from mm2energon.pipeline.blend_recipe import Wanted, taken_of
+from mm2energon.pipeline.blend_recipe import Wanted, count_of, taken_of
 from mm2energon.pipeline.blend_subset import Part, Subset, choose, part_of
 from mm2energon.pipeline.ledger import note, noted, read_ledger, sha256_of
 from mm2energon.pipeline.verify_metadata import target_of
@@ -95,6 +95,7 @@ def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
     datasets = _opened(wanted)
     place = Path(output.parent.resolve(), output.name)
     parts = dict(blending.splits) or {split: split for split in SPLITS}
+    _check_splits(datasets, parts)
     shares = {split: list(_shares(place, datasets, split, part, blending)) for split, part in parts.items()}
     splits = {split: found for split, found in shares.items() if found}
     used = {share.root for found in splits.values() for share in found}
@@ -126,6 +127,17 @@ def _opened(wanted: Sequence[Wanted]) -> list[_Dataset]:
         if other.target.name != first.target.name:
             raise InputError(_unlike(first, other))
     return datasets
+
+
+def _check_splits(datasets: Sequence[_Dataset], splits: Mapping[str, str]) -> None:
+    """Refuse subsets of splits that the blend does not have; of several ones those that are not asked for may be."""
+    for wanted in (one.wanted for one in datasets):
+        asked = [*wanted.samples, *wanted.ranges]
+        odd = [split for split in (*asked, *wanted.parts) if split not in (*splits, *SPLITS)]
+        if not odd and asked and not any(split in splits for split in asked):
+            odd = asked
+        if odd:
+            raise InputError(f"{wanted.root}: {odd[0]!r} is no split of the blend; {', '.join(splits)} were expected")
 
 
 def _unlike(one: _Dataset, other: _Dataset) -> str:
@@ -172,7 +184,7 @@ def _share(stem: Path, dataset: _Dataset, part: Part, split: str, factor: float 
     """
     wanted, subset, samples = dataset.wanted, None, part.samples
     more: dict[str, Any] = {}
-    if (count := wanted.samples.get(split)) is not None and count != samples:
+    if split in wanted.samples and (count := count_of(wanted.samples[split], samples)) != samples:
         subset = choose(part, dataset.index, count, seed=blending.seed, whole_shards=blending.whole_shards)
         samples, more = count, {"split_config": _from(dataset.root / FOLDER, _split_file(stem, subset))}
     elif (stretch := wanted.ranges.get(split)) is not None:
@@ -180,6 +192,8 @@ def _share(stem: Path, dataset: _Dataset, part: Part, split: str, factor: float 
     if subset is not None and blending.repetitions and factor != int(factor or 1):
         raise InputError(f"{wanted.root}: {factor:g} repetitions of a subset; ask for fewer samples instead")
     factor = samples if factor is None else factor
+    if blending.repetitions and samples * factor < 1:
+        raise InputError(f"{wanted.root}: {factor:g} repetitions of {samples} samples are none; ask for more")
     reference = {
         "repetitions" if blending.repetitions else "weight": factor,
         "path": _from(stem.parent, dataset.root),

@@ -3,7 +3,7 @@
     seed: 42
     datasets:
       - path: video_wds          # relative to the recipe
-        samples: 20000           # of train; or {train: 20000, val: 500}
+        samples: 20000           # of train; or {train: 20000, val: 500}; or 12.5%
       - path: synthetic_wds
         samples: 10000
 
@@ -14,7 +14,7 @@ Each may have a `weight`, or each `repetitions`; a `range`, such as [0, 1000] or
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ class Wanted:
     weight: float | None = None
     #: How often each sample comes in an epoch.
     repetitions: float | None = None
-    #: Split of the blend -> samples of it that are taken, chosen by seed.
-    samples: Mapping[str, int] = field(default_factory=dict)
+    #: Split of the blend -> samples of it that are taken, or percent of them, chosen by seed.
+    samples: Mapping[str, int | str] = field(default_factory=dict)
     #: Split of the blend -> the stretch of it that is taken.
     ranges: Mapping[str, Range] = field(default_factory=dict)
     #: Split of the blend -> split of the dataset, where they differ.
@@ -56,6 +56,16 @@ class Recipe:
 
     datasets: tuple[Wanted, ...]
     seed: int | None = None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that says something twice: YAML would take the last, and a `-` that is missing went unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((key for place, key in enumerate(keys) if key in keys[:place]), None):
+            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} stands twice in it", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def named_dataset(text: str, *, repetitions: bool) -> Wanted:
@@ -82,7 +92,7 @@ def read_recipe(path: Path) -> Recipe:
         InputError: it cannot be read, or is none.
     """
     try:
-        content = yaml.safe_load(read_regular(path, most_bytes=_MOST_BYTES))
+        content = yaml.load(read_regular(path, most_bytes=_MOST_BYTES), _Loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"--recipe {path}: cannot be read ({told(error)}); a YAML file was expected") from error
     content = {"datasets": content} if isinstance(content, list) else content
@@ -106,9 +116,9 @@ def _wanted(item: Any, recipe: Path, where: str) -> Wanted:
         recipe.parent / item["path"],
         weight=_number(item, "weight", where),
         repetitions=_number(item, "repetitions", where),
-        samples=_by_split(item.get("samples"), _is_count, f"{where}: samples"),
-        ranges=_by_split(item.get("range"), _is_range, f"{where}: range"),
-        parts=_by_split(item.get("split_part"), _is_name, f"{where}: split_part"),
+        samples=_by_split(item.get("samples"), _is_count, f"{where}: samples", "a number above 0, or 12.5%"),
+        ranges=_by_split(item.get("range"), _is_range, f"{where}: range", '[0, 1000], [1000, end] or ["0%", "12.5%"]'),
+        parts=_by_split(item.get("split_part"), _is_name, f"{where}: split_part", "the name of a split"),
     )
     if both := sorted(set(wanted.samples) & set(wanted.ranges)):
         raise InputError(f"{where}: has samples and a range for {both[0]}; one of the two was expected")
@@ -132,28 +142,31 @@ def _number(item: Mapping[str, Any], name: str, where: str) -> float | None:
     value = item.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where}: {name} {value!r} is no number")
-    return _plain_number(value)
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        return _plain_number(float(value))  # `1e3` is a text in YAML
+    except (ValueError, OverflowError):
+        raise InputError(f"{where}: {name} {value!r} is no number") from None
 
 
 def _plain_number(value: float) -> float:
     return int(value) if math.isfinite(value) and value == int(value) else value
 
 
-def _by_split(value: Any, is_right: Any, where: str) -> dict[str, Any]:
+def _by_split(value: Any, is_right: Callable[[Any], bool], where: str, expected: str) -> dict[str, Any]:
     """A value for each split; one that names no split is for train."""
     if value is None:
         return {}
     found = value if isinstance(value, dict) else {"train": value}
     for split, one in found.items():
         if not isinstance(split, str) or not is_right(one):
-            raise InputError(f"{where}: {one!r} for {split!r} is not what was expected; see the guide for an example")
+            raise InputError(f"{where}: {one!r} for {split!r}; {expected} was expected")
     return found
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return bool(_share(value)) or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
 
 
 def _is_name(value: Any) -> bool:
@@ -181,6 +194,11 @@ def _share(value: Any) -> float | None:
     except ValueError:
         return None
     return share if 0 <= share <= 1 else None
+
+
+def count_of(wanted: int | str, total: int) -> int:
+    """How many of so many samples are asked for; of percent the nearest number, and one at least."""
+    return wanted if isinstance(wanted, int) else max(1, math.floor(total * float(wanted[:-1]) / 100 + 0.5))
 
 
 def taken_of(wanted: Range, total: int) -> int:

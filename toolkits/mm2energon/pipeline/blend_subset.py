@@ -18,6 +18,7 @@ from pathlib import Path
 from braceexpand import braceexpand
 
 from mm2energon.errors import InputError
+from mm2energon.shards.index import idx_path
 from mm2energon.shards.reader import DatasetIndex, open_rows
 
 #: What Energon would take for a pattern in a name that is left out.
@@ -47,13 +48,16 @@ def part_of(root: Path, index: DatasetIndex, name: str) -> Part:
     """A split of a dataset; one that is not there has no shards.
 
     Raises:
-        InputError: it lists a shard that the dataset has no count of.
+        InputError: it lists a shard that is not there, or that the dataset has no count of.
     """
     left_out = {one for pattern in index.excluded for one in braceexpand(pattern)}
     listed = (shard for pattern in index.splits.get(name, ()) for shard in braceexpand(pattern))
     shards = [shard for shard in dict.fromkeys(listed) if shard not in left_out]
     if lost := [shard for shard in shards if shard not in index.counts]:
         raise InputError(f"{root}: split.yaml lists {lost[0]}, of which .info.json has no count; see mm2energon verify")
+    files = (path for shard in shards for path in (root / shard, idx_path(root / shard)))
+    if gone := next((path for path in files if not path.is_file()), None):
+        raise InputError(f"{gone}: is not there, but belongs to the dataset; see mm2energon verify")
     excluded = frozenset(one for one in left_out if one.rpartition("/")[0] in set(shards))
     return Part(root, name, {shard: index.counts[shard] for shard in shards}, excluded)
 
