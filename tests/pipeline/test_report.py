@@ -5,6 +5,7 @@ import json
 import pytest
 from media import write_clip
 from mm2energon import cli
+from mm2energon.pipeline import shard
 
 from pipeline.making import chat, image_entry, run_shard, text_entry, video_entry, write_images, write_json
 
@@ -28,6 +29,62 @@ def test_the_report_of_shards_tells_splits_reasons_and_options(tmp_path):
     assert sum(report["written"].values()) == 3 and report["set_aside_file"] == "set_aside.jsonl"
     tars = list((tmp_path / "wds").glob("*.tar"))
     assert (report["shards"], report["shard_bytes"]) == (len(tars), sum(tar.stat().st_size for tar in tars))
+
+
+def formats_dataset(root):
+    """Ten entries of each of three formats."""
+    write_images(root, 10)
+    said = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    llava = [{"conversations": chat(f"<image>{n}?"), "image": f"p{n}.jpg"} for n in range(10)]
+    entries = [*llava, *({"messages": said, "id": n} for n in range(10)), *(text_entry(n) for n in range(10)), {"x": 1}]
+    return write_json(root / "dataset.json", entries)
+
+
+def test_it_is_told_what_the_entries_were_read_as(tmp_path, monkeypatch):
+    source = formats_dataset(tmp_path)
+    write = shard._run
+
+    def lose_a_picture(*arguments):
+        (tmp_path / "p3.jpg").unlink()
+        write(*arguments)
+
+    monkeypatch.setattr(shard, "_run", lose_a_picture)
+    assert run_shard(tmp_path, "--train-split", 1, "--val-split", 1) == 3
+    told = {"llava": 9, "messages": 10, "sharegpt": 10}
+    assert read(tmp_path / "wds/report.json")["formats"] == told
+    manifest = read(tmp_path / "wds/.nv-meta/mm2energon.json")
+    assert {split: sum(counts.values()) for split, counts in manifest["formats"].items()} == manifest["samples"]
+    read_again = {name: [counts.get(name, 0) for counts in manifest["formats"].values()] for name in told}
+    assert all(sum(read_again[name]) == count for name, count in told.items())
+    for command in (
+        ["normalize", "--input-file", str(source), "--output-file", str(tmp_path / "out.json")],
+        ["convert", str(source), str(tmp_path / "out.jsonl"), "--to", "messages", "--dataset-root", str(tmp_path)],
+    ):
+        cli.main(command)
+        assert read(tmp_path / "report.json")["formats"] == {**told, "llava": 10}
+        (tmp_path / "report.json").unlink()
+
+
+def test_a_plan_of_an_older_version_is_gone_on_with(tmp_path, monkeypatch):
+    formats_dataset(tmp_path)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shard, "finalize", stop)
+        run_shard(tmp_path)
+    plan = next((tmp_path / "wds").rglob("plan.json")).parent
+    for path in (plan / "units").iterdir():
+        unit = read(path)
+        del unit["formats"]
+        path.write_text(json.dumps(unit))
+    for path in (plan / "done").iterdir():
+        line, _, rows = path.read_bytes().partition(b"\n")
+        path.write_bytes(json.dumps(json.loads(line)[:6]).encode() + b"\n" + rows)
+    assert run_shard(tmp_path) == 3
+    assert read(tmp_path / "wds/report.json")["formats"] == {}
+    assert sum(read(tmp_path / "wds/report.json")["written"].values()) == 30
 
 
 def test_the_report_of_frames_tells_videos(tmp_path):

@@ -86,6 +86,27 @@ def test_what_is_counted_is_what_was_put_in(root, target):
     assert values(found, "shard_bytes") == sorted(path.stat().st_size for path in (root / "wds").glob("*.tar"))
 
 
+def test_formats_are_told_split_by_split(root):
+    entries = json.loads((root / "dataset.json").read_text())
+    entries.append({"conversations": chat("<image>"), "image": "c.jpg"})
+    write_json(root / "dataset.json", entries)
+    run_shard(root)
+    found = survey(root / "wds")
+    counts = {name: sum(splits.values()) for name, splits in found.formats.items()}
+    assert counts == {"sharegpt": 4, "llava": 1} and json_of(found)["formats"] == found.formats
+    assert json_of(found)["accounts"][0]["formats"] == counts
+    assert b"Annotation formats" in page_of(found) and any(line.startswith("sharegpt") for line in lines_of(found))
+
+
+@pytest.mark.parametrize("noted", [None, 3, {"train": 3}, {"train": {"llava": "x"}}])
+def test_formats_that_nobody_noted_are_no_error(root, noted):
+    run_shard(root)
+    path = root / "wds/.nv-meta/mm2energon.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "formats": noted}))
+    found = survey(root / "wds")
+    assert (found.formats, found.read) == ({}, 4) and page_of(found)
+
+
 def test_visual_tokens_are_those_of_28_pixels_a_side_and_two_marks(root):
     run_shard(root)
     # Two images of 10x5 tokens, one of 2x2; two pairs of frames, which have 128 tokens at least each.

@@ -25,6 +25,7 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
     """
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     samples: Counter[str] = Counter()
+    formats: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     shards: dict[str, dict[str, Any]] = {}
     written: list[tuple[int, Done]] = []
     refused: dict[str, list[str]] = {}
@@ -36,6 +37,7 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
         written.append((number, done))
         splits[done.split].append(done.name)
         samples[done.split] += done.samples
+        formats[done.split].update(done.formats)
         shards[done.name] = {"samples": done.samples, "bytes": done.file_bytes, "crc32": f"{done.crc32:08x}"}
     manifest = {
         "made_by": f"mm2energon {mm2energon.__version__}",
@@ -43,6 +45,8 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
         "plan": plan.content_hash,
         "options": dict(options),
         "samples": {split: samples[split] for split in SPLITS},
+        # What their entries were read as: annotation format -> samples.
+        "formats": {split: dict(sorted(formats[split].items())) for split in SPLITS},
         # Other readers of the same bytes -> samples that they would drop or cut.
         "also_read_by": {other: plan.refused_by.get(other, 0) for other in target.also},
         # Samples that were planned, and whose media could not be read when their turn came.

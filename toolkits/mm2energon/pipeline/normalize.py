@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def _normalize(source: Path, output: Path, joining: Joining | None, progress: Pr
     ):
         if joining is not None:
             joining.copy_earlier(out)
+        read_as: Counter[str] = Counter()
         for packed in read(source):
             for entry in formats.unwrap(packed):
                 account.read += 1
@@ -73,6 +75,8 @@ def _normalize(source: Path, output: Path, joining: Joining | None, progress: Pr
                     account.set_aside(entry, error)
                 else:
                     account.written["entries"] += 1
+                    read_as[formats.detect(entry.value, origin=entry.origin)] += 1
+        account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()
     account.require_written(source, earlier=output)
     return Normalized(account.as_dict(), was_left_alone(output, before))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
@@ -48,6 +49,7 @@ _LAYOUT_VERSION = 2
 _OVERHEAD_BYTES = 4096
 #: What a tar has at its end, at most.
 _END_BYTES = 10_240
+_FORMATS = list(formats.FORMATS)
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,11 @@ class Unit:
     offsets: tuple[int, ...]
     #: Their numbers in the dataset, which their keys begin with.
     numbers: tuple[int, ...]
+    #: The annotation format of each of them; empty in a plan of an older version.
+    formats: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """As plain values, for the plan."""
+        """What decides the bytes of the shard, as plain values, for the plan."""
         return {name: getattr(self, name) for name in ("number", "name", "split", "offsets", "numbers")}
 
 
@@ -113,7 +117,14 @@ class Plan:
     def unit(self, number: int) -> Unit:
         """The shard of that number."""
         value = loads((self.folder / "units" / f"{number:06d}.json").read_bytes())
-        return Unit(value["number"], value["name"], value["split"], tuple(value["offsets"]), tuple(value["numbers"]))
+        return Unit(
+            value["number"],
+            value["name"],
+            value["split"],
+            tuple(value["offsets"]),
+            tuple(value["numbers"]),
+            tuple(value.get("formats", ())),
+        )
 
     def samples_of(self, unit: Unit) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The prepared samples of a shard, with their numbers, in the order in which they are written."""
@@ -150,7 +161,8 @@ def make_plan(
             account.read += 1
             bar.update(1)
             try:
-                collected.add(file, _prepared(entry, planning))
+                prepared = _prepared(entry, planning)
+                collected.add(file, prepared, formats.detect(entry.value, origin=entry.origin))
             except SampleError as error:
                 account.set_aside(entry, error)
     bar.close()
@@ -175,6 +187,8 @@ class _Collected:
         self.groups = Groups(seed=planning.arrangement.seed)
         self.offsets = array("Q")
         self.sizes = array("Q")
+        #: Of each sample, the place of its annotation format among `formats.FORMATS`.
+        self.formats = array("B")
         self.refused_by: Counter[str] = Counter()
         self.other_rates = 0
         self.work_bytes = 0
@@ -183,8 +197,9 @@ class _Collected:
         self._min_side = planning.target.rules.min_side if planning.mending.enlarge_small_images else 1
         self._end = 0
 
-    def add(self, file: IO[bytes], sample: tuple[Prepared, bytes]) -> None:
+    def add(self, file: IO[bytes], sample: tuple[Prepared, bytes], name: str) -> None:
         prepared, text = sample
+        self.formats.append(_FORMATS.index(name))
         line = text + b"\n"
         file.write(line)
         self.hash.update(line)
@@ -210,10 +225,11 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
     samples = {split: int((split_of == place).sum()) for place, split in enumerate(SPLITS)}
     count = 0
     for unit in _units(split_of, collected, planning.arrangement):
-        text = dumps(unit.as_json())
-        collected.hash.update(text)
+        collected.hash.update(dumps(unit.as_json()))
         with naming(folder):
-            (folder / "units" / f"{unit.number:06d}.json").write_bytes(text)
+            (folder / "units" / f"{unit.number:06d}.json").write_bytes(
+                dumps({**unit.as_json(), "formats": unit.formats})
+            )
         count += 1
     plan = Plan(
         folder,
@@ -242,7 +258,8 @@ def _units(split_of: NDArray[np.uint8], collected: _Collected, arrangement: Arra
         for place, (start, end) in enumerate(_cut(sizes[numbers], arrangement)):
             held = numbers[start:end]
             name = f"{split}-shard-{place:06d}.tar"
-            yield Unit(unit, name, split, tuple(offsets[held].tolist()), tuple(held.tolist()))
+            read_as = tuple(_FORMATS[collected.formats[number]] for number in held)
+            yield Unit(unit, name, split, tuple(offsets[held].tolist()), tuple(held.tolist()), read_as)
             unit += 1
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Done:
     crc32: int
     #: Samples that could not be written after all: origin, reason code, message.
     set_aside: tuple[tuple[str, str, str], ...]
+    #: Annotation format -> samples that were written; empty in a record of an older version.
+    formats: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_shard(task: ShardTask) -> int:
@@ -69,7 +72,7 @@ def write_shard(task: ShardTask) -> int:
         return before.samples
     refused: list[tuple[str, str, str]] = []
     index, crc32 = _write(task, unit, path, refused)
-    done = [unit.name, unit.split, len(index.samples), index.file_bytes, crc32, refused]
+    done = [unit.name, unit.split, len(index.samples), index.file_bytes, crc32, refused, _formats(task, unit, refused)]
     with write_whole(_done_path(task.plan, task.number)) as file:
         file.write(dumps(done) + b"\n" + pack_index(index))
     return len(index.samples)
@@ -86,11 +89,11 @@ def read_done(plan: Plan, number: int) -> Done | None:
     """The done record of a shard; None when there is none yet."""
     try:
         with _done_path(plan, number).open("rb") as file:
-            name, split, samples, file_bytes, crc32, refused = loads(file.readline())
+            name, split, samples, file_bytes, crc32, refused, *more = loads(file.readline())
     except FileNotFoundError:
         return None
     set_aside = tuple((origin, code, message) for origin, code, message in refused)
-    return Done(name, split, samples, file_bytes, crc32, set_aside)
+    return Done(name, split, samples, file_bytes, crc32, set_aside, more[0] if more else {})
 
 
 def read_index_of(plan: Plan, number: int) -> ShardIndex:
@@ -98,6 +101,16 @@ def read_index_of(plan: Plan, number: int) -> ShardIndex:
     with _done_path(plan, number).open("rb") as file:
         file.readline()
         return unpack_index(file.read())
+
+
+def _formats(task: ShardTask, unit: Unit, refused: list[tuple[str, str, str]]) -> dict[str, int]:
+    """Annotation format -> samples of the shard that were written."""
+    counts = Counter(unit.formats)
+    lost = {origin for origin, _, _ in refused}
+    if lost and unit.formats:
+        of_number = dict(zip(unit.numbers, unit.formats, strict=True))
+        counts.subtract(of_number[number] for number, value in task.plan.samples_of(unit) if value["origin"] in lost)
+    return {name: count for name, count in sorted(counts.items()) if count}
 
 
 def _done_path(plan: Plan, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,7 +139,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
             manifest = _complete(job, plan, videos, report, progress)
             account.written.update({split: count for split, count in manifest["samples"].items() if count})
             _set_aside_at_last(job, manifest["set_aside_at_last"], account)
-            account.facts = {"shards": report.shards, "shard_bytes": report.shard_bytes}
+            account.facts = {"shards": report.shards, "shard_bytes": report.shard_bytes, "formats": _formats(manifest)}
     if plan.units:
         forget_frames(packs_of(job.output))
         remove_state(job.output)
@@ -268,6 +269,14 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
             raise ToolkitError(f"{outcome.error}; run the same command again to go on")
         bar.update(outcome.result or 0)
     bar.close()
+
+
+def _formats(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Annotation format -> samples that were written; empty for a dataset of an older version."""
+    counts: Counter[str] = Counter()
+    for of_split in manifest.get("formats", {}).values():
+        counts.update(of_split)
+    return dict(sorted(counts.items()))
 
 
 def _set_aside_at_last(job: ShardJob, refused: Mapping[str, tuple[str, str]], account: Account) -> None:

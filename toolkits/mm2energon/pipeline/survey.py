@@ -11,7 +11,7 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
 from mm2energon.pipeline.record_content import read_content
-from mm2energon.pipeline.survey_account import RunAccount, accounts_of
+from mm2energon.pipeline.survey_account import RunAccount, accounts_of, counts_in
 from mm2energon.pipeline.survey_cards import Card, Shown, shown
 from mm2energon.pipeline.survey_copies import Copies, Group, Where
 from mm2energon.pipeline.survey_measures import MEASURES, measured
@@ -66,6 +66,8 @@ class Survey:
     #: Split -> (shards, samples, bytes), of the whole dataset.
     splits: dict[str, tuple[int, int, int]]
     accounts: list[RunAccount]
+    #: Annotation format that entries were read as -> split -> samples, of all samples; empty where nobody noted it.
+    formats: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Samples that there are, that were to be read, and that could not be.
     samples: int = 0
     chosen: int = 0
@@ -127,6 +129,7 @@ def survey(
         manifest=index.manifest,
         splits=_splits(root, index),
         accounts=accounts,
+        formats=_formats(index.manifest),
     )
     for path, what in unread:
         found.warn("unreadable-account", path.name, what)
@@ -140,6 +143,16 @@ def _splits(root: Path, index: DatasetIndex) -> dict[str, tuple[int, int, int]]:
     for split, names in index.splits.items():
         sizes = [(root / name).stat().st_size for name in names if (root / name).is_file()]
         found[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
+    return found
+
+
+def _formats(manifest: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    noted = manifest.get("formats")
+    found: dict[str, dict[str, int]] = {}
+    for split, counts in noted.items() if isinstance(noted, dict) else ():
+        for name, count in counts_in(counts).items():
+            if count:
+                found.setdefault(name, {})[split] = count
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class RunAccount:
     examples: Mapping[str, list[str]]
     #: Where all of them stand; empty where nothing was set aside.
     file: str = ""
+    #: Annotation format that entries were read as -> entries that were written.
+    formats: Mapping[str, int] = field(default_factory=dict)
 
 
 def accounts_of(root: Path) -> tuple[list[RunAccount], list[tuple[Path, str]]]:
@@ -69,17 +71,18 @@ def _read(path: Path) -> RunAccount | None:
         return None
     if not isinstance(about, dict) or not _count(about.get("read")):
         return None
-    refused = _counts(about.get("set_aside"))
+    refused = counts_in(about.get("set_aside"))
     name = about.get("set_aside_file")
     lies_there = isinstance(name, str) and is_account_name(name) and (path.parent / name).is_file()
     return RunAccount(
         command=str(about.get("command", ""))[:_LETTERS],
         of=str(about["of"])[:_LETTERS] if about["of"] != "." else path.parent.resolve().name,
         read=_count(about["read"]),
-        written=sum(_counts(about.get("written")).values()),
+        written=sum(counts_in(about.get("written")).values()),
         set_aside=refused,
         examples=_examples(path.parent / str(name)) if refused and lies_there else {},
         file=str(name) if refused and lies_there else "",
+        formats=counts_in(about.get("formats")),
     )
 
 
@@ -101,7 +104,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                 yield str(entry.value.get("reason", ""))[:_LETTERS], str(entry.value.get("message", ""))
 
 
-def _counts(value: Any) -> dict[str, int]:
+def counts_in(value: Any) -> dict[str, int]:
+    """Names and counts, as far as a value of a stranger has some."""
     return {name[:_LETTERS]: _count(number) for name, number in value.items()} if isinstance(value, dict) else {}
 
 

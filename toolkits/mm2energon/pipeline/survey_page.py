@@ -120,6 +120,8 @@ def _splits(found: Survey) -> Markup:
     ]
     cards = [card("Splits", table(("split", "samples", "share", "shards", "bytes"), rows, numbers=(1, 3, 4)))]
     cards.append(card("What samples hold", _table_of(found.kinds.most_common(), "samples")))
+    if found.formats:
+        cards.append(card("Annotation formats, as the entries were read", _formats(found)))
     named = [(name or "(not named)", count) for name, count in found.sources.top(_TOP)]
     if named and named != [("(not named)", named[0][1])]:
         cards.append(card("Sources, as the entries name them", _table_of(named, "samples")))
@@ -135,10 +137,28 @@ def _splits(found: Survey) -> Markup:
 
 def _runs(accounts: list[RunAccount]) -> Markup:
     rows = [
-        (one.command, one.of, whole(one.read), whole(one.written), whole(sum(one.set_aside.values())))
+        (
+            one.command,
+            one.of,
+            whole(one.read),
+            whole(one.written),
+            whole(sum(one.set_aside.values())),
+            ", ".join(f"{name} {whole(count)}" for name, count in one.formats.items()),
+        )
         for one in accounts
     ]
-    return table(("command", "wrote", "read", "written", "set aside"), rows, numbers=(2, 3, 4))
+    heads = ("command", "wrote", "read", "written", "set aside", "formats")
+    return table(heads, rows, numbers=(2, 3, 4))
+
+
+def _formats(found: Survey) -> Markup:
+    """What the entries were read as, split by split."""
+    splits = list(found.splits)
+    rows = [
+        (name, whole(sum(counts.values())), *(whole(counts.get(split, 0)) for split in splits))
+        for name, counts in sorted(found.formats.items(), key=lambda item: -sum(item[1].values()))
+    ]
+    return table(("", "samples", *splits), rows, numbers=range(1, len(splits) + 2))
 
 
 def _account(account: RunAccount) -> Markup:

@@ -16,13 +16,18 @@ from mm2energon.pipeline.survey_measures import LIMITS, MEASURES
 
 #: What a JSON of ours says it is by, by which it is known.
 BY = "mm2energon report"
-_TOP = 50
+#: Names that are told, in the JSON and in the terminal.
+_TOP, _TOLD = 50, 12
 
 
 def lines_of(found: Survey) -> list[str]:
     """The essentials, for a terminal."""
     lines = bar_lines({split: samples for split, (_, samples, _) in found.splits.items()})
     lines += ["", *bar_lines(dict(found.kinds.most_common()))]
+    if found.formats:
+        lines += ["", *bar_lines({name: sum(counts.values()) for name, counts in found.formats.items()})]
+    if named := {name: count for name, count in found.sources.top(_TOLD) if name}:
+        lines += ["", *bar_lines(named)]
     for part in dict.fromkeys(measure.part for measure in MEASURES.values()):
         rows = list(_measure_lines(found, part))
         lines += ["", *rows] if rows else []
@@ -88,6 +93,7 @@ def json_of(found: Survey) -> dict[str, Any]:
         "read": found.read,
         "unread": found.unread,
         "kinds": dict(found.kinds),
+        "formats": found.formats,
         "sources": {name: count for name, count in found.sources.top(_TOP) if name},
         "measures": {name: spread.as_dict() for name, spread in found.spreads.items()},
         "longer_than": {
@@ -106,7 +112,14 @@ def json_of(found: Survey) -> dict[str, Any]:
             "near_groups": found.near_count,
         },
         "accounts": [
-            {"command": one.command, "of": one.of, "read": one.read, "written": one.written, "set_aside": one.set_aside}
+            {
+                "command": one.command,
+                "of": one.of,
+                "read": one.read,
+                "written": one.written,
+                "set_aside": one.set_aside,
+                "formats": one.formats,
+            }
             for one in found.accounts
         ],
         "warnings": {
