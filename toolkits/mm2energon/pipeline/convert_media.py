@@ -28,14 +28,15 @@ _FOLDERS = frozenset({"t2vid-synthetic"})
 #: RFC 2397; qwen-vl-utils leaves the subtype out (`data:image;base64,`).
 _DATA_URI = re.compile(r"data:([\w.+-]+)(?:/([\w.+-]+))?(?:;[\w=.+-]+)*;base64,", re.ASCII | re.IGNORECASE)
 _WHITE = re.compile(r"\s+", re.ASCII)
-_ENDINGS = {"jpeg": "jpg", "svg+xml": "svg", "x-wav": "wav", "mpeg": "mp3", "quicktime": "mov"}
+_ENDINGS = {"octet-stream": "bin", "jpeg": "jpg", "svg+xml": "svg", "x-wav": "wav", "mpeg": "mp3", "quicktime": "mov"}
 
-#: First bytes of files -> their ending; WAVE and WebP are both RIFF.
+#: First bytes of files -> their ending; WAVE, WebP and AVI are all RIFF, AVIF and HEIC have the shape of MP4.
 _KINDS = {
     **{b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif"},
-    **{b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mp3", b"\xff\xfb": "mp3"},
+    **{b"\x1aE\xdf\xa3": "mkv", b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mp3", b"\xff\xfb": "mp3"},
 }
-_RIFF_KINDS = {b"WEBP": "webp", b"WAVE": "wav"}
+_RIFF_KINDS = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
+_BRANDS = {b"avif": "avif", b"heic": "heic", b"mif1": "heic", b"M4A ": "m4a", b"qt  ": "mov"}
 
 FrameRule = Literal["uniform", "middle"]
 
@@ -125,6 +126,8 @@ def ending_of(data: bytes) -> str:
     """What a file should be called by its first bytes; empty where they say nothing."""
     if data.startswith(b"RIFF"):
         return _RIFF_KINDS.get(data[8:12], "")
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "mp4")
     return next((ending for head, ending in _KINDS.items() if data.startswith(head)), "")
 
 
