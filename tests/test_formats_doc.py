@@ -28,7 +28,7 @@ def row_of(name: str) -> str:
         "yes" if holds.system else "no",
         number(holds.questions),
         "in turn" if holds.alternate else "any",
-        "anywhere" if holds.tags_anywhere else "first question",
+        holds.tags,
     ]
     return f"| {' | '.join(cells)} |\n"
 

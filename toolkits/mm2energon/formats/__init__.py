@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mm2energon.errors import SampleError
 from mm2energon.formats import (
     hub_like,
+    internvl,
     legacy_llava_next,
     legacy_parts,
     llava,
@@ -21,6 +22,7 @@ from mm2energon.formats import (
     t2vid_synthetic,
     video_instruct,
     videochat_finetune,
+    videollama2,
 )
 from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS, media_list
@@ -65,15 +67,15 @@ FORMATS: dict[str, Format] = {
     "chatml-jsonl": hub_like.CHATML,
     "ms-swift": hub_like.MS_SWIFT,
     "llama-factory": hub_like.LLAMA_FACTORY,
-    "llava-video-178k": llava_video_178k,
-    "llava-next-video": llava_video_178k,
+    "llava-video-178k": llava_video_178k.LLAVA_VIDEO_178K,
+    "llava-next-video": llava_video_178k.LLAVA_NEXT_VIDEO,
     "video-chatgpt": llava_like.VIDEO_CHATGPT,
     "sharegemini": llava_like.SHAREGEMINI,
     "t2vid-synthetic": t2vid_synthetic,
-    "videollama2": llava_like.VIDEOLLAMA2,
+    "videollama2": videollama2,
     "videollama3": llava_like.VIDEOLLAMA3,
     "qwen-finetune": llava_like.QWEN_FINETUNE,
-    "internvl": llava_like.INTERNVL,
+    "internvl": internvl,
     "legacy-videollama2": legacy_parts.VIDEOLLAMA2,
     "legacy-qwen": legacy_parts.QWEN,
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mm2energon.errors import SampleError
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample
+
+Tags = Literal["anywhere", "one each", "questions", "first question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,8 @@ class Holds:
     questions: int | None = None
     #: User and assistant in turn, the user first and the assistant last.
     alternate: bool = False
-    #: Tags for a video anywhere; else one, in the first question.
-    tags_anywhere: bool = True
+    #: Where the tags of media stand; anything but "anywhere": one for each.
+    tags: Tags = "anywhere"
     #: The id, and keys that mean nothing to us.
     unknown_keys: bool = True
 
@@ -62,7 +65,7 @@ def _beyond(sample: Sample, holds: Holds) -> str | None:
         return f"turns in the order {', '.join(roles[:6])}"
     if holds.questions is not None and len(spoken) > 2 * holds.questions:
         return f"{len(spoken) // 2} questions"
-    return None if holds.tags_anywhere else _misplaced(sample)
+    return None if holds.tags == "anywhere" else _misplaced(sample, holds)
 
 
 def _alternates(roles: Sequence[str]) -> bool:
@@ -70,11 +73,21 @@ def _alternates(roles: Sequence[str]) -> bool:
     return bool(spoken) and len(spoken) % 2 == 0 and list(spoken) == ["user", "assistant"] * (len(spoken) // 2)
 
 
-def _misplaced(sample: Sample) -> str | None:
-    """What is wrong with the tag of a sample whose medium is not named in the text, or in the first question alone."""
-    first = next((turn for turn in sample.turns if turn.role == "user"), None)
-    for tag, media in ((IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos), (AUDIO_TAG, sample.audios)):
+def _misplaced(sample: Sample, holds: Holds) -> str | None:
+    """What is wrong with the tags: as many as media are wanted, and all of them where the trainer looks for them."""
+    asking = [turn for turn in sample.turns if turn.role == "user"]
+    looked_at = {"one each": sample.turns, "questions": asking, "first question": asking[:1]}[holds.tags]
+    kinds = [(IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos)]
+    kinds += [(AUDIO_TAG, sample.audios)] if holds.audios != 0 or holds.tags == "first question" else []
+    for tag, media in kinds:
         tags = sample.count_tags(tag)
-        if tags != len(media) or (first is not None and tags != first.text.count(tag)):
-            return f"{tags} {tag} tags, {len(media)} of them to be in the first question"
+        if tags != len(media) or tags != sum(turn.text.count(tag) for turn in looked_at):
+            return f"{tags} {tag} tags for {len(media)} media ({_WANTED[holds.tags]})"
     return None
+
+
+_WANTED = {
+    "one each": "one for each was expected",
+    "questions": "one for each was expected, in the questions",
+    "first question": "one for each was expected, in the first question",
+}

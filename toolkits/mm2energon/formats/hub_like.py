@@ -44,6 +44,6 @@ class HubLike:
         return messages.dump(sample) if self.is_messages else sharegpt.dump(sample)
 
 
-LLAMA_FACTORY = HubLike("llama-factory", Holds(alternate=True), is_messages=False)
+LLAMA_FACTORY = HubLike("llama-factory", Holds(alternate=True, tags="one each"), is_messages=False)
 MS_SWIFT = HubLike("ms-swift", Holds(), is_messages=True)
 CHATML = HubLike("chatml-jsonl", Holds(), is_messages=True)

@@ -3,19 +3,19 @@
     {"id": "7", "video": "films/7.mp4",
      "conversations": [{"from": "human", "value": "<video>\\nWhat is this?"}, {"from": "gpt", "value": "A cat."}]}
 
-Where they are described: VideoLLaMA2, and VideoLLaMA3, whose media are lists, in the README files of DAMO-NLP-SG; Qwen
-in qwen-vl-finetune of QwenLM/Qwen2.5-VL; InternVL in "Chat Data Format" of its documentation.
+Where they are described: VideoLLaMA3, whose media are lists, in the README of DAMO-NLP-SG/VideoLLaMA3; Qwen in
+qwen-vl-finetune of QwenLM/Qwen2.5-VL. Their loaders look for tags in questions, and for as many as there are media.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mm2energon.formats import llava, sharegpt
 from mm2energon.formats.holds import Holds, require_held
-from mm2energon.formats.media import PLURALS
+from mm2energon.formats.media import PLURALS, with_front_tag
 from mm2energon.sample import Sample
 
 
@@ -27,6 +27,8 @@ class LlavaLike:
     HOLDS: Holds
     #: Media are lists under the singular key, also where there is one.
     lists: bool = False
+    #: The tag of a medium that no text names is put in front.
+    fronts_tags: bool = False
 
     def matches(self, entry: Mapping[str, Any], /) -> bool:
         """Whether an entry may be of this format: it is one of llava."""
@@ -34,7 +36,8 @@ class LlavaLike:
 
     def load(self, entry: Mapping[str, Any], /, *, origin: str) -> Sample:
         """An entry as a Sample, as llava."""
-        return llava.load(entry, origin=origin)
+        sample = llava.load(entry, origin=origin)
+        return with_front_tag(sample) if self.fronts_tags else sample
 
     def dump(self, sample: Sample, /) -> dict[str, Any]:
         """A Sample as an entry.
@@ -52,13 +55,13 @@ class LlavaLike:
 _SINGULARS = {plural: singular for singular, plural in PLURALS.items()}
 
 #: One video or images, nothing else; the trainer's own system prompt.
-_ONE_KIND = Holds(videos=1, audios=0, mixed=False, frame_lists=False, system=False, alternate=True)
+_ONE_KIND = Holds(videos=1, audios=0, mixed=False, frame_lists=False, system=False, alternate=True, tags="questions")
 _ONE_VIDEO = Holds(images=0, videos=1, audios=0, frame_lists=False, alternate=True)
 
-VIDEOLLAMA2 = LlavaLike("videollama2", replace(_ONE_KIND, images=1, tags_anywhere=False))
-VIDEOLLAMA3 = LlavaLike("videollama3", _ONE_KIND, lists=True)
-QWEN_FINETUNE = LlavaLike("qwen-finetune", Holds(audios=0, frame_lists=False, system=False, alternate=True))
-INTERNVL = LlavaLike("internvl", replace(_ONE_KIND, system=True))
+VIDEOLLAMA3 = LlavaLike("videollama3", _ONE_KIND, lists=True, fronts_tags=True)
+QWEN_FINETUNE = LlavaLike(
+    "qwen-finetune", Holds(audios=0, frame_lists=False, system=False, alternate=True, tags="questions")
+)
 #: The files of Video-ChatGPT and ShareGemini as T2Vid arranged them: JSON lines.
 VIDEO_CHATGPT = LlavaLike("video-chatgpt", _ONE_VIDEO)
 SHAREGEMINI = LlavaLike("sharegemini", _ONE_VIDEO)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import type_name
-from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Turn, Video
+from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
 
 #: Singular key of LLaVA -> plural key of ShareGPT.
 PLURALS = {"image": "images", "video": "videos", "audio": "audios"}
@@ -73,9 +73,25 @@ def with_video_tags(turns: tuple[Turn, ...], videos: list[Any]) -> tuple[Turn, .
     )
 
 
+def with_front_tag(sample: Sample) -> Sample:
+    """A sample whose one medium no text names, with its tag before the first question, where some trainers put it."""
+    kinds = ((IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos), (AUDIO_TAG, sample.audios))
+    tags = [tag for tag, media in kinds for _ in media]
+    first = next((turn for turn in sample.turns if turn.role == "user"), None)
+    if len(tags) != 1 or first is None or sample.count_tags(tags[0]):
+        return sample
+    shown = replace(first, text=f"{tags[0]}\n{first.text}")
+    return replace(sample, turns=tuple(shown if turn is first else turn for turn in sample.turns))
+
+
+def is_picture(path: Any) -> bool:
+    """Whether something is the path of a picture, by its ending."""
+    return isinstance(path, str) and path.lower().endswith(_PICTURES)
+
+
 def _are_frames(videos: list[Any]) -> bool:
     """Whether a list in the place of videos is the frames of one."""
-    return bool(videos) and all(_is_picture(video) for video in videos)
+    return bool(videos) and all(is_picture(video) for video in videos)
 
 
 def _as_list(value: Any, *, origin: str) -> list[Any]:
@@ -95,10 +111,6 @@ def _as_medium(item: Any, *, origin: str) -> str | list[str]:
         if not isinstance(path, str) or not path:
             raise _bad(origin, path)
     return [plain_path(path) for path in item] if isinstance(item, list) else plain_path(item)
-
-
-def _is_picture(path: Any) -> bool:
-    return isinstance(path, str) and path.lower().endswith(_PICTURES)
 
 
 def _bad(origin: str, value: Any) -> SampleError:

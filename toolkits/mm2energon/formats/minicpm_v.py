@@ -4,7 +4,8 @@
      "conversations": [{"role": "user", "content": "<image_00>\\n<image_01>\\nWhat is this?"},
                        {"role": "assistant", "content": "A cat."}]}
 
-Shape: finetune/readme.md of OpenBMB's MiniCPM-V. An entry of one image is as one of llava.
+Shape: finetune/readme.md of OpenBMB's MiniCPM-V. An entry of one image, which belongs into the first question, is as
+one of llava; one of text alone has a dict without images, for the loader asks each for its `image`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Any
 from mm2energon.errors import SampleError
 from mm2energon.formats import llava
 from mm2energon.formats.holds import Holds, require_held
+from mm2energon.formats.media import with_front_tag
 from mm2energon.formats.pairs import with_extra
 from mm2energon.jsonio import type_name
 from mm2energon.sample import IMAGE_TAG, Sample, Turn
 
-HOLDS = Holds(videos=0, audios=0, system=False, alternate=True)
+HOLDS = Holds(videos=0, audios=0, system=False, alternate=True, tags="one each")
 
 _KEY = re.compile(r"<image_\d+>")
 
@@ -40,7 +42,7 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     """
     named = entry.get("image")
     if not isinstance(named, dict):
-        return llava.load(entry, origin=origin)
+        return with_front_tag(llava.load(entry, origin=origin))
     without = {key: value for key, value in entry.items() if key != "image"}
     sample = llava.load(without, origin=origin)
     used = [key for turn in sample.turns for key in _KEY.findall(turn.text)]
@@ -67,22 +69,22 @@ def dump(sample: Sample) -> dict[str, Any]:
         SampleError: `cannot-hold`, also where images and tags are not as many.
     """
     require_held(sample, HOLDS, "minicpm-v")
-    if sample.count_tags(IMAGE_TAG) != len(sample.images) or any(_KEY.search(turn.text) for turn in sample.turns):
+    if any(_KEY.search(turn.text) for turn in sample.turns):
         raise SampleError(
-            f"{sample.origin}: {sample.count_tags(IMAGE_TAG)} {IMAGE_TAG} tags for {len(sample.images)} images, which "
-            "an entry of minicpm-v cannot hold; put a tag in the text for each image",
+            f"{sample.origin}: a text that says <image_...> itself, which an entry of minicpm-v cannot hold; "
+            "choose another format, or change the text",
             "cannot-hold",
         )
-    image: dict[str, Any] = {}
     turns = sample.turns
-    if len(sample.images) == 1:
-        image = {"image": sample.images[0]}
-    elif sample.images:
-        keys = [f"<image_{number:02d}>" for number in range(len(sample.images))]
-        image = {"image": dict(zip(keys, sample.images, strict=True))}
-        turns = _named(turns, keys)
+    if len(sample.images) == 1 and IMAGE_TAG in turns[0].text:
+        return _entry(sample.images[0], turns, sample)
+    keys = [f"<image_{number:02d}>" for number in range(len(sample.images))]
+    return _entry(dict(zip(keys, sample.images, strict=True)), _named(turns, keys), sample)
+
+
+def _entry(image: str | dict[str, str], turns: tuple[Turn, ...], sample: Sample) -> dict[str, Any]:
     conversations = [{"role": turn.role, "content": turn.text} for turn in turns]
-    return with_extra({**image, "conversations": conversations}, sample)
+    return with_extra({"image": image, "conversations": conversations}, sample)
 
 
 def _named(turns: tuple[Turn, ...], keys: list[str]) -> tuple[Turn, ...]:

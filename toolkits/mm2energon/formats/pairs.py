@@ -14,7 +14,14 @@ from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
 #: One question about one whole video.
 ONE_PAIR = Holds(
-    images=0, videos=1, audios=0, frame_lists=False, system=False, questions=1, alternate=True, tags_anywhere=False
+    images=0,
+    videos=1,
+    audios=0,
+    frame_lists=False,
+    system=False,
+    questions=1,
+    alternate=True,
+    tags="first question",
 )
 
 
