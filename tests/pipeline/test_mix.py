@@ -93,6 +93,33 @@ def test_what_shares_a_medium_or_a_text_stays_together(tmp_path):
     assert len(taken & {*range(8), 160}) in (0, 9)
 
 
+def test_ways_to_write_one_path_are_one_medium(tmp_path):
+    paths = ["a.jpg", "./a.jpg", "x/../a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    write_json(tmp_path / "a.json", [image_entry(path, id=number) for number, path in enumerate(paths)])
+    for count in (1, 2, 4):
+        assert mix("out.json", f"a.json:{count}") == 0
+        taken = set(ids_of(tmp_path / "out.json"))
+        assert len(taken) == count
+        assert len(taken & {0, 1, 2}) in (0, 3)
+
+
+def test_percents_take_the_nearest_number_and_of_a_half_the_greater(tmp_path):
+    for count, taken in ((5, 3), (7, 4), (9, 5)):
+        texts(tmp_path, f"n{count}", count)
+        assert mix("out.json", f"n{count}.json:50%") == 0
+        assert len(ids_of(tmp_path / "out.json")) == taken
+
+
+def test_files_of_several_folders_are_said_to_need_one_root(tmp_path, capsys):
+    (tmp_path / "sub").mkdir()
+    texts(tmp_path, "a", 2)
+    texts(tmp_path / "sub", "b", 2)
+    assert mix("out.json", "a.json", "sub/b.json") == 0
+    assert "must have one root" in capsys.readouterr().out
+    assert mix("out.json", "a.json") == 0
+    assert "one root" not in capsys.readouterr().out
+
+
 def test_where_groups_do_not_allow_the_number_the_nearest_is_taken_and_said(tmp_path, capsys):
     write_json(tmp_path / "a.json", [image_entry(f"p{number // 5}.jpg", id=number) for number in range(20)])
     assert mix("out.json", "a.json:8") == 0
@@ -181,14 +208,22 @@ def test_a_finished_mix_that_is_made_again_changes_nothing_and_says_so(tmp_path,
         (["out.json", "a.json:0"], "take nothing"),
         (["a.json", "a.json"], "one of the inputs"),
         (["kept.json", "a.json"], "was not written by mm2energon"),
-        (["out.json", "a.json", "--source-key", "id"], "has that key already"),
+        (["out.json", "a.json", "--source-key", "conversations"], "has that key already"),
+        (["out.json", "a.json", "--source-key", "images"], "means something else"),
+        (["out.json", "a.json", "--source-key", ""], "means something else"),
         (["out.json", "empty.json"], "holds no entries"),
+        (["out.json", "a.json", "empty.json"], "empty.json: holds no entries"),
+        (["out.json", "a.json", "odd.jsonl"], "odd.jsonl: none of its entries can be written (the first: odd.jsonl:1"),
+        (["out.json", "a.json", "rows.parquet"], "mm2energon convert makes an annotation file"),
+        (["out.json", "."], "mm2energon convert makes an annotation file"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused_and_nothing_is_written(tmp_path, arguments, said, capsys):
     texts(tmp_path, "a", 10)
     write_json(tmp_path / "kept.json", [])
     write_json(tmp_path / "empty.json", [])
+    (tmp_path / "odd.jsonl").write_text('{"instruction": "q", "output": "a"}\n')
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
     before = tree_bytes(tmp_path)
     assert mix(*arguments) == 1
     assert said in capsys.readouterr().err

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 
 def _lines(job: MixJob, done: Mixed) -> list[str]:
     lines = [f"{job.output}", *map(_line, done.inputs)]
+    if len({one.path.parent for one in job.inputs}) > 1:
+        lines.append("note: the files lie in several folders; media paths stay as they are, and must have one root")
     if done.already_done:
         lines.append("  was complete already, nothing was written")
     return lines

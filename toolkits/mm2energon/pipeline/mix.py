@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
+from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import Entry, EntryWriter, dumps, loads, read_entries
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.account import Account, open_account
@@ -23,9 +24,14 @@ from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.mix_choice import choose, group_names
 from mm2energon.pipeline.mix_shares import MixInput, count_of
+from mm2energon.pipeline.rows import are_rows
 from mm2energon.pipeline.splits import Groups
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.unshard import are_shards
 from mm2energon.storage import temporary_file
+
+#: Keys that say something of their own in an entry, if not in each.
+_OF_THE_FORMAT = frozenset({*PLURALS, *PLURALS.values(), "id", "messages", "system"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class _Waiting:
     #: Where each line begins.
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     end: int = 0
+    #: Input -> why the first of its entries that do not wait does not.
+    faults: dict[str, SampleError] = field(default_factory=dict)
 
     def add(self, line: bytes) -> None:
         self.file.write(line + b"\n")
@@ -94,7 +102,7 @@ def mix(job: MixJob, *, progress: ProgressMaker = silent) -> Mixed:
         InputError: an input cannot be read, or has fewer entries than are asked for, or the output would replace a
             file that is not ours.
     """
-    _check_inputs(job.inputs)
+    _check_inputs(job)
     with alone_on(job.output, option="OUT"):
         _check_output(job)
         return _mix(job, progress)
@@ -122,6 +130,8 @@ def _mix(job: MixJob, progress: ProgressMaker) -> Mixed:
             chosen.extend(first + place for place in numbers)
             inputs.append(Taken(name, asked, len(numbers), usable))
             account.written[name] = len(numbers)
+        if waiting.offsets:
+            _require_usable(inputs, waiting)
         if waiting.offsets and not chosen:
             raise InputError(f"OUT {job.output}: the shares take nothing of any input; more were expected")
         if job.shuffle:
@@ -144,11 +154,20 @@ def _read(path: Path, name: str, job: MixJob, waiting: _Waiting, account: Accoun
                 value = _value(entry, name, job.source_key)
                 line, shared = _line(value, entry.origin), group_names(value)
             except SampleError as error:
+                waiting.faults.setdefault(name, error)
                 account.set_aside(entry, error)
             else:
                 waiting.add(line)
                 groups.add(shared)
     return groups
+
+
+def _require_usable(inputs: Sequence[Taken], waiting: _Waiting) -> None:
+    """Refuse a mix that would lack one of its files."""
+    for name in (one.name for one in inputs if not one.usable):
+        fault = waiting.faults.get(name)
+        why = f"none of its entries can be written (the first: {fault})" if fault else "holds no entries"
+        raise InputError(f"{name}: {why}; leave it out of the mix, or mend it; nothing was written")
 
 
 def _value(entry: Entry, name: str, source_key: str | None) -> dict[str, Any]:
@@ -185,11 +204,16 @@ def _options(job: MixJob, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _check_inputs(inputs: Sequence[MixInput]) -> None:
+def _check_inputs(job: MixJob) -> None:
+    inputs = job.inputs
     if not inputs:
         raise InputError("no inputs; at least one annotation file was expected")
+    if job.source_key is not None and (not job.source_key or job.source_key in _OF_THE_FORMAT):
+        raise InputError(f"--source-key {job.source_key}: means something else in an entry; another was expected")
     seen: set[Path] = set()
     for one in inputs:
+        if are_shards(one.path) or are_rows(one.path):
+            raise InputError(f"{one.path}: is no JSON; mm2energon convert makes an annotation file of it")
         if not one.path.is_file():
             raise InputError(f"{one.path}: no such file")
         if one.path.resolve() in seen:

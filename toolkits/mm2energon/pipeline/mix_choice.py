@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from posixpath import normpath
 from typing import Any
 
 from mm2energon.formats.media import PLURALS
@@ -26,7 +27,7 @@ def group_names(entry: Mapping[str, Any]) -> list[str | bytes]:
     found: list[str | bytes] = []
     for plural in PLURALS.values():
         for medium in entry.get(plural) or ():
-            found += medium if isinstance(medium, list) else [medium]
+            found += map(normpath, medium if isinstance(medium, list) else [medium])
     return found or [dumps([[turn.get("from"), turn.get("value")] for turn in entry["conversations"]])]
 
 

@@ -78,7 +78,7 @@ def count_of(inputs: Sequence[MixInput], number: int, usable: int, *, total: int
     if not one.is_percent:
         count = int(one.share)
     elif total is None:
-        count = round(usable * one.share / 100)
+        count = math.floor(usable * one.share / 100 + 0.5)
     else:
         count = _parts([other.share or 0 for other in inputs], total)[number]
     if count > usable:
