@@ -1,6 +1,7 @@
 """Retry: what was set aside is read again once it is mended, and stands in the output once."""
 
 import json
+from pathlib import Path
 
 import pytest
 from media import write_clip
@@ -72,6 +73,70 @@ def test_videos_that_came_later_are_extracted_and_their_entries_join(tmp_path):
     assert not (tmp_path / "set_aside.jsonl").exists()
 
 
+def test_what_comes_later_joins_from_the_same_file_once(tmp_path):
+    write_json(tmp_path / "in.json", [text_entry(), *(video_entry(f"v{number}.mp4") for number in range(3))])
+    frames = ("frames", "--dataset-root", tmp_path, "--time-interval", 1, "--workers", 1)
+    assert run(*frames) == 3
+    retry = (tmp_path / "set_aside.jsonl").rename(tmp_path / "missing.txt")
+    merged = [None]
+    assert run(*frames, "--retry", retry) == 1  # none is there yet
+    for name, status in (("v1.mp4", 3), ("v0.mp4", 3), ("v2.mp4", 0)):
+        write_clip(tmp_path / name, frames=11, rate=10)
+        assert run(*frames, "--retry", retry) == status
+        merged.append([name])
+        assert [entry.get("videos") for entry in json.loads((tmp_path / "dataset.json").read_text())] == merged
+    assert run(*frames, "--retry", retry) == 0
+    assert len(json.loads((tmp_path / "dataset.json").read_text())) == 4
+
+
+def test_entries_join_though_a_run_was_killed_after_it_noted_that_they_have(tmp_path, monkeypatch):
+    write_json(tmp_path / "train.json", [text_entry(), {"conversations": chat("two"), "image": 5}])
+    output, retry = tmp_path / "out.json", tmp_path / "set_aside.jsonl"
+    assert run("normalize", "--input-file", tmp_path / "train.json", "--output-file", output) == 3
+    mend(retry, lambda entry: {**entry, "image": "a.jpg"})
+    again = ("normalize", "--retry", retry, "--output-file", output)
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", _killed(output))
+        assert run(*again) == 130
+    assert len(json.loads(output.read_text())) == 1
+    assert run(*again) == 0
+    assert len(json.loads(output.read_text())) == 2
+
+
+def _killed(output):
+    """`Path.replace` of a run that is told to stop where its output would get its name."""
+    replace = Path.replace
+
+    def stop(path, target):
+        if Path(target) == output:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    return stop
+
+
+def test_what_a_filter_set_aside_joins_the_others_with_what_it_gave_up(tmp_path):
+    """The root of the run before is known; copies of pictures that it made stay."""
+    root, output = tmp_path / "data", tmp_path / "data/kept/out.json"
+    (root / "kept").mkdir(parents=True)
+    write_images(root, 2, size=(1120, 1120))
+    write_json(root / "in.json", [image_entry("p0.jpg"), text_entry(), image_entry("late.jpg")])
+    fits = ("--model", "qwen2.5-vl", "--max-tokens", 900, "--fit")
+    assert run("filter", root / "in.json", output, *fits) == 3
+    first = json.loads(output.read_text())
+    (root / "p1.jpg").rename(root / "late.jpg")
+    retry = (root / "kept/set_aside.jsonl").rename(tmp_path / "again.jsonl")
+    again = ("filter", "--retry", retry, output)
+    assert run(*again, *fits[:4]) == 1  # too many, as it is
+    assert run(*again, *fits) == 0
+    *others, joined = json.loads(output.read_text())
+    assert others == first and joined["images"][0].startswith("kept/out.pictures/")
+    assert all((root / path).is_file() for entry in (*others, joined) for path in entry.get("images", []))
+    assert run(*again, *fits) == 0  # as a run that was killed at its very end does
+    assert json.loads(output.read_text()) == [*others, joined]
+    assert run("filter", root / "in.json", output, *again[1:3], *fits) == 1  # one or the other
+
+
 def test_shards_of_what_was_set_aside_are_a_dataset_of_their_own(tmp_path, capsys):
     write_images(tmp_path, 2)
     write_json(tmp_path / "dataset.json", [image_entry("p0.jpg"), image_entry("late.jpg")])
@@ -108,11 +173,12 @@ def test_where_an_array_is_broken_is_still_told_after_a_retry(tmp_path):
 
 
 @pytest.mark.parametrize("content", ['{"conversations": []}\n', "[1]", '{"origin": "a"}\n', "oops\n"])
-@pytest.mark.parametrize("command", ["normalize", "frames", "shard"])
+@pytest.mark.parametrize("command", ["normalize", "filter", "frames", "shard"])
 def test_what_is_no_set_aside_file_is_refused_and_nothing_is_written(tmp_path, command, content, capsys):
     (tmp_path / "other.jsonl").write_text(content)
     options = {
         "normalize": ("--output-file", tmp_path / "out/d.json"),
+        "filter": (tmp_path / "out/d.json", "--model", "qwen2-vl", "--max-tokens", 9),
         "frames": ("--dataset-root", tmp_path, "--output-json", "out/d.json", "--workers", 1),
         "shard": ("--dataset-root", tmp_path, "--output", tmp_path / "out"),
     }[command]

@@ -10,7 +10,7 @@ from mm2energon.commands import Result
 from mm2energon.commands.options import accounted, add_counting, add_further_roots, count, counting, further_roots
 from mm2energon.errors import InputError
 from mm2energon.pipeline.budget import Counting
-from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries
+from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries, root_of
 from mm2energon.pipeline.filter_rules import PRESETS, Bounds
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.tokens import MODELS
@@ -18,7 +18,7 @@ from mm2energon.tokens import MODELS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("input", type=Path, metavar="IN", help="annotation file: JSON array or JSON lines")
+    parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="annotation file: JSON array or JSON lines")
     parser.add_argument("output", type=Path, metavar="OUT", help="what is kept, as ShareGPT; lines for a .jsonl")
     parser.add_argument("--dataset-root", type=Path, help="folder that media paths are relative to (that of IN)")
     add_further_roots(parser)
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fit", action="store_true", help="take fewer frames, or smaller images, where that lets it in")
     add_counting(parser)
     parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json (2)")
+    parser.add_argument(
+        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
@@ -40,15 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Write what is within the limits."""
+    source, output = arguments.retry or arguments.input, arguments.output.absolute()
+    if source is None or (arguments.retry and arguments.input):
+        raise InputError("filter: one of IN and --retry FILE was expected before OUT")
+    retry = arguments.retry is not None
     job = FilterJob(
-        source=arguments.input,
-        output=arguments.output.absolute(),
-        root=(arguments.dataset_root or arguments.input.parent).resolve(),
+        source=source,
+        output=output,
+        root=(arguments.dataset_root or root_of(source, output, retry=retry)).resolve(),
         by=counting(arguments) or arguments.preset,
         bounds=_bounds(arguments),
         fit=arguments.fit,
         tokenizer=arguments.tokenizer,
         overwrite=arguments.overwrite,
+        retry=retry,
         default_fps=arguments.default_fps,
         further=further_roots(arguments),
     )

@@ -87,8 +87,7 @@ def _convert(job: ConvertJob, progress: ProgressMaker) -> Converted:
             outs[name] = files.enter_context(write_output(output, about=about))
         for name, join in joining.items():
             join.copy_earlier(outs[name])
-        has_joined = any(join.has_joined for join in joining.values())
-        _write(job, {} if has_joined else outs, account, progress)
+        _write(job, outs, joining, account, progress)
     account.require_written(job.source, earlier=first)
     companions = accompany(job.outputs, root=job.reshaping.root)
     left_alone = all(was_left_alone(output, before[output]) for output in job.outputs.values())
@@ -106,7 +105,13 @@ def _options(job: ConvertJob) -> dict[str, Any]:
     }
 
 
-def _write(job: ConvertJob, outs: Mapping[str, EntryWriter], account: Account, progress: ProgressMaker) -> None:
+def _write(
+    job: ConvertJob,
+    outs: Mapping[str, EntryWriter],
+    joining: Mapping[str, Joining],
+    account: Account,
+    progress: ProgressMaker,
+) -> None:
     bar = progress("entries", None)
     read_as: Counter[str] = Counter()
     for entry in chain.from_iterable(map(formats.unwrap, _entries(job))):
@@ -118,12 +123,15 @@ def _write(job: ConvertJob, outs: Mapping[str, EntryWriter], account: Account, p
             form = job.read_as or formats.detect(entry.value, origin=entry.origin)
             values = {name: _dumped(entry, form, name, job) for name in job.outputs}  # all of them, or none
             for name, out in outs.items():
-                write_entry(out, values[name], origin=entry.origin)
+                if not joining or not joining[name].has(account.read):
+                    write_entry(out, values[name], origin=entry.origin)
         except SampleError as error:
             account.set_aside(entry, error)
         else:
             account.written["entries"] += 1
             read_as[form] += 1
+            for join in joining.values():
+                join.note(account.read)
     account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()
 

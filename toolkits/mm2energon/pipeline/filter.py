@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.standing import standing, was_left_alone
 
 #: The rate of frames that came without one; only the times that Qwen3-VL writes depend on it.
@@ -43,6 +46,8 @@ class FilterJob:
     #: Folder of the tokenizer, for a preset.
     tokenizer: Path | None = None
     overwrite: bool = False
+    #: The source is a set-aside file; its entries join those that are in the output already.
+    retry: bool = False
     default_fps: float | None = None
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
@@ -72,6 +77,21 @@ class Filtered:
     #: The text was not counted by a tokenizer.
     estimated: bool = False
 
+    def facts(self) -> dict[str, Any]:
+        """What the report tells of them."""
+        return {
+            "fewer_frames": self.fewer_frames,
+            "fewer_pixels": self.fewer_pixels,
+            "tokens": {"sum": self.tokens, "most": self.most_tokens, "estimated": self.estimated},
+        }
+
+
+def root_of(source: Path, output: Path, *, retry: bool) -> Path:
+    """The dataset root where none is given: the folder of the source; of a retry, the root of the run before."""
+    about = (noted(output) if retry else None) or {}
+    root = about.get("root")
+    return output.parent / root if isinstance(root, str) else source.parent
+
 
 def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filtered:
     """Write the entries of the source that are within the bounds to the output, as ShareGPT.
@@ -80,7 +100,7 @@ def filter_entries(job: FilterJob, *, progress: ProgressMaker = silent) -> Filte
         InputError: the source or the tokenizer cannot be read, none of its entries can be written, or the output would
             replace a file that is not ours.
     """
-    if not job.source.is_file():
+    if not job.source.is_file() and not job.retry:
         raise InputError(f"{job.source}: no such file; an annotation file was expected")
     if not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
@@ -98,36 +118,45 @@ def _check(job: FilterJob) -> Check:
 
 
 def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
+    joining = Joining(job.output, job.source) if job.retry else None
     before = standing(job.output)
     taking = _Taking(job, check)
     done = taking.done
-    bar = progress("entries", None)
     about = made_by("filter", job.output, sources=[job.source], root=job.root)
+    about = joining.about(about) if joining is not None else about
+    sources = [] if job.retry else [job.source]  # the account of before may be replaced
     with (
-        open_account(job.output, command="filter", options=job.options(), sources=[job.source]) as account,
+        open_account(job.output, command="filter", options=job.options(), sources=sources) as account,
         write_output(job.output, about=about) as out,
+        contextlib.closing(progress("entries", None)) as bar,
     ):
-        for packed in read_entries(job.source):
-            for entry in formats.unwrap(packed):
-                account.read += 1
-                bar.update(1)
-                try:
-                    write_entry(out, taking.take(entry), origin=entry.origin)
-                except SampleError as error:
-                    account.set_aside(entry, error)
-                else:
-                    account.written["entries"] += 1
-        account.facts = {
-            "fewer_frames": done.fewer_frames,
-            "fewer_pixels": done.fewer_pixels,
-            "tokens": {"sum": done.tokens, "most": done.most_tokens, "estimated": done.estimated},
-        }
-    bar.close()
+        if joining is not None:
+            joining.copy_earlier(out)
+        for entry in _entries(job):
+            account.read += 1
+            bar.update(1)
+            try:
+                taken = taking.take(entry)
+                if joining is None or not joining.has(account.read):
+                    write_entry(out, taken, origin=entry.origin)
+            except SampleError as error:
+                account.set_aside(entry, error)
+            else:
+                account.written["entries"] += 1
+                if joining is not None:
+                    joining.note(account.read)
+        account.facts = done.facts()
     account.require_written(job.source, earlier=job.output)
     done.account = account.as_dict()
     done.already_done = was_left_alone(job.output, before) and not taking.smaller.written
-    taking.smaller.remove_others()
+    if not job.retry:  # the entries of before have copies, too
+        taking.smaller.remove_others()
     return done
+
+
+def _entries(job: FilterJob) -> Iterator[Entry]:
+    packed = read_set_aside(job.source) if job.retry else read_entries(job.source)
+    return chain.from_iterable(map(formats.unwrap, packed))
 
 
 class _Taking:

@@ -225,12 +225,14 @@ def _write(
                     raise merged
                 if fault := _fault(merged, failures, entry.origin):
                     raise fault
-                if joining is None or not joining.has_joined:
+                if joining is None or not joining.has(account.read):
                     write_entry(out, merged, origin=entry.origin)
             except SampleError as error:
                 account.set_aside(entry, error)
             else:
                 account.written["entries"] += 1
+                if joining is not None:
+                    joining.note(account.read)
     bar.close()
 
 

@@ -69,12 +69,14 @@ def _normalize(source: Path, output: Path, joining: Joining | None, progress: Pr
                     if entry.error is not None:
                         raise entry.error
                     value = formats.to_sharegpt(entry.value, origin=entry.origin)
-                    if joining is None or not joining.has_joined:
+                    if joining is None or not joining.has(account.read):
                         write_entry(out, value, origin=entry.origin)
                 except SampleError as error:
                     account.set_aside(entry, error)
                 else:
                     account.written["entries"] += 1
+                    if joining is not None:
+                        joining.note(account.read)
                     read_as[formats.detect(entry.value, origin=entry.origin)] += 1
         account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()

@@ -54,7 +54,11 @@ def folder_of(origin: str) -> str:
 
 
 class Joining:
-    """What joins an output of before: its entries go first, and those of one set-aside file join once only."""
+    """What joins an output of before: its entries go first, and each of those of one set-aside file joins once only.
+
+    The ledger says which entries of a file have joined, by their places in it: `"retried": {digest: [[1, 4], ...]}`.
+    What came too late for one run, a video that was not there yet, may join with the next one from the same file.
+    """
 
     def __init__(self, output: Path, retry: Path) -> None:
         """
@@ -65,15 +69,31 @@ class Joining:
             raise InputError(f"--retry {retry}: no such file; the set_aside.jsonl of an earlier run was expected")
         self._output = output
         self._earlier = noted(output) or {}
-        self._digest = sha256_of(retry)
-        #: A run that was killed at its very end has taken them in already.
-        self.has_joined = self._digest in self._earlier.get("retried", [])
+        # A run that was killed before its output had its name has noted what joined in vain.
+        is_named = self._earlier.get("sha256") == sha256_of(output)
+        self._retried = dict(self._earlier.get("retried" if is_named else "retried_before", {}))
+        self._digest = str(sha256_of(retry))
+        self._stretches = [list(stretch) for stretch in self._retried.get(self._digest, [])]
+        self._had = {place for first, end in self._stretches for place in range(first, end)}
+
+    def has(self, place: int) -> bool:
+        """Whether the entry at that place of the set-aside file has joined in a run of before."""
+        return place in self._had
+
+    def note(self, place: int) -> None:
+        """Say of an entry that it has joined; places are told in their order."""
+        if self.has(place):
+            return
+        if self._stretches and self._stretches[-1][1] == place:
+            self._stretches[-1][1] += 1
+        else:
+            self._stretches.append([place, place + 1])
 
     def about(self, fresh: dict[str, Any]) -> dict[str, Any]:
-        """What the ledger says of the output then; `fresh` where it has said nothing yet."""
+        """What the ledger says of the output then; `fresh` where it has said nothing yet. It grows by what is noted."""
         kept = {name: value for name, value in self._earlier.items() if name not in ("sha256", "before")}
-        retried = [*self._earlier.get("retried", []), *([] if self.has_joined else [self._digest])]
-        return {**(kept or fresh), "retried": retried}
+        retried = {**self._retried, self._digest: self._stretches}
+        return {**(kept or fresh), "retried": retried, "retried_before": self._retried}
 
     def copy_earlier(self, out: EntryWriter) -> None:
         """Write the entries of before."""
