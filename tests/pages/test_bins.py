@@ -41,6 +41,7 @@ def test_whole_numbers_that_are_near_have_a_bar_each():
 
 def test_values_that_spread_have_an_axis_of_powers():
     assert bins_of([1, 2, 3, 4, 5, 10_000]).is_log
+    assert bins_of([0.75, 1.33, 1.33, 1.78, 15.0]).is_log
     assert bins_of([0.01, 0.02, 0.03, 400.5]).is_log
     assert not bins_of(range(100, 1000)).is_log
 

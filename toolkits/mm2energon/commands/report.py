@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import count_or_none
+from mm2energon.commands.options import add_executor, count_or_none, executor
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.survey import Survey, survey
 from mm2energon.pipeline.survey_page import how_many_were_read
@@ -16,6 +17,8 @@ from mm2energon.pipeline.survey_write import check_output, write_json, write_pag
 from mm2energon.tokens import MODELS
 
 _DEFAULTS = SurveyOptions()
+#: Columns and lines of what is no terminal.
+_PIPED = (120, 40)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="says which samples those are (42)")
     parser.add_argument("--workers", type=count_or_none, default=0, help="processes that read (0: this one)")
+    add_executor(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is no report")
 
 
@@ -60,10 +64,12 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         shown=arguments.samples if output is not None else 0,
         seed=arguments.seed,
     )
-    found = survey(arguments.shards, options, workers=arguments.workers, progress=progress)
+    found = survey(
+        arguments.shards, options, workers=arguments.workers, executor=executor(arguments), progress=progress
+    )
     lines = [f"{arguments.shards}   for {found.target.name}: {found.target.reader}", how_many_were_read(found)]
     if arguments.text:
-        lines += ["", *lines_of(found)]
+        lines += ["", *lines_of(found, columns=shutil.get_terminal_size(_PIPED).columns)]
     else:
         lines += _in_short(found)
     if output is not None:

@@ -15,7 +15,7 @@ _BARS = 24
 #: Whole numbers that each get a bar of their own, when they lie no farther apart than this.
 _MOST_APART = 24
 #: The largest value is so many times the smallest, and the median, where powers are drawn.
-_SPREAD, _SKEW = 30, 5
+_SPREAD, _SKEW = 10, 5
 _BELOW_FIRST = 0.75
 
 

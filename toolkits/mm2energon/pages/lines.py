@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mm2energon.pages.numbers import whole
+from mm2energon.terminal import shown
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-def bar_lines(rows: Mapping[str, int], *, width: int = 30) -> list[str]:
-    """A line for each name: its count, and a bar as long as that is large."""
+def bar_lines(rows: Mapping[str, int], *, width: int = 30, columns: int = 100) -> list[str]:
+    """A line for each name: its count, and a bar as long as that is large.
+
+    Args:
+        width: letters of the longest bar, where there is room for it.
+        columns: letters of a line; names that take more than half of it are cut.
+    """
     most = max([1, *rows.values()])
-    letters = max(map(len, rows), default=0)
     digits = max((len(whole(count)) for count in rows.values()), default=0)
+    names = [_cut(shown(name), columns // 2) for name in rows]
+    letters = max(map(_cells, names), default=0)
+    width = max(1, min(width, columns - letters - digits - 4))
     return [
-        f"{name:<{letters}}  {whole(count):>{digits}}  {bar(count / most, width=width)}".rstrip()
-        for name, count in rows.items()
+        f"{name}{' ' * (letters - _cells(name))}  {whole(count):>{digits}}  {bar(count / most, width=width)}".rstrip()
+        for name, count in zip(names, rows.values(), strict=True)
     ]
+
+
+def _cells(text: str) -> int:
+    """Places that a text takes in a terminal: two for a letter of Chinese, none for a mark on another letter."""
+    return sum(0 if unicodedata.combining(one) else 1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def _cut(text: str, most: int) -> str:
+    if _cells(text) <= most:
+        return text
+    kept = text[:most]
+    while _cells(kept) > most - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
 
 
 def bar(share: float, *, width: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
+from mm2energon.pipeline.loop import Executor, Outcome, ProgressMaker, run_each, silent
 from mm2energon.pipeline.record_content import read_content
 from mm2energon.pipeline.survey_account import RunAccount, accounts_of, counts_in
 from mm2energon.pipeline.survey_cards import Card, Shown, shown
@@ -100,12 +100,18 @@ class Survey:
 
 
 def survey(
-    root: Path, options: SurveyOptions | None = None, *, workers: int = 0, progress: ProgressMaker = silent
+    root: Path,
+    options: SurveyOptions | None = None,
+    *,
+    workers: int = 0,
+    executor: Executor | None = None,
+    progress: ProgressMaker = silent,
 ) -> Survey:
     """Look through a finished dataset.
 
     Args:
         workers: processes that read shards; 0 is this one.
+        executor: what reads them instead of workers of this machine.
 
     Raises:
         InputError: there is no dataset, or no such tokenizer, or it is another model's.
@@ -133,7 +139,13 @@ def survey(
     )
     for path, what in unread:
         found.warn("unreadable-account", path.name, what)
-    _look(root, index, found, workers=workers, progress=progress)
+    plan = SurveyPlan(root, index, found.target, found.options)
+    found.samples, found.chosen = plan.samples, plan.chosen
+    outcomes = run_each(survey_shard, plan.looks(), workers=workers, executor=executor)
+    _look(outcomes, found, progress=progress)
+    for name in plan.shards:
+        if (path := root / name).is_file():
+            found.spreads["shard_bytes"].add(path.stat().st_size)
     _find_copies(root, layout_of(index, target), index, found)
     return found
 
@@ -156,12 +168,10 @@ def _formats(manifest: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _look(root: Path, index: DatasetIndex, found: Survey, *, workers: int, progress: ProgressMaker) -> None:
-    """Read the samples, and take in what is known of each."""
-    plan = SurveyPlan(root, index, found.target, found.options)
-    found.samples, found.chosen = plan.samples, plan.chosen
+def _look(outcomes: Iterator[Outcome[SurveyLook, list[SampleSeen]]], found: Survey, *, progress: ProgressMaker) -> None:
+    """Take in what is known of each sample that is read."""
     bar = progress("samples", found.chosen)
-    for outcome in run_each(survey_shard, plan.looks(), workers=workers):
+    for outcome in outcomes:
         look, seen = outcome.item, outcome.result or []
         if outcome.error is not None:
             found.warn(outcome.error.code, look.name, str(outcome.error))
@@ -170,9 +180,6 @@ def _look(root: Path, index: DatasetIndex, found: Survey, *, workers: int, progr
         found.unread += len(look.places) - sum(one.is_read for one in seen)
         bar.update(len(look.places))
     bar.close()
-    for name in plan.shards:
-        if (path := root / name).is_file():
-            found.spreads["shard_bytes"].add(path.stat().st_size)
 
 
 def _take(seen: SampleSeen, look: SurveyLook, found: Survey) -> None:

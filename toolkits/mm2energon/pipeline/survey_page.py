@@ -82,16 +82,17 @@ def how_many_were_read(found: Survey) -> str:
 
 
 def _figures(found: Survey) -> Iterator[tuple[str, str]]:
-    yield short(found.samples), "samples"
+    yield short(found.samples), "sample" if found.samples == 1 else "samples"
     yield short(sum(size for _, _, size in found.splits.values()), "B"), "in shards"
     of_read = "" if found.chosen == found.samples else " read"
     for name, what in (("image_pixels", "images"), ("video_frames", "videos")):
         if count := found.spreads[name].count:
-            yield short(count), f"{what}{of_read}"
+            yield short(count), f"{what[:-1] if count == 1 else what}{of_read}"
     if found.spreads["tokens"].count:
         ordered = found.spreads["tokens"].ordered()
         yield short(quantile(ordered, 0.5)), f"tokens, median ({found.options.model})"
-    yield whole(sum(sum(account.set_aside.values()) for account in found.accounts)), "entries set aside"
+    refused = sum(sum(account.set_aside.values()) for account in found.accounts)
+    yield whole(refused), "entry set aside" if refused == 1 else "entries set aside"
     yield whole(len(found.warnings)), "kind of warning" if len(found.warnings) == 1 else "kinds of warnings"
 
 
@@ -137,18 +138,16 @@ def _splits(found: Survey) -> Markup:
 
 def _runs(accounts: list[RunAccount]) -> Markup:
     rows = [
-        (
-            one.command,
-            one.of,
-            whole(one.read),
-            whole(one.written),
-            whole(sum(one.set_aside.values())),
-            ", ".join(f"{name} {whole(count)}" for name, count in one.formats.items()),
-        )
+        (one.command, one.of, whole(one.read), whole(one.written), whole(sum(one.set_aside.values())))
         for one in accounts
     ]
-    heads = ("command", "wrote", "read", "written", "set aside", "formats")
-    return table(heads, rows, numbers=(2, 3, 4))
+    read_as = [
+        f"{one.command} ({one.of}) read " + ", ".join(f"{whole(count)} {name}" for name, count in one.formats.items())
+        for one in accounts
+        if one.formats
+    ]
+    heads = ("command", "wrote", "read", "written", "set aside")
+    return joined(table(heads, rows, numbers=(2, 3, 4)), bullets(read_as) if read_as else None)
 
 
 def _formats(found: Survey) -> Markup:

@@ -69,7 +69,7 @@ class SurveyPlan:
     def _look(self, name: str, places: Sequence[int], shown: frozenset[int]) -> SurveyLook:
         written = self._index.manifest.get("options", {})
         return SurveyLook(
-            root=self._root,
+            root=self._root.absolute(),
             name=name,
             split=self._split_of[name],
             count=self.shards[name],

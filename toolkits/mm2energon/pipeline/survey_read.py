@@ -40,6 +40,8 @@ def read_places(
                 try:
                     if not begin < end <= begin + _MOST_BYTES:
                         raise _not_there(path, f"{end - begin} bytes")
+                    if end > size:
+                        raise DamagedTarError("its end is missing", end=size)
                     file.seek(begin)
                     data = file.read(end - begin)
                     row = _row(path, data)
@@ -57,9 +59,16 @@ def _stretches(path: Path, *, count: int, file_bytes: int) -> list[tuple[int, in
         offsets = reader.read_offsets(path)
     except InputError:
         offsets = []
-    if len(offsets) == count + 1 and offsets == sorted(offsets) and offsets[-1] <= file_bytes:
-        return list(zip(offsets, offsets[1:], strict=False))
-    rows, _ = sample_rows(path)
+    is_sound = len(offsets) == count + 1 and offsets == sorted(offsets)
+    by_index = list(zip(offsets, offsets[1:], strict=False)) if is_sound else []
+    if by_index and offsets[-1] <= file_bytes:
+        return by_index
+    try:
+        rows, _ = sample_rows(path)
+    except DamagedTarError:
+        if not by_index:
+            raise
+        return by_index  # the shard is cut off: what lies before that can be read
     return [(row.byte_offset, row.byte_offset + row.byte_size) for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import mm2energon
 from mm2energon.errors import REASONS
 from mm2energon.pages.bins import bins_of
 from mm2energon.pages.lines import bar_lines, spark
-from mm2energon.pages.numbers import percent, quantile, short, whole
+from mm2energon.pages.numbers import counted, percent, quantile, short, whole
 from mm2energon.pipeline.survey import WARNINGS, Survey
 from mm2energon.pipeline.survey_copies import Group, Known
 from mm2energon.pipeline.survey_measures import LIMITS, MEASURES
@@ -18,25 +19,32 @@ from mm2energon.pipeline.survey_measures import LIMITS, MEASURES
 BY = "mm2energon report"
 #: Names that are told, in the JSON and in the terminal.
 _TOP, _TOLD = 50, 12
+#: Letters of a title and of a drawing, where they stand beside each other.
+_TITLE, _DRAWN, _INDENT = 28, 26, "  "
 
 
-def lines_of(found: Survey) -> list[str]:
-    """The essentials, for a terminal."""
-    lines = bar_lines({split: samples for split, (_, samples, _) in found.splits.items()})
-    lines += ["", *bar_lines(dict(found.kinds.most_common()))]
+def lines_of(found: Survey, *, columns: int = 120) -> list[str]:
+    """The essentials, for a terminal of that many columns."""
+    lines = bar_lines({split: samples for split, (_, samples, _) in found.splits.items()}, columns=columns)
+    lines += ["", *bar_lines(dict(found.kinds.most_common()), columns=columns)]
     if found.formats:
-        lines += ["", *bar_lines({name: sum(counts.values()) for name, counts in found.formats.items()})]
+        formats = {name: sum(counts.values()) for name, counts in found.formats.items()}
+        lines += ["", "read as", *bar_lines(formats, columns=columns)]
     if named := {name: count for name, count in found.sources.top(_TOLD) if name}:
-        lines += ["", *bar_lines(named)]
+        lines += ["", "sources", *bar_lines(named, columns=columns)]
     for part in dict.fromkeys(measure.part for measure in MEASURES.values()):
-        rows = list(_measure_lines(found, part))
+        rows = [line for told in _measures(found, part) for line in _laid_out(*told, columns=columns)]
         lines += ["", *rows] if rows else []
         if part == "tokens" and rows:
-            lines += list(_limit_lines(found))
+            lines += _laid_out("longer than", "", _limits(found), columns=columns)
     for account in found.accounts:
         if account.set_aside:
-            lines += ["", f"set aside by {account.command} ({account.of})", *bar_lines(account.set_aside)]
-    lines += ["", *_copy_lines(found)]
+            lines += [
+                "",
+                f"set aside by {account.command} ({account.of})",
+                *bar_lines(account.set_aside, columns=columns),
+            ]
+    lines += ["", *(line for one in _copy_lines(found) for line in textwrap.wrap(one, columns))]
     for code, warned in found.warnings.items():
         place, what = warned.places[0]
         meaning = WARNINGS.get(code) or REASONS.get(code, "")
@@ -44,7 +52,17 @@ def lines_of(found: Survey) -> list[str]:
     return lines
 
 
-def _measure_lines(found: Survey, part: str) -> Iterator[str]:
+def _laid_out(title: str, drawn: str, told: str, *, columns: int) -> list[str]:
+    """A title, a drawing and what is told: beside each other, or where there is no room below."""
+    line = f"{title:<{_TITLE}} {drawn:<{_DRAWN}}  {told}" if drawn else f"{title:<{_TITLE}} {told}"
+    if len(line) <= columns:
+        return [line]
+    below = [*([drawn] if drawn else []), *textwrap.wrap(told, max(20, columns - len(_INDENT)))]
+    return [title, *(_INDENT + one for one in below)]
+
+
+def _measures(found: Survey, part: str) -> Iterator[tuple[str, str, str]]:
+    """(title, drawing, figures) of what is measured."""
     for name, measure in MEASURES.items():
         spread = found.spreads[name]
         if measure.part == part and spread.count:
@@ -54,14 +72,17 @@ def _measure_lines(found: Survey, part: str) -> Iterator[str]:
                 for word, value in (("median", quantile(ordered, 0.5)), ("95 %", quantile(ordered, 0.95)))
             )
             ends = f"{short(spread.least, measure.unit)} to {short(spread.most, measure.unit)}"
-            yield f"{measure.title:<28} {spark(bins_of(ordered).counts)}  {ends}; {figures}"
+            if spread.least == spread.most:
+                yield measure.title, "", f"{short(spread.most, measure.unit)} (all {whole(spread.count)})"
+            else:
+                yield measure.title, spark(bins_of(ordered).counts), f"{ends}; {figures}"
 
 
-def _limit_lines(found: Survey) -> Iterator[str]:
+def _limits(found: Survey) -> str:
     spread = found.spreads["tokens"]
     shares = ", ".join(f"{limit // 1024}k {percent(spread.share_above(limit), 1)}" for limit in LIMITS)
     how = "" if found.options.tokenizer else "; tokens of text are estimated"
-    yield f"{'longer than':<28} {shares}   ({found.options.model}{how})"
+    return f"{shares} ({found.options.model}{how})"
 
 
 def _copy_lines(found: Survey) -> Iterator[str]:
@@ -72,7 +93,7 @@ def _copy_lines(found: Survey) -> Iterator[str]:
     ):
         if known.total:
             yield f"{whole(len(known))} different {what} of {whole(known.total)}"
-    yield f"{whole(found.near_count)} groups of images or videos look nearly the same"
+    yield f"{counted(found.near_count, 'group')} of images or videos that look nearly the same"
 
 
 def json_of(found: Survey) -> dict[str, Any]:
