@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mm2energon.errors import SampleError
+from mm2energon.formats import FORMATS
 from mm2energon.sample import Turn
 
 from formats.making import ASK, chat, code, hub, load, messages
@@ -117,3 +118,21 @@ def test_an_image_tag_that_can_only_mean_the_video_is_read_as_its_tag() -> None:
     entry = messages("<image>\nWhat?")
     assert load({**entry, "videos": ["v.mp4"]}).turns[0].text == "<video>\nWhat?"
     assert load({**entry, "images": ["i.jpg"], "videos": ["v.mp4"]}).turns[0].text == "<image>\nWhat?"
+
+
+def test_what_a_part_says_of_its_medium_comes_back() -> None:
+    parts = [
+        {"type": "video", "video": "v.mp4", "fps": 2.0, "video_start": 1.5, "video_end": 4},
+        {"type": "text", "text": "And?"},
+        {"type": "image", "image": "a.jpg"},
+    ]
+    entry = messages(parts, id=7)
+    dumped = FORMATS["messages-parts"].dump(load(entry))
+    assert dumped["messages"][0]["content"] == parts
+    asked = FORMATS["sharegpt"].dump(load(entry))["conversations"][0]
+    assert asked["media_options"] == [{"fps": 2.0, "video_start": 1.5, "video_end": 4}, {}]
+    assert FORMATS["messages-parts"].dump(load(hub(entry)))["messages"][0]["content"] == parts
+    of_openai = messages([{"type": "image_url", "image_url": {"url": "a.jpg", "detail": "low"}}])
+    assert FORMATS["messages-parts"].dump(load(of_openai))["messages"][0]["content"] == [
+        {"type": "image", "image": "a.jpg", "detail": "low"}
+    ]

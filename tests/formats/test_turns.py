@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mm2energon.errors import SampleError
+from mm2energon.formats import FORMATS
 from mm2energon.sample import Turn
 
 from formats.making import ANSWER, ASK, chat, code, hub, load
@@ -90,3 +91,30 @@ def test_a_system_text_beside_the_turns_becomes_the_system_turn(key: str) -> Non
 def test_a_system_field_that_is_no_text_is_an_unknown_key(system: Any) -> None:
     assert len(load(chat(system=system)).turns) == 2
     assert hub(chat(system=system)) == chat(system=system)
+
+
+@pytest.mark.parametrize("name", ["sharegpt", "llava", "messages", "messages-parts", "minicpm-v", "qwen-finetune"])
+def test_keys_of_turns_that_mean_nothing_to_us_stay(name: str) -> None:
+    entry = {
+        "conversations": [
+            {"from": "human", "value": "<image>What?", "name": "Ann"},
+            {"from": "gpt", "value": "A cat.", "weight": 0, "loss": None},
+        ],
+        "image": "a.jpg",
+    }
+    dumped = FORMATS[name].dump(load(entry))
+    turns = dumped.get("messages") or dumped["conversations"]
+    assert turns[0]["name"] == "Ann"
+    assert {key: turns[1][key] for key in ("weight", "loss")} == {"weight": 0, "loss": None}
+    assert FORMATS["sharegpt"].dump(load(dumped)) == hub(entry)
+
+
+@pytest.mark.parametrize("media", [{"images": ["a.jpg"]}, {"image": "a.jpg"}, {"video": {"url": "v.mp4"}}])
+def test_media_that_stand_in_a_turn_are_not_lost_without_a_word(media: dict[str, Any]) -> None:
+    assert code({"messages": [{"role": "user", "content": "What?", **media}, {"role": "assistant", "content": "A."}]})
+    assert code(chat_with(media)) == "bad-media-list"
+    assert load(chat_with(dict.fromkeys(media))).turns[0].text == "What?"
+
+
+def chat_with(keys: dict[str, Any]) -> dict[str, Any]:
+    return {"conversations": [{"from": "human", "value": "What?", **keys}, dict(ANSWER)]}

@@ -22,6 +22,8 @@ class Turn:
 
     role: Role
     text: str
+    #: Keys of the turn that mean nothing to us, kept as they are.
+    extra: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from mm2energon.formats import (
 )
 from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS, media_list
-from mm2energon.formats.turns import TURN_KEYS
 from mm2energon.jsonio import Entry, type_name
 from mm2energon.sample import Sample
 
@@ -147,8 +146,6 @@ def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     """
     name = detect(entry, origin=origin)
     sample = FORMATS[name].load(entry, origin=origin)
-    if name == "messages":
-        return _from_messages(entry, sample)
     if name not in ("llava", "sharegpt"):
         return sharegpt.dump(sample)
     kept = {key: value for key, value in entry.items() if key not in PLURALS and key not in PLURALS.values()}
@@ -159,13 +156,3 @@ def to_sharegpt(entry: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     if sample.videos and isinstance(sample.videos[0], tuple):
         kept["videos"] = sharegpt.dump(sample)["videos"]
     return kept
-
-
-def _from_messages(entry: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
-    dumped = sharegpt.dump(sample)
-    _, written = messages.own_messages(entry)
-    turns = dumped["conversations"]
-    own = turns[len(turns) - len(written) :]  # the first may be the system text beside the messages
-    for turn, before in zip(own, written, strict=True):
-        turn.update({key: value for key, value in before.items() if key not in TURN_KEYS})
-    return dumped

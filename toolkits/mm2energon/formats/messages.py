@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from mm2energon.errors import SampleError
 from mm2energon.formats.holds import Holds
 from mm2energon.formats.media import PLURALS, media_list, plain_path, read_paths, read_videos, with_video_tags
-from mm2energon.formats.turns import read_content, read_role, read_turns, with_system
+from mm2energon.formats.turns import read_content, read_rest, read_role, read_turns, with_system
 from mm2energon.jsonio import type_name
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Video
 
@@ -35,6 +35,9 @@ _TAGS = {
     "audio_url": AUDIO_TAG,
     "input_audio": AUDIO_TAG,
 }
+_PATHS = ("path", "url", "video_path", "base64", "data")
+#: Key of a turn: what its parts said of each medium, in their order.
+MEDIA_OPTIONS = "media_options"
 Medium = TypeVar("Medium", str, Video)
 
 
@@ -85,7 +88,7 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
 def dump(sample: Sample) -> dict[str, Any]:
     """A Sample as an entry whose contents are strings with tags, its media listed beside them."""
     entry: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
-    entry["messages"] = [{"role": turn.role, "content": turn.text} for turn in sample.turns]
+    entry["messages"] = [{"role": turn.role, "content": turn.text, **(turn.extra or {})} for turn in sample.turns]
     for key, media in (("images", sample.images), ("videos", sample.videos), ("audios", sample.audios)):
         if media:
             entry[key] = [list(medium) if isinstance(medium, tuple) else medium for medium in media]
@@ -105,7 +108,17 @@ def _flat(turn: Any, found: _Found, *, origin: str) -> Any:
         return turn
     role = read_role(turn, origin=origin)
     text = "".join(_part(part, found, origin=f"{origin}, part {number}") for number, part in enumerate(parts))
-    return {"role": role, "content": text}
+    said = [_options(part) for part in parts if isinstance(part, Mapping) and part["type"] != "text"]
+    options = {MEDIA_OPTIONS: said} if any(said) else {}
+    return {**(read_rest(turn, origin=origin) or {}), **options, "role": role, "content": text}
+
+
+def _options(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What a part says of its medium (`fps`, `max_pixels`, `video_start`, `detail`, ...)."""
+    kind = part["type"]
+    inside = part.get(kind)
+    more = {key: value for key, value in inside.items() if key not in _PATHS} if isinstance(inside, Mapping) else {}
+    return {**{key: value for key, value in part.items() if key not in ("type", kind, *_PATHS)}, **more}
 
 
 def _has_parts(turn: Any) -> bool:

@@ -15,7 +15,7 @@ from mm2energon.errors import SampleError
 from mm2energon.formats import messages
 from mm2energon.formats.holds import Holds
 from mm2energon.formats.pairs import with_extra
-from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample
+from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
 
 HOLDS = Holds()
 
@@ -45,8 +45,21 @@ def dump(sample: Sample) -> dict[str, Any]:
                 "cannot-hold",
             )
     left = {tag: iter(paths) for tag, paths in media.items()}
-    turns = [{"role": turn.role, "content": list(_parts(turn.text, left))} for turn in sample.turns]
+    turns = [_dumped(turn, left) for turn in sample.turns]
     return with_extra({"messages": turns}, sample)
+
+
+def _dumped(turn: Turn, left: Mapping[str, Iterator[Any]]) -> dict[str, Any]:
+    """A turn, what was said of each medium in its part again."""
+    extra = dict(turn.extra or {})
+    parts = list(_parts(turn.text, left))
+    shown = [part for part in parts if part["type"] != "text"]
+    options = extra.get(messages.MEDIA_OPTIONS)
+    if isinstance(options, list) and len(options) == len(shown) and all(isinstance(one, dict) for one in options):
+        del extra[messages.MEDIA_OPTIONS]
+        for part, more in zip(shown, options, strict=True):
+            part.update({key: value for key, value in more.items() if key not in part})
+    return {"role": turn.role, "content": parts, **extra}
 
 
 def _parts(text: str, left: Mapping[str, Iterator[Any]]) -> Iterator[dict[str, Any]]:

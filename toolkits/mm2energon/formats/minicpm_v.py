@@ -83,7 +83,7 @@ def dump(sample: Sample) -> dict[str, Any]:
 
 
 def _entry(image: str | dict[str, str], turns: tuple[Turn, ...], sample: Sample) -> dict[str, Any]:
-    conversations = [{"role": turn.role, "content": turn.text} for turn in turns]
+    conversations = [{"role": turn.role, "content": turn.text, **(turn.extra or {})} for turn in turns]
     return with_extra({"image": image, "conversations": conversations}, sample)
 
 

@@ -54,7 +54,9 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
 def dump(sample: Sample) -> dict[str, Any]:
     """A Sample as an entry; a kind without media has no key."""
     entry: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
-    entry["conversations"] = [{"from": _NAMES[turn.role], "value": turn.text} for turn in sample.turns]
+    entry["conversations"] = [
+        {"from": _NAMES[turn.role], "value": turn.text, **(turn.extra or {})} for turn in sample.turns
+    ]
     if sample.images:
         entry["images"] = list(sample.images)
     if sample.videos:

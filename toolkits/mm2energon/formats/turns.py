@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.errors import SampleError
+from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import type_name
 from mm2energon.sample import Role, Turn
 
@@ -22,6 +23,7 @@ ROLES: dict[str, Role] = {
 }
 #: Keys of a turn that say who speaks and what; a turn may carry both pairs.
 TURN_KEYS = frozenset({"from", "value", "role", "content"})
+_MEDIA_KEYS = (*PLURALS, *PLURALS.values())
 
 
 def read_turns(turns: Any, *, origin: str) -> tuple[Turn, ...]:
@@ -49,7 +51,7 @@ def _usual_turn(turn: Any) -> Turn | None:
     name = turn.get("role") if name is None else name
     text = turn.get("content") if text is None else text
     role = ROLES.get(name) if type(name) is str else None
-    return Turn(role, text) if role is not None and type(text) is str else None
+    return Turn(role, text) if role is not None and type(text) is str and len(turn) == 2 else None
 
 
 def _read_turn(turn: Any, *, origin: str) -> Turn:
@@ -64,7 +66,24 @@ def _read_turn(turn: Any, *, origin: str) -> Turn:
             f'{origin}: its text ("value" or "content") is {_found(text)}; a string was expected; mend the turn',
             "bad-turn",
         )
-    return Turn(read_role(turn, origin=origin), text)
+    return Turn(read_role(turn, origin=origin), text, read_rest(turn, origin=origin))
+
+
+def read_rest(turn: Mapping[str, Any], *, origin: str) -> dict[str, Any] | None:
+    """The keys of a turn that mean nothing to us.
+
+    Raises:
+        SampleError: `bad-media-list`, where media stand in the turn, which nobody would find there.
+    """
+    rest = {key: value for key, value in turn.items() if key not in TURN_KEYS}
+    media = next((key for key in _MEDIA_KEYS if rest.get(key)), None)
+    if media is not None:
+        raise SampleError(
+            f'{origin}: "{media}" stands in the turn; media beside the conversation, or in a list of parts, were '
+            "expected; move it there",
+            "bad-media-list",
+        )
+    return rest or None
 
 
 def read_role(turn: Mapping[str, Any], *, origin: str) -> Role:
