@@ -301,6 +301,63 @@ def test_a_finished_blend_that_is_made_again_changes_nothing_and_says_so(tmp_pat
     assert (tree_bytes(tmp_path), tree_times(tmp_path)) == before
 
 
+def test_a_blend_of_blends_gives_what_they_give(tmp_path, capsys):
+    for name, sizes in {"a": (6, 2), "b": (8,), "c": (8,)}.items():
+        dataset(tmp_path / "here/data" / name, {"train": sizes, "val": (2,)})
+    assert blend("here/in/ab.yaml", "here/data/a:3", "here/data/b:1") == 0
+    assert blend("here/all.yaml", "here/in/ab.yaml:1", "here/data/c:1") == 0
+    (tmp_path / "here").rename(tmp_path / "there")
+    found = by_dataset(trained_on(tmp_path / "there/all.yaml", 800))
+    assert found["c"] == pytest.approx(400, abs=85)  # 6 deviations
+    assert found["a"] == pytest.approx(300, abs=83)
+    assert by_dataset(validated_on(tmp_path / "there/all.yaml")) == {"a": 2, "b": 2, "c": 2}
+    capsys.readouterr()
+    assert blend("there/equal.yaml", "there/in/ab.yaml", "there/data/c") == 0
+    assert "ab.yaml: 16 samples, weight 16, 66.7 %" in capsys.readouterr().out
+
+
+def test_a_blend_of_blends_by_repetitions_multiplies_them(tmp_path, capsys):
+    for name in "abc":
+        dataset(tmp_path / name, {"train": (5, 5)})
+    recipe = write_recipe(
+        tmp_path / "r.yaml",
+        [{"path": "a", "samples": 4, "repetitions": 2}, {"path": "b", "range": ["0%", "50%"], "repetitions": 1}],
+    )
+    assert blend("ab.yaml", "--recipe", recipe) == 0
+    assert blend("abc.yaml", "ab.yaml:3", "c:1", "--repetitions") == 0
+    assert blend("all.yaml", "abc.yaml", "--repetitions") == 0
+    assert "49 samples, 1 times" in capsys.readouterr().out
+    assert by_dataset(trained_on(tmp_path / "all.yaml")) == {"a": 24, "b": 15, "c": 10}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        ("splits: {train: {blend_epochized: [{path: a}]}}", ["in.yaml", "b"], "by repetitions, but weights"),
+        ("splits: {train: {blend: [{path: a}]}}", ["in.yaml:1", "--repetitions"], "by weights, but repetitions"),
+        ("splits: {train: {blend: [{path: a}, {path: c}]}}", ["in.yaml"], "not of one kind and for one reader"),
+        ("splits: {train: {blend: [{path: a}]}}", ["in.yaml", "c"], "shard one of them anew"),
+        ("splits: {train: {blend: [{path: none}]}}", ["in.yaml"], "none, which is no finished dataset"),
+        ("splits: {train: {blend: [{path: in.yaml}]}}", ["in.yaml"], "would be in itself"),
+        ("splits: {train: {blend: [{path: all.yaml}]}}", ["in.yaml"], "would be in itself"),
+        ("splits: {train: {blend: [{weight: 3}]}}", ["in.yaml"], "what is no dataset"),
+        ("splits: {train: {join: [{path: a}]}}", ["in.yaml"], "is no blend such as"),
+        ("- 7", ["in.yaml"], "is no blend such as"),
+        ("[", ["in.yaml"], "cannot be read"),
+        ("splits: {train: {blend: [{path: a}]}}", ["--recipe", "r.yaml"], "no subset can be had"),
+    ],
+)
+def test_a_blend_that_is_none_or_of_another_kind_is_refused(tmp_path, content, arguments, said, capsys):
+    for name, target in {"a": "pai-v1", "b": "pai-v1", "c": "crude"}.items():
+        dataset(tmp_path / name, {"train": (2,)}, target)
+    write_recipe(tmp_path / "r.yaml", [{"path": "in.yaml", "samples": 1}])
+    (tmp_path / "in.yaml").write_text(content)
+    if "all.yaml" in content:
+        (tmp_path / "all.yaml").write_text("splits: {train: {blend: [{path: in.yaml}]}}")
+    assert blend("all.yaml", *arguments, "--overwrite") == 1
+    assert said in capsys.readouterr().err
+
+
 def test_datasets_for_different_readers_are_refused_with_what_would_help(tmp_path, capsys):
     dataset(tmp_path / "a", {"train": (2,)}, "pai-v1")
     dataset(tmp_path / "b", {"train": (2,)}, "bridge")

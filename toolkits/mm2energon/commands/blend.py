@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets",
         nargs="*",
         metavar="DATASET[:WEIGHT]",
-        help="folder of finished shards, and how often it is drawn from (without weights: each sample equally often)",
+        help="folder of finished shards, or an earlier blend, and how often it is drawn from (without weights: each "
+        "sample equally often)",
     )
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="YAML that names the datasets, and subsets of them")
     parser.add_argument(

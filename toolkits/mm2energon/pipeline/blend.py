@@ -17,12 +17,12 @@ import yaml
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.blend_dataset import Dataset, opened
 from mm2energon.pipeline.blend_recipe import Wanted, count_of, taken_of
-from mm2energon.pipeline.blend_subset import Part, Subset, choose, part_of
+from mm2energon.pipeline.blend_subset import Part, Subset, choose
 from mm2energon.pipeline.ledger import note, noted, read_ledger, sha256_of
-from mm2energon.pipeline.verify_metadata import target_of
 from mm2energon.shards.metadata import FOLDER, SPLITS
-from mm2energon.shards.reader import DatasetIndex, read_index
+from mm2energon.shards.reader import DatasetIndex
 from mm2energon.storage import write_whole
 from mm2energon.targets import Target
 
@@ -75,14 +75,6 @@ class Blend:
     already_done: bool
 
 
-@dataclass(frozen=True)
-class _Dataset:
-    wanted: Wanted
-    root: Path
-    index: DatasetIndex
-    target: Target
-
-
 def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
     """Write the blend of the datasets to `output`.
 
@@ -92,8 +84,8 @@ def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
     """
     if output.suffix != ".yaml":
         raise InputError(f"{output}: Energon reads a blend from a file whose name ends in .yaml; choose such a name")
-    datasets = _opened(wanted)
     place = Path(output.parent.resolve(), output.name)
+    datasets = opened(wanted, place, by_repetitions=blending.repetitions)
     parts = dict(blending.splits) or {split: split for split in SPLITS}
     _check_splits(datasets, parts)
     shares = {split: list(_shares(place, datasets, split, part, blending)) for split, part in parts.items()}
@@ -108,28 +100,7 @@ def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
     return Blend(place, datasets[0].target, splits, without, already_done=not changed)
 
 
-def _opened(wanted: Sequence[Wanted]) -> list[_Dataset]:
-    """The datasets, each once, and all for the same reader."""
-    found: dict[Path, _Dataset] = {}
-    for one in wanted:
-        root = one.root.resolve()  # Energon takes `..` out of paths without following links
-        if not (root / FOLDER).is_dir():
-            raise InputError(f"{one.root}: no {FOLDER} in it; the folder of a finished dataset was expected")
-        if root in found:
-            raise InputError(f"{one.root}: is in the blend twice; once was expected, with the sum of both weights")
-        index = read_index(root)
-        found[root] = _Dataset(one, root, index, target_of(root, index))
-    datasets = list(found.values())
-    if not datasets:
-        raise InputError("no datasets; name at least one folder of finished shards, or a --recipe")
-    first = datasets[0]
-    for other in datasets[1:]:
-        if other.target.name != first.target.name:
-            raise InputError(_unlike(first, other))
-    return datasets
-
-
-def _check_splits(datasets: Sequence[_Dataset], splits: Mapping[str, str]) -> None:
+def _check_splits(datasets: Sequence[Dataset], splits: Mapping[str, str]) -> None:
     """Refuse subsets of splits that the blend does not have; of several ones those that are not asked for may be."""
     for wanted in (one.wanted for one in datasets):
         asked = [*wanted.samples, *wanted.ranges]
@@ -140,26 +111,14 @@ def _check_splits(datasets: Sequence[_Dataset], splits: Mapping[str, str]) -> No
             raise InputError(f"{wanted.root}: {odd[0]!r} is no split of the blend; {', '.join(splits)} were expected")
 
 
-def _unlike(one: _Dataset, other: _Dataset) -> str:
-    """Why two datasets cannot be blended, and what to do."""
-    what = (
-        f"{other.wanted.root}: is for {other.target.name}, {one.wanted.root} is for {one.target.name}; "
-        "a blend is read by one reader"
-    )
-    for dataset, target in ((one, other.target), (other, one.target)):
-        if target.name in dataset.target.also or dataset.index.manifest.get("written_for") == target.name:
-            return f"{what}; mm2energon retarget {dataset.wanted.root} --target {target.name} lets that one read both"
-    return f"{what}; shard one of them anew with the --target of the other"
-
-
-def _shares(output: Path, datasets: Sequence[_Dataset], split: str, part: str, blending: Blending) -> Iterator[Share]:
+def _shares(output: Path, datasets: Sequence[Dataset], split: str, part: str, blending: Blending) -> Iterator[Share]:
     """What each dataset gives to a split; nothing, where it has no samples of it."""
     given = [_factor(one.wanted, blending) for one in datasets]
     if any(given) and not all(given):
         lacking = datasets[given.index(None)].wanted.root
         raise InputError(f"{lacking}: has no weight, others have; give each one, or none")
     for number, (dataset, factor) in enumerate(zip(datasets, given, strict=True), start=1):
-        found = part_of(dataset.root, dataset.index, dataset.wanted.parts.get(split, part))
+        found = dataset.part(dataset.wanted.parts.get(split, part))
         if not found.samples:
             if split in dataset.wanted.samples or split in dataset.wanted.ranges:
                 raise InputError(f"{dataset.wanted.root}: has no samples of {found.name}, but some were asked for")
@@ -175,20 +134,18 @@ def _factor(wanted: Wanted, blending: Blending) -> float | None:
     return wanted.weight
 
 
-def _share(stem: Path, dataset: _Dataset, part: Part, split: str, factor: float | None, blending: Blending) -> Share:
+def _share(stem: Path, dataset: Dataset, part: Part, split: str, factor: float | None, blending: Blending) -> Share:
     """What a dataset gives to a split.
 
     Args:
         stem: what the name of a file beside the blend begins with.
         factor: its weight or repetitions; None: as many as there are samples, so that each comes equally often.
     """
-    wanted, subset, samples = dataset.wanted, None, part.samples
+    wanted = dataset.wanted
+    samples, subset = part.samples, None
     more: dict[str, Any] = {}
-    if split in wanted.samples and (count := count_of(wanted.samples[split], samples)) != samples:
-        subset = choose(part, dataset.index, count, seed=blending.seed, whole_shards=blending.whole_shards)
-        samples, more = count, {"split_config": _from(dataset.root / FOLDER, _split_file(stem, subset))}
-    elif (stretch := wanted.ranges.get(split)) is not None:
-        samples, more = _ranged(wanted.root, part, stretch), {"subset": {"range": list(stretch)}}
+    if isinstance(dataset.content, DatasetIndex):  # of a blend no subset is asked for
+        samples, subset, more = _cut(stem, dataset, dataset.content, part, split, blending)
     if subset is not None and blending.repetitions and factor != int(factor or 1):
         raise InputError(f"{wanted.root}: {factor:g} repetitions of a subset; ask for fewer samples instead")
     factor = samples if factor is None else factor
@@ -201,6 +158,19 @@ def _share(stem: Path, dataset: _Dataset, part: Part, split: str, factor: float 
         **more,
     }
     return Share(dataset.root, part, samples, factor, subset, reference)
+
+
+def _cut(
+    stem: Path, dataset: Dataset, index: DatasetIndex, part: Part, split: str, blending: Blending
+) -> tuple[int, Subset | None, dict[str, Any]]:
+    """How many samples are taken of a dataset, what is left out, and how Energon is told."""
+    wanted, samples = dataset.wanted, part.samples
+    if split in wanted.samples and (count := count_of(wanted.samples[split], samples)) != samples:
+        subset = choose(part, index, count, seed=blending.seed, whole_shards=blending.whole_shards)
+        return count, subset, {"split_config": _from(dataset.root / FOLDER, _split_file(stem, subset))}
+    if (stretch := wanted.ranges.get(split)) is not None:
+        return _ranged(wanted.root, part, stretch), None, {"subset": {"range": list(stretch)}}
+    return samples, None, {}
 
 
 def _ranged(root: Path, part: Part, stretch: tuple[int | str, int | str]) -> int:

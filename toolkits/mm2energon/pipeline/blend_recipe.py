@@ -75,7 +75,7 @@ def named_dataset(text: str, *, repetitions: bool) -> Wanted:
         InputError: the weight is none.
     """
     path, colon, number = text.rpartition(":")
-    if not colon or Path(text).is_dir():
+    if not colon or Path(text).exists():
         return Wanted(Path(text))
     try:
         value = _plain_number(float(number))
