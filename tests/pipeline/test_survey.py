@@ -19,6 +19,7 @@ from mm2energon.pipeline.survey_page import page_of
 from mm2energon.pipeline.survey_plan import SurveyOptions, spread_places
 from mm2energon.pipeline.survey_read import read_places
 from mm2energon.pipeline.survey_told import json_of, lines_of
+from mm2energon.pipeline.survey_wording import worded_alike
 from mm2energon.shards.index import idx_path
 from mm2energon.shards.reader import read_index
 from mm2energon.targets import TARGETS
@@ -362,6 +363,29 @@ def test_questions_are_counted_by_what_they_ask(tmp_path):
     shard_of(tmp_path, entries, "--val-split", 0)
     found = survey(tmp_path / "wds")
     assert found.questions.top(1) == [("who is it", 3)] and len(found.questions) == 4
+
+
+def test_questions_that_are_worded_nearly_the_same_are_shown_together(tmp_path):
+    asked = ["Describe the image in detail.", "describe THIS image in detail", "Describe the image in detial"]
+    asked += [
+        "How many cats are there?",
+        "How many dogs are there?",
+        "What is 5 plus 3?",
+        "What is 5 plus 4?",
+        "图里有什么？",
+    ]
+    shard_of(tmp_path, [{"conversations": chat(one, "Yes")} for one in [*asked, asked[0]]], "--val-split", 0)
+    found = survey(tmp_path / "wds")
+    (group,) = found.reworded
+    assert sorted(group) == sorted([("describe the image in detail", 2), *((one.lower(), 1) for one in asked[1:3])])
+    (told,) = json_of(found)["copies"]["questions"]
+    assert told["samples"] == 4 and told["texts"][0] == ["describe the image in detail", 2]
+    assert b"describe this image in detail" in page_of(found)
+
+
+def test_questions_that_are_all_different_are_in_no_group():
+    texts = [f"{number * 7919} things of {chr(97 + number % 26) * 9}" for number in range(700)]
+    assert worded_alike(texts) == [] and worded_alike([]) == [] and worded_alike(["", "a", "\ud800"]) == []
 
 
 def test_what_runs_set_aside_is_told_with_examples(tmp_path):

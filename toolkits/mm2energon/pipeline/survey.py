@@ -19,6 +19,7 @@ from mm2energon.pipeline.survey_numbers import Spread, Tally
 from mm2energon.pipeline.survey_plan import SurveyOptions, SurveyPlan
 from mm2energon.pipeline.survey_read import read_places
 from mm2energon.pipeline.survey_sample import SampleSeen, SurveyLook, survey_shard
+from mm2energon.pipeline.survey_wording import MOST_COMPARED, worded_alike
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.shards import reader
 from mm2energon.shards.metadata import FOLDER
@@ -86,6 +87,8 @@ class Survey:
     #: Groups that look nearly the same: some of them with their pictures, and how many there are.
     near: list[tuple[Group, list[Shown]]] = field(default_factory=list)
     near_count: int = 0
+    #: Groups of different first questions that are worded nearly the same, with their samples, the most asked first.
+    reworded: list[list[tuple[str, int]]] = field(default_factory=list)
     warnings: dict[str, Warned] = field(default_factory=dict)
     cards: list[tuple[Where, SampleSeen, Card]] = field(default_factory=list)
 
@@ -147,6 +150,7 @@ def survey(
         if (path := root / name).is_file():
             found.spreads["shard_bytes"].add(path.stat().st_size)
     _find_copies(root, layout_of(index, target), index, found)
+    found.reworded = _reworded(found.questions)
     return found
 
 
@@ -225,6 +229,12 @@ def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey)
             found.warn("near-copy-in-two-splits", group.places[0], f"{_in(group)}, also {group.places[1]}")
     for group in near[:_GROUPS]:
         found.near.append((group, [_picture_at(root, layout, index, where) for where in group.places]))
+
+
+def _reworded(questions: Tally[str]) -> list[list[tuple[str, int]]]:
+    asked = [(text, count) for text, count in questions.top(MOST_COMPARED) if text]
+    groups = [[asked[place] for place in group] for group in worded_alike([text for text, _ in asked])]
+    return sorted(groups, key=lambda group: -sum(count for _, count in group))
 
 
 def _in(group: Group) -> str:

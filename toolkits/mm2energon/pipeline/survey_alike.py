@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mm2energon.pipeline.survey_pictures import PRINT_BYTES
+
+#: Rows of a table.
+Places = npt.NDArray[np.int64]
 
 #: Of the bits that say where a picture grows brighter, the part that may differ between near copies, and how many at
 #: most for each print: of a picture with little in it, few tell it from others.
@@ -32,11 +35,27 @@ def alike(prints: Sequence[bytes]) -> list[list[int]]:
     table = np.frombuffer(b"".join(prints), dtype=np.uint8).reshape(len(prints), -1, PRINT_BYTES)
     bits = np.unpackbits(table[:, :, :_BIT_BYTES], axis=2).reshape(len(prints), -1).astype(np.float32) * 2 - 1
     colours = table[:, :, _BIT_BYTES:].reshape(len(prints), -1).astype(np.int16)
-    labels = np.arange(len(prints))
-    for one, others in _near(bits, most_bits=_MOST_BITS * table.shape[1]):
+
+    def of_one_colour(one: int, others: Places) -> Places:
+        near: Places = others[np.abs(colours[others] - colours[one]).max(axis=1) <= _MOST_COLOUR]
+        return near
+
+    return groups_of(len(prints), _near(bits, most_bits=_MOST_BITS * table.shape[1]), of_one_colour)
+
+
+def groups_of(
+    count: int, near: Iterable[tuple[int, Places]], really: Callable[[int, Places], Places] = lambda _, others: others
+) -> list[list[int]]:
+    """Groups of places, of those that resemble others.
+
+    Args:
+        near: a place, and others that resemble it.
+        really: those of the others that do so at a closer look; asked where that decides anything.
+    """
+    labels = np.arange(count)
+    for one, others in near:
         others = others[labels[others] != labels[one]]
-        near = others[np.abs(colours[others] - colours[one]).max(axis=1) <= _MOST_COLOUR]
-        names = np.unique(labels[np.append(near, one)])
+        names = np.unique(labels[np.append(really(one, others), one)])
         if len(names) > 1:
             labels[np.isin(labels, names)] = names[0]
     groups: dict[int, list[int]] = {}
@@ -45,7 +64,7 @@ def alike(prints: Sequence[bytes]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _near(bits: npt.NDArray[np.float32], *, most_bits: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+def _near(bits: npt.NDArray[np.float32], *, most_bits: int) -> Iterator[tuple[int, Places]]:
     """Each row that has some, with the later rows that differ in few bits.
 
     The product of two rows of ones and minus ones says in how many places they differ.

@@ -27,7 +27,8 @@ from mm2energon.pipeline.survey import WARNINGS, Survey
 from mm2energon.pipeline.survey_account import RunAccount
 from mm2energon.pipeline.survey_measures import LIMITS, MEASURES, Measure
 from mm2energon.pipeline.survey_numbers import Spread, Tally
-from mm2energon.pipeline.survey_page_samples import near_copies, sample_cards
+from mm2energon.pipeline.survey_page_copies import copies
+from mm2energon.pipeline.survey_page_samples import sample_cards
 
 #: What the head of a page says of who made it, by which a page of ours is known.
 GENERATOR = "mm2energon report"
@@ -46,7 +47,7 @@ def page_of(found: Survey) -> bytes:
         "images": ("Images", _charts(found, "images", _sizes(found.image_sizes, "Sizes of images", "images"))),
         "videos": ("Videos", _charts(found, "videos", _sizes(found.frame_sizes, "Sizes of frames", "videos"))),
         "shards": ("Shards", _charts(found, "shards")),
-        "copies": ("Copies", _copies(found)),
+        "copies": ("Copies", copies(found)),
         "samples": ("Samples", sample_cards(found)),
     }
     parts = {name: part for name, part in parts.items() if part[1]}
@@ -281,29 +282,3 @@ def _sizes(sizes: Tally[tuple[int, int]], title: str, what: str) -> Markup:
     )
     drawing = scatter(points, Labels(title, "width in pixels", counted=what), upward="height in pixels")
     return card(title, element("figure", element("figcaption", caption), drawing))
-
-
-def _copies(found: Survey) -> Markup:
-    rows, most = [], []
-    for name, known in (
-        ("samples", found.copies.samples),
-        ("images", found.copies.images),
-        ("videos", found.copies.videos),
-    ):
-        if not known.total:
-            continue
-        repeated = known.repeated()
-        in_two = sum(len(group.splits) > 1 for group in repeated)
-        rows.append(
-            (name, whole(known.total), f"{whole(len(known))}{' or more' if known.is_cut else ''}", whole(in_two))
-        )
-        if repeated:
-            first = element("code", repeated[0].places[0])
-            most.append(joined(f"of the {name} most often, {counted(repeated[0].count, 'time')}: ", first))
-    heads = ("", "read", "different", "in two splits")
-    note = "The same bytes; of samples, the same media and the same text but for case and spaces."
-    return joined(
-        element("p", note, class_="soft"),
-        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)), bullets(most) if most else None)], wide=True),
-        near_copies(found),
-    )

@@ -94,6 +94,7 @@ def _copy_lines(found: Survey) -> Iterator[str]:
         if known.total:
             yield f"{whole(len(known))} different {what} of {whole(known.total)}"
     yield f"{counted(found.near_count, 'group')} of images or videos that look nearly the same"
+    yield f"{counted(len(found.reworded), 'group')} of questions that are worded nearly the same"
 
 
 def json_of(found: Survey) -> dict[str, Any]:
@@ -131,6 +132,11 @@ def json_of(found: Survey) -> dict[str, Any]:
             "videos": _known(found.copies.videos),
             "near": [_group(group) for group, _ in found.near],
             "near_groups": found.near_count,
+            "questions": [
+                {"samples": sum(count for _, count in group), "texts": [[text, count] for text, count in group[:_TOLD]]}
+                for group in found.reworded[:_TOP]
+            ],
+            "question_groups": len(found.reworded),
         },
         "accounts": [
             {
