@@ -100,3 +100,35 @@ def test_the_words_of_a_refusal_name_the_format_that_was_asked_for() -> None:
     for name in ("llava-next-video", "llava-video-178k"):
         with pytest.raises(SampleError, match=f"an entry of {name} cannot hold"):
             FORMATS[name].dump(sample("<video><video>", "A.", videos=("a.mp4", "b.mp4")))
+
+
+TWO_QUESTIONS = (Turn("user", "<video>\nOne?"), Turn("assistant", "A."), Turn("user", "Two?"), Turn("assistant", "B."))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "USER: <video>\nOne? ASSISTANT: A.</s>USER: Two? ASSISTANT:",
+        "USER: <video>\nOne? ASSISTANT: A. USER: Two? ASSISTANT:",
+        "USER: <video>\nOne?\nASSISTANT: A.\nUSER: Two?\nASSISTANT:",
+    ],
+)
+def test_an_answer_inside_a_prompt_is_no_part_of_the_question(prompt: str) -> None:
+    """Prompts of several turns as in "LLaVA: Usage tips" of Hugging Face transformers."""
+    entry = {"prompt": prompt, "answer": "B.", "video_path": "v.mp4"}
+    assert FORMATS["llava-next-video-hf"].load(entry, origin="t.json[0]").turns == TWO_QUESTIONS
+
+
+@pytest.mark.parametrize("name", ["llava-next-video-hf", "legacy-llava-next"])
+def test_a_question_that_would_be_read_as_several_is_not_written(name: str) -> None:
+    odd = sample("<video>\na ASSISTANT: b USER: c", "A.", videos=("v.mp4",))
+    with pytest.raises(SampleError, match=f"an entry of {name} cannot hold"):
+        FORMATS[name].dump(odd)
+
+
+def test_a_text_of_videochat_without_an_answer_is_refused_and_line_ends_of_windows_are_taken() -> None:
+    form = FORMATS["videochat-finetune"]
+    with pytest.raises(SampleError, match="an answer was expected"):
+        form.load({"video_path": "v.mp4", "text": "USER: One? ASSISTANT: A."}, origin="t.json[0]")
+    text = "USER: One?\r\nASSISTANT: A.\r\nUSER: Two?\r\nASSISTANT: B."
+    assert form.load({"video_path": "v.mp4", "text": text}, origin="t.json[0]").turns == TWO_QUESTIONS

@@ -309,6 +309,52 @@ def test_images_that_are_frames_become_the_video_again(with_frames: Path) -> Non
     assert entry["conversations"][0]["value"] == "<video>\nLook: \nWhat?"
 
 
+def test_the_frames_of_t2vids_own_script_are_taken_though_no_sidecar_says_their_rate(tmp_path: Path) -> None:
+    folder = tmp_path / "extracted_frames" / "v_7"
+    folder.mkdir(parents=True)
+    for number in range(1, 12):
+        write_image(folder / f"frame_{number:04d}.png", number=number)
+    entry = {"id": "v_7", "video": "v_7.mp4", "conversations": chat("What?\n<video>")}
+    source = tmp_path / "video-chatgpt.jsonl"
+    source.write_text(json.dumps(entry) + "\n")
+    root = ["--dataset-root", folder.parent]
+    options = ("--frames", 4, "--frame-rule", "middle", *root)
+    assert run_convert(source, tmp_path / "o.json", "--to", "minicpm-v", "--from", "video-chatgpt", *options) == 0
+    (found,) = entries_of(tmp_path / "o.json")
+    # T2Vid: stretches of 10 / 4 frames, their ends at 0, 2, 5, 8 and 10, and the middles of those, from 0.
+    names = ["v_7/frame_0002.png", "v_7/frame_0004.png", "v_7/frame_0007.png", "v_7/frame_0010.png"]
+    assert list(found["image"].values()) == names
+    keys = "".join(f"<image_{number:02d}>\n" for number in range(4))
+    assert found["conversations"][0]["content"] == f"{keys}What?"
+    assert run_convert(tmp_path / "o.json", tmp_path / "b.json", "--to", "sharegpt", "--join-frames", *root) == 0
+    (back,) = entries_of(tmp_path / "b.json")
+    assert back["videos"] == [names] and back["conversations"][0]["value"] == "<video>\nWhat?"
+
+
+@pytest.mark.parametrize("places", [(1, 0), (0, 0)])
+def test_images_that_are_not_in_time_order_are_no_frames_of_a_video(tmp_path: Path, places: tuple[int, ...]) -> None:
+    names = write_images(tmp_path, 2)
+    entry = {"images": [names[place] for place in places], "conversations": chat("<image><image>Which?")}
+    assert converted(tmp_path, [entry], "--to", "sharegpt", "--join-frames") == [
+        {"conversations": entry["conversations"], "images": entry["images"]}
+    ]
+
+
+def test_entries_whose_media_are_not_there_are_set_aside_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    write_clip(tmp_path / "films" / "v.mp4", frames=2)
+    gone = {**VIDEO, "video": "films/gone.mp4"}
+    folder = {**VIDEO, "video": "films"}
+    source = write_json(tmp_path / "in.json", [gone, VIDEO, folder])
+    root = ["--dataset-root", tmp_path]
+    assert run_convert(source, tmp_path / "all.json", "--to", "videollama2", *root) == 0
+    assert run_convert(source, tmp_path / "out", "--to", "all-legacy", "--check-media", *root) == 3
+    (entry,) = entries_of(tmp_path / "out" / "model_train_llava_next.jsonl")
+    assert entry["video_path"] == "films/v.mp4"
+    reasons = [(line["origin"], line["reason"]) for line in set_aside(tmp_path / "out")]
+    assert reasons == [("in.json[0]", "missing-media"), ("in.json[2]", "missing-media")]
+
+
 def test_a_video_without_frames_is_set_aside_when_frames_are_wanted(tmp_path: Path) -> None:
     write_clip(tmp_path / "v.mp4", frames=2)
     source = write_json(tmp_path / "in.json", [{"video": "v.mp4", "conversations": chat("<video>")}])

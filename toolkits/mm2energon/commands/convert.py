@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which: from the first to the last, or the middle of N stretches, as T2Vid takes them (uniform)",
     )
     parser.add_argument("--join-frames", action="store_true", help="images that are frames of a video become the video")
+    parser.add_argument("--check-media", action="store_true", help="set aside entries of which a medium is not there")
     parser.add_argument(
         "--media-dir", type=Path, default=Path("media"), help="where media go that stand in entries, below the root"
     )
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
                 frames=arguments.frames,
                 frame_rule=arguments.frame_rule,
                 joins_frames=arguments.join_frames,
+                checks_media=arguments.check_media,
                 further=further_roots(arguments),
             ),
             overwrite=arguments.overwrite,

@@ -32,9 +32,13 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
     """An entry as a Sample.
 
     Raises:
-        SampleError: a field is missing or no string, or the text does not begin with a turn.
+        SampleError: a field is missing or no string, or the text does not begin with a turn, or holds no answer.
     """
     turns = _turns(read_text(entry, "text", origin=origin), origin=origin)
+    if all(turn.role != "assistant" for turn in turns):
+        raise SampleError(
+            f'{origin}: no line of "text" begins with "ASSISTANT: "; an answer was expected; mend the text', "bad-turn"
+        )
     first = next((place for place, turn in enumerate(turns) if turn.role == "user"), None)
     if first is not None:
         turns[first] = replace(turns[first], text=shown(turns[first].text))
@@ -72,6 +76,6 @@ def _turns(text: str, *, origin: str) -> list[Turn]:
         )
     ends = [begin.start() - 1 for begin in begins[1:]] + [len(text)]
     return [
-        Turn(_ROLES[begin[1]], text[begin.end() : max(end, begin.end())])
+        Turn(_ROLES[begin[1]], text[begin.end() : max(end, begin.end())].removesuffix("\r"))
         for begin, end in zip(begins, ends, strict=True)
     ]

@@ -102,6 +102,7 @@ def _options(job: ConvertJob) -> dict[str, Any]:
         "frames": how.frames,
         "frame_rule": how.frame_rule if how.frames is not None else None,
         "join_frames": how.joins_frames,
+        "check_media": how.checks_media,
     }
 
 

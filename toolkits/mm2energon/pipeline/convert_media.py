@@ -38,6 +38,9 @@ _KINDS = {
 _RIFF_KINDS = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
 _BRANDS = {b"avif": "avif", b"heic": "heic", b"mif1": "heic", b"M4A ": "m4a", b"qt  ": "mov"}
 
+#: Of frames that other tools made without saying their rate, as T2Vid's: images have none.
+_ANY_FPS = 1.0
+
 FrameRule = Literal["uniform", "middle"]
 
 
@@ -53,6 +56,8 @@ class Reshaping:
     frame_rule: FrameRule = "uniform"
     #: Images that are the frames of one video become the video.
     joins_frames: bool = False
+    #: Every medium must be there.
+    checks_media: bool = False
     further: tuple[Path, ...] = ()
 
 
@@ -68,7 +73,21 @@ def reshape(sample: Sample, name: str, how: Reshaping) -> Sample:
         sample = replace(sample, videos=tuple(_found(video, name, how, sample.origin) for video in sample.videos))
     if how.joins_frames and sample.images and not sample.videos:
         sample = _joined(sample, how)
-    return _as_images(sample, how) if how.frames is not None and sample.videos else sample
+    sample = _as_images(sample, how) if how.frames is not None and sample.videos else sample
+    if how.checks_media:
+        _require_media(sample, how)
+    return sample
+
+
+def _require_media(sample: Sample, how: Reshaping) -> None:
+    """Refuse a sample of which a medium is not there.
+
+    Raises:
+        MediaError: `missing-media`, `outside-root`.
+    """
+    frames = chain.from_iterable([video] if isinstance(video, str) else video for video in sample.videos)
+    for path in (*sample.images, *frames, *sample.audios):
+        media_file(how.root, path, origin=sample.origin, further=how.further)
 
 
 def _written_out(sample: Sample, how: Reshaping) -> Sample:
@@ -220,7 +239,7 @@ def _frames(video: Video, how: Reshaping, origin: str) -> list[str]:
     else:
         name = inside_root(how.root, video, origin=origin, further=how.further)
         try:
-            found = find_frames(how.root / name)
+            found = find_frames(how.root / name, default_fps=_ANY_FPS)
         except MediaError as error:
             raise MediaError(f"{origin}: {error}", error.code) from error
         if found is None:
@@ -235,7 +254,7 @@ def _frames(video: Video, how: Reshaping, origin: str) -> list[str]:
 
 
 def _joined(sample: Sample, how: Reshaping) -> Sample:
-    """Images that lie in one folder, all named in one question, as the video that they are frames of."""
+    """Images that lie in one folder in time order, all named in one question, as the video that they are frames of."""
     folders = {path.rpartition("/")[0] for path in sample.images}
     asking = [turn for turn in sample.turns if IMAGE_TAG in turn.text]
     if (
@@ -243,6 +262,7 @@ def _joined(sample: Sample, how: Reshaping) -> Sample:
         or len(asking) != 1
         or len(sample.images) < 2
         or asking[0].text.count(IMAGE_TAG) != len(sample.images)
+        or not _are_in_time_order(sample.images)
     ):
         return sample
     folder = how.root / inside_root(how.root, folders.pop(), origin=sample.origin, further=how.further)
@@ -250,6 +270,11 @@ def _joined(sample: Sample, how: Reshaping) -> Sample:
         _with_tags(turn, [VIDEO_TAG], instead_of=IMAGE_TAG) if turn is asking[0] else turn for turn in sample.turns
     )
     return replace(sample, turns=turns, images=(), videos=(_source(folder, how) or sample.images,))
+
+
+def _are_in_time_order(images: Sequence[str]) -> bool:
+    paths = [Path(image) for image in images]
+    return len(set(paths)) == len(paths) and in_time_order(paths) == paths
 
 
 def _source(folder: Path, how: Reshaping) -> str | None:
