@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def are_shards(source: Path) -> bool:
 def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
     """The samples of shards as ShareGPT entries, whose origins are `train-shard-000000.tar/key`.
 
-    A video becomes the list of its frames, which lie in a folder with an fps json beside it.
+    A video becomes the list of its frames, which lie in a folder with an fps json beside it. What `split.yaml` excludes
+    is no part of the dataset.
 
     Raises:
         InputError: the folder holds no finished dataset, or a shard is damaged.
@@ -36,16 +38,20 @@ def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
     index = read_index(source)
     layout = layout_of(index, target_of(source, index))
     frames_in_a_grid = 1 if _options(index.manifest).get("second_per_grid_ts") == "pai" else 2
-    for names in index.splits.values():
-        for name in names:
-            for key, record in read_shard(source / name):
-                origin = f"{name}/{key}"
-                try:
-                    content = read_content(record, layout)
-                except SampleError as error:
-                    yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
-                else:
-                    yield Entry(origin, _entry(content, how, frames_in_a_grid))
+    excluded = frozenset(index.excluded)
+    for name in dict.fromkeys(chain.from_iterable(index.splits.values())):
+        if name in excluded:
+            continue
+        for key, record in read_shard(source / name):
+            origin = f"{name}/{key}"
+            if origin in excluded:
+                continue
+            try:
+                content = read_content(record, layout)
+            except SampleError as error:
+                yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
+            else:
+                yield Entry(origin, _entry(content, how, frames_in_a_grid))
 
 
 def _options(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,6 +97,11 @@ def _write_video(frames: list[bytes], fps: float | None, how: Reshaping) -> tupl
                 file.write(frame)
         paths.append(name_from(how.root, path))
     if fps is not None:
-        with write_whole(folder.with_name(f"{folder.name}.json")) as file:
-            file.write(dumps({"fps": str(round(fps, 6))}))
+        _write_rate(folder.with_name(f"{folder.name}.json"), dumps({"fps": str(round(fps, 6))}))
     return tuple(paths)
+
+
+def _write_rate(path: Path, text: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != text:
+        with write_whole(path) as file:
+            file.write(text)

@@ -1,0 +1,55 @@
+"""Finished shards as input: what their loader would give, each sample once, and files that stay as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mm2energon import cli
+
+from pipeline.making import chat, run_shard, tree_times, write_frames, write_images, write_json
+
+
+def back(root: Path) -> list[Any]:
+    command = ["convert", str(root / "wds"), str(root / "back.json"), "--to", "sharegpt", "--dataset-root", str(root)]
+    assert cli.main(command) == 0
+    found: list[Any] = json.loads((root / "back.json").read_text())
+    return found
+
+
+def make_shards(root: Path) -> Path:
+    (picture,) = write_images(root, 1)
+    entries: list[dict[str, Any]] = [
+        {"id": f"{n}", "images": [picture], "conversations": chat("<image>What?")} for n in range(4)
+    ]
+    entries.append({"id": "v", "videos": [write_frames(root, "v", 4)], "conversations": chat("<video>What?")})
+    write_json(root / "dataset.json", entries)
+    assert run_shard(root, "--train-split", 1, "--val-split", 0) == 0
+    return root / "wds" / ".nv-meta" / "split.yaml"
+
+
+def test_what_the_splits_exclude_is_no_part_of_the_dataset(tmp_path: Path) -> None:
+    place = make_shards(tmp_path)
+    split = yaml.safe_load(place.read_text())
+    (shard,) = split["split_parts"]["train"]
+    split["exclude"] = [f"{shard}/{n:08d}-{n}" for n in (1, 3)]
+    place.write_text(yaml.safe_dump(split))
+    assert {entry["id"] for entry in back(tmp_path)} == {"0", "2", "v"}
+
+
+def test_a_shard_that_two_splits_name_is_read_once(tmp_path: Path) -> None:
+    place = make_shards(tmp_path)
+    split = yaml.safe_load(place.read_text())
+    split["split_parts"]["val"] = split["split_parts"]["train"]
+    place.write_text(yaml.safe_dump(split))
+    assert len(back(tmp_path)) == 5
+
+
+def test_a_second_run_touches_no_file(tmp_path: Path) -> None:
+    make_shards(tmp_path)
+    back(tmp_path)
+    before = tree_times(tmp_path)
+    back(tmp_path)
+    assert tree_times(tmp_path) == before
