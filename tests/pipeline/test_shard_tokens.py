@@ -74,6 +74,14 @@ def test_the_frames_that_are_stored_are_counted(tmp_path, entries):
     assert (status, [sample.text["tokens"]["visual"] for sample in samples]) == (0, [258, 258, 0])
 
 
+def test_pictures_that_are_enlarged_are_counted_as_they_are_stored(tmp_path):
+    write_images(tmp_path, 1, size=(1000, 14))
+    options = ("--val-split", 0, "--model", "qwen2-vl", "--enlarge-small-images")
+    status, (sample,) = shard_of(tmp_path, [image_entry("p0.jpg")], *options)
+    # 2000 x 28 pixels: 71 tokens in a row, and two marks.
+    assert (status, sample.text["tokens"]["visual"]) == (0, 73)
+
+
 def test_without_the_option_the_bytes_are_those_of_a_dataset_that_nobody_counted(tmp_path, entries):
     shard_of(tmp_path, entries)
     plain = [sample.text for sample in stored(tmp_path / "wds")]

@@ -61,6 +61,17 @@ class PlannedMedia:
                 work += size if as_it_is else _ANEW_COSTS * (size + _MEMBER_BYTES)
         return most + sum([size + _MEMBER_BYTES for _, size in self.audios]), work
 
+    def enlarged(self, min_side: int) -> PlannedMedia:
+        """The media as they are stored when both sides of each picture are brought to that many pixels at least."""
+        return replace(
+            self,
+            images=tuple(_enlarged(picture, min_side) for picture in self.images),
+            videos=tuple(
+                replace(video, frames=tuple(_enlarged(frame, min_side) for frame in video.frames))
+                for video in self.videos
+            ),
+        )
+
     def as_json(self) -> list[Any]:
         """As plain values, for the plan."""
         videos = [[video.fps, _pictures_as_json(video.frames)] for video in self.videos]
@@ -112,6 +123,14 @@ def _bytes_anew(picture: PlannedPicture, min_side: int) -> int:
     if picture.path.lower().endswith((".jpg", ".jpeg")) and scale == 1.0:
         anew = min(anew, picture.file_bytes * _JPEG_GROWS)
     return anew
+
+
+def _enlarged(picture: PlannedPicture, min_side: int) -> PlannedPicture:
+    smaller = min(picture.width, picture.height)
+    if not 0 < smaller < min_side:
+        return picture
+    scale = min_side / smaller
+    return picture._replace(width=round(picture.width * scale), height=round(picture.height * scale))
 
 
 def take_frames(video: PlannedVideo, max_frames: int | None) -> PlannedVideo:

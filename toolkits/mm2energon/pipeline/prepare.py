@@ -107,13 +107,13 @@ def prepare(
     if mending.max_images is not None:
         rules = replace(rules, max_images=min(mending.max_images, rules.max_images or mending.max_images))
     media = _mend_media(finder.find(sample), target, mending)
-    facts = _facts(media, rules, enlarge=mending.enlarge_small_images)
-    check(sample, facts, rules)
+    as_stored = media.enlarged(rules.min_side) if mending.enlarge_small_images else media
+    check(sample, _facts(as_stored, rules), rules)
     return Prepared(
         sample,
         media,
-        tuple(other for other in target.also if not _takes(TARGETS[other], sample, media, checked_for=target)),
-        None if budget is None else budget.take(sample, media).as_json(),
+        tuple(other for other in target.also if not _takes(TARGETS[other], sample, as_stored, checked_for=target)),
+        None if budget is None else budget.take(sample, as_stored).as_json(),
     )
 
 
@@ -165,22 +165,17 @@ def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> Planne
     return replace(media, videos=tuple(mend(video) for video in media.videos)) if media.videos else media
 
 
-def _facts(media: PlannedMedia, rules: Rules, *, enlarge: bool) -> Facts:
+def _facts(media: PlannedMedia, rules: Rules) -> Facts:
     if not (media.images or media.videos):
         return _NO_FACTS
-
-    def size(width: int, height: int) -> tuple[int, int]:
-        scale = rules.min_side / min(width, height) if enlarge and width and height else 1.0
-        return (round(width * scale), round(height * scale)) if scale > 1 else (width, height)
-
-    pictures = tuple(size(picture.width, picture.height) for picture in media.images)
-    videos = tuple(_video_facts(video, size) for video in media.videos)
+    pictures = tuple((picture.width, picture.height) for picture in media.images)
+    videos = tuple(map(_video_facts, media.videos))
     return Facts(pictures, videos, visual_tokens(pictures, videos) if rules.max_visual_tokens else 0)
 
 
-def _video_facts(video: PlannedVideo, size: Any) -> VideoFacts:
+def _video_facts(video: PlannedVideo) -> VideoFacts:
     sizes = {(frame.width, frame.height) for frame in video.frames}
-    width, height = size(video.frames[0].width, video.frames[0].height) if video.frames else (0, 0)
+    width, height = (video.frames[0].width, video.frames[0].height) if video.frames else (0, 0)
     return VideoFacts(len(video.frames), width, height, same_sizes=len(sizes) <= 1)
 
 
@@ -200,7 +195,7 @@ def _takes(other: Target, sample: Sample, media: PlannedMedia, *, checked_for: T
     try:
         if not _asks_no_more_of_texts(other.name, checked_for.name):
             check_text(sample, other.rules)
-        check_media(sample, _facts(media, other.rules, enlarge=False), other.rules)
+        check_media(sample, _facts(media, other.rules), other.rules)
     except SampleError:
         return False
     return True
