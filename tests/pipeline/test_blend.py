@@ -415,6 +415,8 @@ def test_what_cannot_be_blended_is_refused_and_nothing_is_written(tmp_path, argu
         ("- {path: a, range: [3, 9]}", "range [3, 9]"),
         ("- {path: a, range: ['50%', '20%']}", "['50%', '20%'] for 'train'"),
         ("- {path: a, weight: heavy}", "no number"),
+        ("- {path: a, samples: }", "nothing stands behind 'samples'"),
+        ("{seed: , datasets: [a]}", "nothing stands behind 'seed'"),
         ("- {path: a, samples: {val: 3}}", "but some were asked for"),
         ("- {path: a, repetitions: 0.2}", "0.2 repetitions of 4 samples are none"),
         ("- {path: a, samples: 3, repetitions: 0.5}", "ask for fewer samples"),

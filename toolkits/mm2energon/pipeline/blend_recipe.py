@@ -136,6 +136,8 @@ def _checked(wanted: Wanted, where: str) -> Wanted:
 def _check_keys(content: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
     if unknown := [str(key) for key in content if key not in known]:
         raise InputError(f"{where}: {unknown[0]!r} means nothing here; {', '.join(known)} were expected")
+    if empty := [str(key) for key, value in content.items() if value is None]:
+        raise InputError(f"{where}: nothing stands behind {empty[0]!r}; fill it in, or leave it out")
 
 
 def _number(item: Mapping[str, Any], name: str, where: str) -> float | None:
