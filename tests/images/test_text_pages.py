@@ -149,7 +149,11 @@ def test_the_same_text_gives_the_same_bytes():
     [
         ("Привет all", ("CYRILLIC",), "--font"),
         ("漢字 and 中", ("CJK",), "--font"),
-        ("a\x00b", ("control characters",), "U+0000"),
+        (
+            "a\x00b",
+            ("control characters",),
+            "U+0000 (control characters) has no look in any font; a text that can be drawn was expected; take it",
+        ),
         ("smile 🙂", ("symbols",), "U+1F642"),
         ("nobody \ue000 knows", ("control characters",), "U+E000"),
         ("\ufffd", ("symbols",), "U+FFFD"),

@@ -28,6 +28,7 @@ _JOINED = re.compile("[\u1800-\u18af\ua840-\ua87f]")
 #: What has no look of its own: soft hyphens, joiners, byte order marks.
 _INVISIBLE = "Cf"
 _HALF_A_PAIR = "Cs"
+_CONTROL = "Cc"
 _LENGTHS_REMEMBERED = 100_000
 _LONG = 200
 _SHOWN_CHARACTERS = 5
@@ -142,6 +143,8 @@ def check_drawable(text: str, face: Face, *, room: int, origin: str) -> None:
             "whole characters were expected; mend the text",
             "not-unicode",
         )
+    if controls := [char for char in characters if unicodedata.category(char) == _CONTROL]:
+        raise _undrawable(controls, origin, "has no look in any font", "take it out of the text")
     if shaped := [char for char in characters if _is_shaped(char)]:
         raise _undrawable(shaped, origin, "does not stand letter by letter from left to right", "take the entry out")
     if lacking := [char for char in characters if not face.has(char)]:
