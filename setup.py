@@ -23,14 +23,21 @@ EXTRAS = {
     "energon": ["torch>=2.4", "megatron-energon[av_decode]>=7"],
     "decord": ["decord>=0.6"],
     "parquet": ["pyarrow>=17"],
+    "ray": ["ray>=2.40"],
+    "s3": ["s3fs>=2024.6"],
+    "gs": ["gcsfs>=2024.6"],
+    "hf": ["huggingface-hub>=0.25"],
+    "msc": ["multi-storage-client[boto3,fsspec]>=0.20"],
     "tokens": ["tokenizers>=0.20"],
     "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc")
 EXTRAS["dev"] = [
-    *EXTRAS["all"],
+    *sorted({requirement for name in _TESTED for requirement in EXTRAS[name]}),
     "pytest>=8",
     "pytest-xdist>=3.6",
+    "moto[s3,server]>=5",
     "hypothesis>=6.100",
     "fonttools>=4.40",
     "ruff>=0.11",

@@ -57,7 +57,7 @@ def test_an_error_of_a_decoder_that_nobody_foresaw_costs_one_video(tmp_path, mon
 def test_a_video_whose_decoder_crashes_or_hangs_leaves_nothing_half_done(tmp_path, monkeypatch):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"x")
-    monkeypatch.setattr(extract_module, "_extract", steps.die_at_work)
+    monkeypatch.setattr(extract_module, "extract_unit", steps.die_at_work)
     monkeypatch.setattr(pool, "_GRACE_SECONDS", 0.1)
     found = extract_all(tmp_path, ["a.mp4", "b.mp4"], extraction(2, seconds=5))
     assert [one.error.code for one in found] == ["worker-died", "video-timeout"]

@@ -7,7 +7,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     commands  progress
     pipeline
     formats  images  video  shards  pages
-    targets  tokens  jsonio
+    targets  tokens  jsonio  remote
     rules  jsonscan  storage  roots  stopwatch
     sample  jsonvalue  locks  terminal
     errors

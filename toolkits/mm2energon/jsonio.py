@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -196,6 +197,12 @@ class EntryWriter:
         else:
             self._file.write((b",\n" if self.count else b"[\n") + text)
         self.count += 1
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the lines that were written so far."""
+        self._file.flush()
+        with write_whole(path) as copy, Path(self._file.name).open("rb") as lines:
+            shutil.copyfileobj(lines, copy)
 
     def _close(self) -> None:
         if not self._lines:

@@ -69,6 +69,15 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/repair_shards.py",
         "write shards anew, mended, into another folder",
     ),
+    "plan": Command(
+        "plan",
+        f"{_SCRIPTS}/plan_units.py",
+        "plan the units of work of frames, shard, verify or report, for any number of tasks",
+    ),
+    "run": Command("run", f"{_SCRIPTS}/run_units.py", "run one task's share of the units that were planned"),
+    "finalize": Command(
+        "finalize", f"{_SCRIPTS}/finalize_units.py", "end a planned command, when all its units were run"
+    ),
     "info": Command("info", f"{_SCRIPTS}/show_shards.py", "say what a folder of shards holds"),
     "report": Command(
         "report",

@@ -10,6 +10,7 @@ from mm2energon.commands import Result
 from mm2energon.commands.options import (
     accounted,
     add_common,
+    add_executor,
     add_frames,
     add_further_roots,
     count,
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
     add_further_roots(parser)
+    add_executor(parser)
     add_profile(parser)
     parser.add_argument("--output-json", type=Path, default=Path("dataset.json"), help="merged dataset, below the root")
     parser.add_argument(

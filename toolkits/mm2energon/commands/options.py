@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -14,12 +15,14 @@ from mm2energon.commands.profile import memory_line
 from mm2energon.errors import InputError
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.extract import Extraction
-from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.loop import Executor, Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.sampling import Sampling
 
+#: Where units of work run.
+EXECUTORS = ("local", "ray", "slurm")
 _QUALITY = 95
 _DECODER = "pyav"
 _FRAME_LIMIT = 100_000
@@ -78,6 +81,58 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
     group.add_argument(
         "--keep-partial", action="store_true", help="take the frames before the fault of a damaged video"
     )
+
+
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    """Options that say where the units of work run."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        default="local",
+        help="where the work runs: workers of this machine, a Ray cluster, or an array of Slurm (local)",
+    )
+    group.add_argument(
+        "--ray-address",
+        default="auto",
+        metavar="ADDRESS",
+        help="auto: the cluster of this machine, or of RAY_ADDRESS; local: one for this run; ray://HOST:10001 (auto)",
+    )
+    group.add_argument("--cpus-per-unit", type=positive, default=1.0, metavar="N", help="CPUs that Ray sets apart (1)")
+    group.add_argument("--memory-per-unit", type=size, metavar="SIZE", help="memory that Ray sets apart, such as 4G")
+    group.add_argument("--plan", type=Path, metavar="FOLDER", help="of Slurm: where all nodes see the units of work")
+    group.add_argument("--array-tasks", type=count, default=16, metavar="N", help="of Slurm: tasks of the array (16)")
+    group.add_argument(
+        "--sbatch-options",
+        default="",
+        metavar="'--OPTION ...'",
+        help="of Slurm: such as '--partition=cpu --time=4:00:00'",
+    )
+
+
+def executor(arguments: argparse.Namespace) -> Executor | None:
+    """What `add_executor` parsed; None: workers of this machine.
+
+    Raises:
+        InputError: an option is missing.
+    """
+    chosen = arguments.executor
+    if not isinstance(chosen, str):  # mm2energon plan has put its own there
+        given: Executor = chosen
+        return given
+    if chosen == "ray":
+        from mm2energon.pipeline.on_ray import RayExecutor, RayOptions
+
+        return RayExecutor(RayOptions(arguments.ray_address, arguments.cpus_per_unit, arguments.memory_per_unit))
+    if chosen == "slurm":
+        from mm2energon.pipeline.on_slurm import SlurmOptions, slurm_executor
+
+        if arguments.plan is None:
+            raise InputError("--executor slurm: --plan FOLDER was expected beside it, which all nodes see")
+        return slurm_executor(
+            SlurmOptions(arguments.plan.absolute(), arguments.array_tasks, tuple(shlex.split(arguments.sbatch_options)))
+        )
+    return None
 
 
 def add_further_roots(parser: argparse._ActionsContainer) -> None:
@@ -173,7 +228,7 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
     allowance = Allowance(max_frames=arguments.video_frame_limit or None, keep_partial=arguments.keep_partial)
     most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // arguments.workers)
     limits = Limits(seconds=arguments.video_timeout or None, memory_bytes=most)
-    return Extraction(options, arguments.workers, limits, allowance)
+    return Extraction(options, arguments.workers, limits, allowance, executor(arguments))
 
 
 def seconds(text: str) -> float:
@@ -191,6 +246,14 @@ def extraction_asked(arguments: argparse.Namespace) -> bool:
     """Whether one of the options that `add_frames` parsed says how frames shall be."""
     asked = (arguments.time_interval, arguments.fps, arguments.num_frames, arguments.min_frames, arguments.max_pixels)
     return any(value is not None for value in asked) or (arguments.quality, arguments.decoder) != (_QUALITY, _DECODER)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    number = seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def count(text: str) -> int:

@@ -11,6 +11,7 @@ from mm2energon.commands.options import (
     accounted,
     add_common,
     add_counting,
+    add_executor,
     add_frames,
     add_further_roots,
     count,
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_common(parser)
     add_further_roots(parser)
+    add_executor(parser)
     add_profile(parser)
     parser.add_argument("--json", type=Path, default=Path("dataset.json"), help="annotation file, below the root")
     parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
@@ -137,6 +139,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         further=further_roots(arguments),
         counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
+        executor=wanted.executor,
+        keeps_plan=getattr(wanted.executor, "goes_on", False),
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import add_further_roots, count_or_none, further_roots
+from mm2energon.commands.options import add_executor, add_further_roots, count_or_none, executor, further_roots
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import HowDeep, verify
 from mm2energon.pipeline.verify_findings import Compared, Verified
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count_or_none, default=0, help="processes that read, and of Energon's loader (0: this one)"
     )
+    add_executor(parser)
     parser.add_argument("--skip-energon", action="store_true", help="read with webdataset alone (needs no torch)")
 
 
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         energon=not arguments.skip_energon,
         workers=arguments.workers,
         against=sources,
+        executor=executor(arguments),
         progress=progress,
     )
     lines = [f"{arguments.shards}   for {found.target}", *_read(found, energon=not arguments.skip_energon)]

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, EntryWriter
+from mm2energon.jsonio import Entry, EntryWriter, dumps, loads, read_entries
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 from mm2energon.pipeline.report import report_place, write_report
+from mm2energon.storage import write_whole
 from mm2energon.terminal import shown
 
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
+#: What an account is called that a later run takes over.
+_KEPT, _KEPT_LINES = "account.json", "set_aside.jsonl"
 _SET_ASIDE = re.compile(r"set_aside(\..+)?\.jsonl")
 
 
@@ -77,6 +80,20 @@ class Account:
             f"{source}: none of its {self.read} entries can be written ({reasons}); "
             f"{self.path} says why of each; {what}"
         )
+
+    def keep(self, folder: Path) -> None:
+        """Put what was counted so far into a folder, for a later run that goes on from there."""
+        self._lines.copy_to(folder / _KEPT_LINES)
+        with write_whole(folder / _KEPT) as file:
+            file.write(dumps({"read": self.read, "reasons": self.reasons, "lost_behind": self.lost_behind}))
+
+    def take_over(self, folder: Path) -> None:
+        """Go on from what an earlier run kept in a folder."""
+        kept = loads((folder / _KEPT).read_bytes())
+        self.read, self.lost_behind = kept["read"], kept["lost_behind"]
+        self.reasons = Counter(kept["reasons"])
+        for line in read_entries(folder / _KEPT_LINES):
+            self._lines.write(line.value)
 
     @property
     def set_aside_count(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
+from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
@@ -61,6 +61,8 @@ class Extraction:
     workers: int
     limits: Limits
     allowance: Allowance = WHOLE_VIDEOS
+    #: What runs it instead of workers of this machine.
+    executor: Executor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def extract_all(
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
     bar = progress("videos", len(listed))
     workers = min(extraction.workers, max(1, len(listed)))
-    for outcome in run_each(_extract, map(unit, sizes), workers=workers, limits=extraction.limits):
+    for outcome in run_each(
+        extract_unit, map(unit, sizes), workers=workers, limits=extraction.limits, executor=extraction.executor
+    ):
         done = outcome.result or Extracted(outcome.item.video, error=outcome.error)
         bar.update(1, frames=done.frames, MB=sizes[done.video] / 1e6)
         if outcome.error is not None and outcome.error.code in _KILLED:
@@ -118,7 +122,7 @@ def _file_bytes(path: Path) -> int:
         return 0
 
 
-def _extract(unit: VideoUnit) -> Extracted:
+def extract_unit(unit: VideoUnit) -> Extracted:
     """The frames of a video, extracted where they are not there yet.
 
     Raises:

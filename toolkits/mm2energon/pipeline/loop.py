@@ -1,4 +1,4 @@
-"""The one loop: a step over items, here or in worker processes, whose faults cost one item each.
+"""The one loop: a step over items, here, in worker processes or on a cluster, whose faults cost one item each.
 
 Outcomes come in the order of the items. A worker that crashes, hangs or eats memory is killed; its item alone fails.
 """
@@ -31,6 +31,15 @@ class Outcome(Generic[Item, Result]):
     item: Item
     result: Result | None = None
     error: SampleError | None = None
+
+
+class Executor(Protocol):
+    """Runs the items of a step elsewhere than in workers of this machine."""
+
+    def run(
+        self, step: Callable[[Item], Result], items: Iterable[Item], *, limits: Limits
+    ) -> Iterator[Outcome[Item, Result]]:
+        """As `run_each`: the outcomes, in the order of the items."""
 
 
 class Progress(Protocol):
@@ -66,6 +75,7 @@ def run_each(
     *,
     workers: int,
     limits: Limits | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """Run `step` over `items`, in order.
 
@@ -73,10 +83,14 @@ def run_each(
         step: a function of one item, picklable when there are workers; a SampleError of it becomes the item's outcome,
             any other exception ends the run.
         workers: processes; 0 runs the step in this process, without limits.
+        executor: what runs it instead of workers of this machine.
 
     Raises:
         ToolkitError: the workers cannot be started, or die one after another.
     """
+    if executor is not None:
+        yield from executor.run(step, items, limits=limits or Limits())
+        return
     if workers == 0:
         for item in items:
             yield _here(step, item)

@@ -12,7 +12,7 @@ import shutil
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -113,6 +113,17 @@ class Plan:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return value["hash"], value["options"]
+
+    @staticmethod
+    def load(folder: Path, options: Mapping[str, Any]) -> Plan | None:
+        """The complete plan in a folder, made with these options; None when there is none."""
+        try:
+            value = loads((folder / _PLAN).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if loads(dumps(options)) != value["options"] or "figures" not in value:
+            return None
+        return Plan(folder, value["hash"], **value["figures"])
 
     def unit(self, number: int) -> Unit:
         """The shard of that number."""
@@ -242,7 +253,8 @@ def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
         sum(collected.sizes) + count * _END_BYTES,
     )
     with write_whole(folder / _PLAN) as file:
-        file.write(dumps({"hash": plan.content_hash, "options": planning.options}))
+        figures = {name: value for name, value in asdict(plan).items() if name not in ("folder", "content_hash")}
+        file.write(dumps({"hash": plan.content_hash, "options": planning.options, "figures": figures}))
     return plan
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 from mm2energon.errors import MediaError, SampleError, ToolkitError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
@@ -38,7 +38,7 @@ def run_in_workers(
     step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits
 ) -> Iterator[Outcome[Item, Result]]:
     """As `run_each`, in that many processes."""
-    crew: _Crew[Item, Result] = _Crew(step, workers, limits)
+    crew: Crew[Item, Result] = Crew(step, workers, limits)
     try:
         yield from crew.run(iter(items))
     except BaseException:
@@ -107,8 +107,8 @@ class _Worker:
         return self.process.exitcode or 0
 
 
-class _Crew(Generic[Item, Result]):
-    """The workers of a run, and the tasks that are under way."""
+class Crew(Generic[Item, Result]):
+    """The workers of a run, and the tasks that are under way; they live on from one `run` to the next."""
 
     def __init__(self, step: Callable[[Item], Result], count: int, limits: Limits) -> None:
         self._step, self._count, self._limits = step, count, limits
@@ -193,7 +193,7 @@ class _Crew(Generic[Item, Result]):
             return
         self._failed_starts = 0
         if worker.task is not None:
-            _note(worker.task, answer)
+            note_answer(worker.task, answer)
         worker.task, worker.deadline = None, None
         worker.items += 1
         if worker.items == _ITEMS_OF_A_WORKER:
@@ -230,7 +230,16 @@ class _Crew(Generic[Item, Result]):
         task.outcome = Outcome(task.item, error=MediaError(message, "worker-died"))
 
 
-def _note(task: _Task[Any, Any], answer: Answer) -> None:
+class Begun(Protocol):
+    """An item whose answer is awaited."""
+
+    item: Any
+    outcome: Outcome[Any, Any] | None
+    fault: BaseException | None
+
+
+def note_answer(task: Begun, answer: Answer) -> None:
+    """Make the outcome of an item, or what ends the run, of what its worker answered."""
     if answer.error is None:
         task.outcome = Outcome(task.item, result=answer.result)
     elif isinstance(answer.error, SampleError):

@@ -15,7 +15,7 @@ from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
-from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
+from mm2energon.pipeline.loop import Executor, ProgressMaker, run_each, silent
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.output import (
     check_owner,
@@ -66,6 +66,10 @@ class ShardJob:
     #: How the tokens of each sample are counted, to be noted; None: nobody counts.
     counting: Counting | None = None
     max_tokens: int | None = None
+    #: What writes the shards instead of workers of this machine.
+    executor: Executor | None = None
+    #: The plan of before is gone on with where there is one, and the input not looked at again.
+    keeps_plan: bool = False
 
     @property
     def source(self) -> Path:
@@ -126,13 +130,17 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
-    budget = None if job.counting is None else Budget(Meter(job.counting), job.max_tokens)
-    videos = _find_videos(job, report.watch)
+    kept = Plan.load(state_of(job.output) / "plan", job.options()) if job.keeps_plan else None
+    videos = None if kept else _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
     with open_account(job.output, command="shard", options=job.options(), sources=[job.source]) as account:
         with report.watch.time("plan"):
-            plan = _plan(job, videos, budget, account, progress)
+            plan = kept or _plan(job, videos, account, progress)
+        if kept:
+            account.take_over(kept.folder)
+        elif plan.units and job.executor is not None:
+            account.keep(plan.folder)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
         if plan.units:
@@ -213,9 +221,7 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
     return videos
 
 
-def _plan(
-    job: ShardJob, videos: Videos | None, budget: Budget | None, account: Account, progress: ProgressMaker
-) -> Plan:
+def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: ProgressMaker) -> Plan:
     planning = Planning(
         target=job.target,
         mending=job.mending,
@@ -230,7 +236,7 @@ def _plan(
         ),
         arrangement=job.arrangement,
         options=job.options(),
-        budget=budget,
+        budget=None if job.counting is None else Budget(Meter(job.counting), job.max_tokens),
     )
     folder = state_of(job.output) / "plan.new"
     try:
@@ -264,7 +270,7 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
     warn_of_shards(job.output, plan.shard_bytes - there)
     bar = progress("samples", sum(plan.samples.values()))
     workers = min(job.workers, plan.units, 1 + plan.work_bytes // BYTES_OF_A_WORKER)
-    for outcome in run_each(write_shard, tasks, workers=workers if workers > 1 else 0):
+    for outcome in run_each(write_shard, tasks, workers=workers if workers > 1 else 0, executor=job.executor):
         if outcome.error is not None:
             raise ToolkitError(f"{outcome.error}; run the same command again to go on")
         bar.update(outcome.result or 0)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
+from mm2energon.pipeline.loop import Executor, Outcome, ProgressMaker, run_each, silent
 from mm2energon.pipeline.row_faults import index_faults
 from mm2energon.pipeline.verify_against import compare_with
 from mm2energon.pipeline.verify_catalog import Catalog
@@ -55,6 +55,7 @@ def verify(
     energon: bool = True,
     workers: int = 0,
     against: Sources | None = None,
+    executor: Executor | None = None,
     progress: ProgressMaker = silent,
 ) -> Verified:
     """Check a finished dataset.
@@ -64,6 +65,7 @@ def verify(
         energon: read it with Energon's loader too (needs the extra `energon`).
         workers: processes that read shards, and that Energon's loader reads with; 0 is this one.
         against: what it was made from, to be compared with it.
+        executor: what reads shards instead of workers of this machine.
 
     Raises:
         InputError: there is no dataset.
@@ -82,7 +84,8 @@ def verify(
     catalog = Catalog()
     try:
         looks = _looks(root, index, places=None if is_deep else _spread(index, how.samples))
-        _look(root, looks, index, catalog, result, workers=workers, progress=progress)
+        outcomes = run_each(look_at_shard, looks, workers=workers, executor=executor)
+        _look(root, outcomes, index, catalog, result, progress=progress)
         _check_keys_and_splits(index, catalog, result)
         if against is not None:
             result.compared = compare_with(against, root, index, catalog, result, workers=workers, progress=progress)
@@ -133,7 +136,7 @@ def _looks(root: Path, index: DatasetIndex, *, places: dict[str, tuple[int, ...]
             done.add(name)
             about = index.manifest.get("shards", {}).get(name)
             yield ShardLook(
-                root=root,
+                root=root.absolute(),
                 name=name,
                 split=split,
                 number=numbers.get(name),
@@ -147,12 +150,11 @@ def _looks(root: Path, index: DatasetIndex, *, places: dict[str, tuple[int, ...]
 
 def _look(
     root: Path,
-    looks: Iterator[ShardLook],
+    outcomes: Iterator[Outcome[ShardLook, ShardSeen]],
     index: DatasetIndex,
     catalog: Catalog,
     result: Verified,
     *,
-    workers: int,
     progress: ProgressMaker,
 ) -> None:
     """Look at every shard, and at the index of all of them."""
@@ -160,7 +162,7 @@ def _look(
     bar = progress("samples", sum(index.counts.values()))
     for split in index.splits:
         result.by_webdataset[split] = result.samples[split] = 0
-    for outcome in run_each(look_at_shard, looks, workers=workers):
+    for outcome in outcomes:
         look, seen = outcome.item, outcome.result
         if seen is None:
             result.fault(look.name, f"could not be read ({outcome.error})")

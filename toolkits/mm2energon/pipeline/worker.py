@@ -61,18 +61,25 @@ def _answered(asked: bytes) -> bytes:
         step, item = pickle.loads(asked)  # noqa: S301 (it comes from our own run)
         return pickle.dumps(Answer(_step_or_die(step, item)))
     except Exception as error:  # noqa: BLE001 (whatever it is, the run has to know)
-        return _pickled(error)
+        return pickle.dumps(_told(error))
 
 
-def _pickled(error: Exception) -> bytes:
+def answer_of(step: Callable[[Any], Any], item: Any) -> Answer:
+    """What a step makes of an item, or raises, in a form that survives pickling."""
+    try:
+        return Answer(step(item))
+    except Exception as error:  # noqa: BLE001 (as above)
+        return _told(error)
+
+
+def _told(error: Exception) -> Answer:
     """An error on its way; one that does not survive it is told in words."""
     trace = traceback.format_exc()
     try:
-        answer = pickle.dumps(Answer(error=error, trace=trace))
-        pickle.loads(answer)  # noqa: S301 (it was made in the line above)
+        pickle.loads(pickle.dumps(error))  # noqa: S301 (it was made just now)
     except Exception:  # noqa: BLE001 (errors of other packages pickle, or do not, as they like)
-        return pickle.dumps(Answer(error=RuntimeError(f"{type(error).__name__}: {error}"), trace=trace))
-    return answer
+        return Answer(error=RuntimeError(f"{type(error).__name__}: {error}"), trace=trace)
+    return Answer(error=error, trace=trace)
 
 
 def _step_or_die(step: Callable[[Any], Any], item: Any) -> Any:

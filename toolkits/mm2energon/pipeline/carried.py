@@ -1,0 +1,72 @@
+"""Units of work and their outcomes as JSON, so that one machine can plan them and any other run them.
+
+What they are read back as is what the step itself says that it takes and gives: nothing in the text names code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from mm2energon.errors import MediaError, SampleError
+
+
+def to_json(value: Any) -> bytes:
+    """A unit, or what a step made of it, on one line."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def unit_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
+    """A unit of that step.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    return _read(text, next(kind for name, kind in get_type_hints(step).items() if name != "return"))
+
+
+def result_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
+    """What that step made of a unit.
+
+    Raises:
+        ValueError: the text is no such thing.
+    """
+    return _read(text, get_type_hints(step)["return"])
+
+
+def error_from_json(text: bytes) -> SampleError:
+    """The error that a step set its unit aside with.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    error: SampleError = _read(text, SampleError)
+    return error
+
+
+def _read(text: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=kind, dec_hook=_typed)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, SampleError):
+        return {"message": str(value), "code": value.code, "is_of_media": isinstance(value, MediaError)}
+    if isinstance(value, range):
+        return list(value)
+    raise NotImplementedError(f"{type(value).__name__} is not carried")
+
+
+def _typed(kind: type, value: Any) -> Any:
+    if issubclass(kind, Path):
+        return Path(value)
+    if issubclass(kind, SampleError):
+        return (MediaError if value["is_of_media"] else SampleError)(value["message"], value["code"])
+    raise NotImplementedError(f"{kind.__name__} is not carried")

@@ -1,0 +1,282 @@
+"""Object storage: a folder of a store, named by a URL, behind one small interface; fsspec speaks to the store.
+
+    s3://bucket/folder           Amazon S3 and what speaks its protocol (s3fs)
+    gs://bucket/folder           Google Cloud Storage (gcsfs)
+    hf://datasets/owner/name     the Hugging Face hub (huggingface_hub)
+    msc://profile/folder         what a profile of NVIDIA's multi-storage-client names, which Energon itself reads
+    file:///folder               this machine: a path as any other
+
+Credentials and endpoints come from where the store's own tools have them (environment, its configuration files).
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+from mm2energon.errors import missing_extra
+from mm2energon.storage import TEMPORARY_SUFFIX
+
+#: Scheme -> the package that speaks to such a store, and the extra that it comes with.
+STORES = {
+    "s3": ("s3fs", "s3"),
+    "gs": ("gcsfs", "gs"),
+    "hf": ("huggingface_hub", "hf"),
+    "msc": ("multistorageclient", "msc"),
+}
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+#: Files that are brought or sent at the same time: most of what a small one takes is waiting.
+_AT_A_TIME = 16
+#: Bytes that are read ahead of somebody who reads a file from front to back.
+_BLOCK_BYTES = 8 << 20
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file or folder of a store."""
+
+    #: Without a slash at its end.
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Remote:
+        return Remote(f"{self.url}/{name}")
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name, with the dot."""
+        return PurePosixPath(self.name).suffix
+
+    def open(self, _mode: str = "rb", *, buffering: int = _BUFFER_BYTES) -> IO[bytes]:
+        """The file, to be read as a stream, in which one may seek.
+
+        Raises:
+            OSError: there is none, or the store does not give it.
+        """
+        with _told(self.url):
+            raw = self._store().open(self.url, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
+            return io.BufferedReader(_Told(raw, self.url), buffering)
+
+    def read(self) -> bytes:
+        """The bytes of the file.
+
+        Raises:
+            OSError: as `open`.
+        """
+        with _told(self.url):
+            data: bytes = self._store().cat_file(self.url)
+            return data
+
+    def read_part(self, begin: int, end: int) -> bytes:
+        """The bytes of the file from one place to another.
+
+        Raises:
+            OSError: as `open`.
+        """
+        with _told(self.url):
+            data: bytes = self._store().cat_file(self.url, start=begin, end=end)
+            return data
+
+    def size(self) -> int | None:
+        """Bytes of the file; None when there is none.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        try:
+            with _told(self.url):
+                found = self._store().info(self.url)
+        except FileNotFoundError:
+            return None
+        return int(found["size"]) if found["type"] == "file" else None
+
+    def files(self, *, deep: bool = False) -> Iterator[tuple[str, int]]:
+        """Name and bytes of the files of the folder, and of those below it, in which case the names are paths.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        with _told(self.url):
+            store = self._store()
+            store.invalidate_cache()
+            root = store._strip_protocol(self.url)
+            levels = store.walk(self.url, maxdepth=None if deep else 1, detail=True, on_error="raise")
+        while True:
+            try:
+                with _told(self.url):
+                    folder, _, files = next(levels)
+            except (StopIteration, FileNotFoundError):
+                return
+            below = str(folder)[len(root) :].strip("/")
+            for name, about in sorted(files.items()):
+                if name:
+                    yield (f"{below}/{name}" if below else name), int(about["size"])
+
+    def fetch(self, names: Iterable[str], folder: Path) -> dict[str, int]:
+        """Bring files of the folder into one of this machine, each whole; name -> bytes of those that there are.
+
+        Raises:
+            OSError: the store does not give them, or the disk does not take them.
+        """
+
+        def bring(name: str) -> tuple[str, int | None]:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+            try:
+                with _told(f"{self.url}/{name}"):
+                    self._store().get_file(f"{self.url}/{name}", str(part))
+            except (FileNotFoundError, IsADirectoryError):
+                return name, None
+            size = part.stat().st_size
+            part.replace(path)
+            return name, size
+
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+            return {name: size for name, size in threads.map(bring, names) if size is not None}
+
+    def send(self, names: Iterable[str], folder: Path) -> None:
+        """Send files of a folder of this machine; each appears in the store when all of it is there.
+
+        Raises:
+            OSError: the store does not take them.
+        """
+
+        def put(name: str) -> None:
+            with _told(f"{self.url}/{name}"):
+                self._store().put_file(str(folder / name), f"{self.url}/{name}")
+
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+            for _ in threads.map(put, names):
+                pass
+
+    def write(self, data: bytes) -> None:
+        """Make it a file of these bytes.
+
+        Raises:
+            OSError: the store does not take it.
+        """
+        with _told(self.url):
+            self._store().pipe_file(self.url, data)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Take files of the folder away, as far as they are there.
+
+        Raises:
+            OSError: the store does not let go of them.
+        """
+        for name in names:
+            try:
+                with _told(f"{self.url}/{name}"):
+                    self._store().rm_file(f"{self.url}/{name}")
+            except FileNotFoundError:
+                continue
+
+    def _store(self) -> Any:
+        scheme = self.url.partition("://")[0]
+        package, extra = STORES[scheme]
+        try:
+            import fsspec
+
+            return fsspec.filesystem(scheme)
+        except ImportError as error:
+            raise missing_extra(package, extra) from error
+
+
+#: Where something lies: a path of this machine, or in a store.
+Place = Path | Remote
+
+
+def place(text: str) -> Place:
+    """What a URL or a path names (a type of argparse).
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such store.
+    """
+    found = _URL.fullmatch(text)
+    if found is None:
+        return Path(text)
+    scheme = found[1].lower()
+    if scheme == "file":
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise argparse.ArgumentTypeError(f"{text!r} names another machine; file:///path was expected")
+        return Path(unquote(parts.path))
+    if scheme not in STORES or not found[2].strip("/"):
+        known = ", ".join(f"{name}://" for name in (*STORES, "file"))
+        raise argparse.ArgumentTypeError(f"{text!r} names no store; a path, or one of {known} was expected")
+    return Remote(f"{scheme}://{found[2].rstrip('/')}")
+
+
+class _Told(io.RawIOBase):
+    """A file of a store whose faults name it."""
+
+    def __init__(self, raw: Any, url: str) -> None:
+        self._raw, self._url = raw, url
+        self.name = url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return int(self._raw.seek(place, whence))
+
+    def tell(self) -> int:
+        return int(self._raw.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        with _told(self._url):
+            data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Let every fault of a store, and of what speaks to it, be an OSError that names the URL, and no credentials."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise type(error)(errno.ENOENT, "no such file in the store", url) from error
+    except PermissionError as error:
+        raise PermissionError(errno.EACCES, "the store does not allow it; check its credentials", url) from error
+    except OSError as error:
+        if error.filename is not None:
+            raise  # of a file of this machine
+        raise OSError(errno.EIO, _first_line(error), url) from error
+    except Exception as error:
+        if error.__class__.__module__.partition(".")[0] in ("builtins", "mm2energon"):
+            raise
+        raise OSError(errno.EIO, _first_line(error), url) from error
+
+
+def _first_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
