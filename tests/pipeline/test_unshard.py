@@ -47,6 +47,19 @@ def test_a_shard_that_two_splits_name_is_read_once(tmp_path: Path) -> None:
     assert len(back(tmp_path)) == 5
 
 
+def test_shards_that_energon_before_7_prepared_are_read(tmp_path: Path) -> None:
+    place = make_shards(tmp_path)
+    for name in (".info.json", "mm2energon.json", "index.sqlite", "index.uuid"):
+        place.with_name(name).unlink()
+    split = yaml.safe_load(place.read_text())
+    (shard,) = split["split_parts"]["train"]
+    assert shard == "train-shard-000000.tar"
+    split["split_parts"]["train"] = ["train-shard-{000000..000000}.tar"]
+    split["exclude"] = [f"train-shard-{{000000..000000}}.tar/{1:08d}-1"]
+    place.write_text(yaml.safe_dump(split))
+    assert {entry["id"] for entry in back(tmp_path)} == {"0", "2", "3", "v"}
+
+
 def test_a_second_run_touches_no_file(tmp_path: Path) -> None:
     make_shards(tmp_path)
     back(tmp_path)

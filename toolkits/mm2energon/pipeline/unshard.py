@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from braceexpand import braceexpand
 
 from mm2energon.errors import SampleError
 from mm2energon.formats import sharegpt
@@ -35,11 +37,11 @@ def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
     Raises:
         InputError: the folder holds no finished dataset, or a shard is damaged.
     """
-    index = read_index(source)
+    index = read_index(source, takes_older=True)
     layout = layout_of(index, target_of(source, index))
     frames_in_a_grid = 1 if _options(index.manifest).get("second_per_grid_ts") == "pai" else 2
-    excluded = frozenset(index.excluded)
-    for name in dict.fromkeys(chain.from_iterable(index.splits.values())):
+    excluded = frozenset(_expanded(index.excluded))
+    for name in dict.fromkeys(_expanded(chain.from_iterable(index.splits.values()))):
         if name in excluded:
             continue
         for key, record in read_shard(source / name):
@@ -52,6 +54,11 @@ def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
                 yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
             else:
                 yield Entry(origin, _entry(content, how, frames_in_a_grid))
+
+
+def _expanded(names: Iterable[str]) -> Iterator[str]:
+    """Names of which some stand for a range, as `energon prepare` may write them: `train-{000000..000003}.tar`."""
+    return chain.from_iterable(map(braceexpand, names))
 
 
 def _options(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

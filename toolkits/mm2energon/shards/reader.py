@@ -118,13 +118,18 @@ def _sound_until(file: IO[bytes]) -> tuple[int, DamagedTarError | None]:
     return file.seek(0, os.SEEK_END), None
 
 
-def read_index(root: Path) -> DatasetIndex:
+def read_index(root: Path, *, takes_older: bool = False) -> DatasetIndex:
     """The counts, splits and manifest of a dataset.
+
+    Args:
+        takes_older: also where there is `.info.yaml` alone, as Energon before 7 writes it.
 
     Raises:
         InputError: a file is missing or is not what Energon expects.
     """
-    info, split = _mapping(root, ".info.json"), _mapping(root, "split.yaml")
+    is_older = takes_older and not (root / FOLDER / ".info.json").exists()
+    info = _mapping(root, ".info.yaml" if is_older and (root / FOLDER / ".info.yaml").exists() else ".info.json")
+    split = _mapping(root, "split.yaml")
     counts, parts = info.get("shard_counts"), split.get("split_parts")
     if not isinstance(counts, dict) or not isinstance(parts, dict):
         raise InputError(f"{root / FOLDER}: no shard_counts or no split_parts; `energon prepare` writes both")
