@@ -58,8 +58,8 @@ def part_of(root: Path, index: DatasetIndex, name: str) -> Part:
     files = (path for shard in shards for path in (root / shard, idx_path(root / shard)))
     if gone := next((path for path in files if not path.is_file()), None):
         raise InputError(f"{gone}: is not there, but belongs to the dataset; see mm2energon verify")
-    excluded = frozenset(one for one in left_out if one.rpartition("/")[0] in set(shards))
-    return Part(root, name, {shard: index.counts[shard] for shard in shards}, excluded)
+    counts = {shard: index.counts[shard] for shard in shards}
+    return Part(root, name, counts, frozenset(one for one in left_out if one.rpartition("/")[0] in counts))
 
 
 @dataclass(frozen=True)
