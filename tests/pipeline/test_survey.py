@@ -181,6 +181,31 @@ def test_of_a_large_dataset_some_are_read_and_it_says_so(tmp_path):
     assert json_of(other)["shown"] != json_of(found)["shown"]
 
 
+def test_each_shard_is_told_with_its_bytes(root):
+    run_shard(root, "--max-samples-per-tar", 1)
+    lost, *_, last = sorted((root / "wds").glob("*.tar"))
+    lost.unlink()
+    found = survey(root / "wds")
+    assert json_of(found)["shards"] == {
+        **{path.name: {"samples": 1, "bytes": path.stat().st_size} for path in (root / "wds").glob("*.tar")},
+        lost.name: {"samples": 1, "bytes": 0},
+    }
+    assert last.name.encode() in page_of(found) and lost.name.encode() in page_of(found)
+
+
+def test_audio_is_measured_and_its_copies_are_found(tmp_path):
+    for name, data in (("a", b"one"), ("b", b"two two"), ("c", b"one")):
+        (tmp_path / f"{name}.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt " + data)
+    entries = [{"conversations": chat(f"<audio>{name}?"), "audios": [f"{name}.wav"]} for name in "abc"]
+    shard_of(tmp_path, entries, "--target", "pai-v2", "--train-split", 1, "--val-split", 1)
+    found = survey(tmp_path / "wds")
+    assert values(found, "audio_bytes") == [19, 19, 23] and values(found, "audios") == [1, 1, 1]
+    (group,) = found.copies.audios.repeated()
+    assert sorted(where.key.partition("-")[0] for where in group.places) == ["00000000", "00000002"]
+    assert ("medium-in-two-splits" in found.warnings) == (len(group.splits) == 2)
+    assert json_of(found)["copies"]["audios"]["different"] == 2 and b"Bytes of an audio file" in page_of(found)
+
+
 def test_workers_find_the_same(root):
     run_shard(root, "--max-samples-per-tar", 1)
     assert json_of(survey(root / "wds", workers=2)) == json_of(survey(root / "wds"))

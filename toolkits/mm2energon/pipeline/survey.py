@@ -32,7 +32,7 @@ _PLACES, _GROUPS = 12, 12
 _SMALL_SIDE = 160
 #: Kinds of warnings that are no reason codes, worst first -> what they mean.
 WARNINGS: dict[str, str] = {
-    "medium-in-two-splits": "the same image or video stands in two splits: what is validated was trained on",
+    "medium-in-two-splits": "the same image, video or audio stands in two splits: what is validated was trained on",
     "near-copy-in-two-splits": "images or videos that look nearly the same stand in two splits",
     "same-sample": "a sample stands there more than once: the same media, and the same text but for case and spaces",
     "odd-frames": "a video has an odd number of frames, and the reader cuts the last",
@@ -66,6 +66,8 @@ class Survey:
     manifest: Mapping[str, Any]
     #: Split -> (shards, samples, bytes), of the whole dataset.
     splits: dict[str, tuple[int, int, int]]
+    #: Shard -> (samples, bytes), those that are not there with none.
+    shards: dict[str, tuple[int, int]]
     accounts: list[RunAccount]
     #: Annotation format that entries were read as -> split -> samples, of all samples; empty where nobody noted it.
     formats: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -131,12 +133,14 @@ def survey(
     index = reader.read_index(root)
     target = target_of(root, index)
     accounts, unread = accounts_of(root)
+    shards = {name: _size(root / name, index.counts.get(name, 0)) for names in index.splits.values() for name in names}
     found = Survey(
         name="/".join(root.resolve().parts[-2:]),
         target=target,
         options=options,
         manifest=index.manifest,
-        splits=_splits(root, index),
+        splits=_splits(index, shards),
+        shards=shards,
         accounts=accounts,
         formats=_formats(index.manifest),
     )
@@ -154,12 +158,15 @@ def survey(
     return found
 
 
-def _splits(root: Path, index: DatasetIndex) -> dict[str, tuple[int, int, int]]:
-    found = {}
-    for split, names in index.splits.items():
-        sizes = [(root / name).stat().st_size for name in names if (root / name).is_file()]
-        found[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
-    return found
+def _size(path: Path, samples: int) -> tuple[int, int]:
+    return samples, path.stat().st_size if path.is_file() else 0
+
+
+def _splits(index: DatasetIndex, shards: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int, int]]:
+    return {
+        split: (len(names), sum(shards[name][0] for name in names), sum(shards[name][1] for name in names))
+        for split, names in index.splits.items()
+    }
 
 
 def _formats(manifest: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -210,13 +217,13 @@ def _take(seen: SampleSeen, look: SurveyLook, found: Survey) -> None:
 
 
 def _kind(seen: SampleSeen) -> str:
-    counts = {"images": seen.image_count, "videos": seen.video_count, "audio": seen.audio_count}
+    counts = {"images": seen.image_count, "videos": seen.video_count, "audio": len(seen.audios)}
     return " and ".join(name for name, count in counts.items() if count) or "text alone"
 
 
 def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey) -> None:
     """Say what is there twice, and show what looks nearly the same."""
-    for known in (found.copies.images, found.copies.videos):
+    for known in (found.copies.images, found.copies.videos, found.copies.audios):
         for group in known.repeated():
             if len(group.splits) > 1:
                 found.warn("medium-in-two-splits", group.places[0], f"{group.count} times, {_in(group)}")

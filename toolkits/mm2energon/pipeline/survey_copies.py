@@ -24,7 +24,7 @@ class Where(NamedTuple):
     place: int
     key: str
     split: str
-    #: `image` or `video`, and which of them; empty for the sample itself.
+    #: `image`, `video` or `audio`, and which of them; empty for the sample itself.
     kind: str = ""
     number: int = 0
 
@@ -95,6 +95,7 @@ class Copies:
         self.samples = Known()
         self.images = Known()
         self.videos = Known()
+        self.audios = Known()
         #: Prints of the different ones, with their digests.
         self._prints: dict[str, list[tuple[bytes, bytes]]] = {"image": [], "video": []}
         #: Some of the media were not compared by their looks: there are too many.
@@ -110,6 +111,8 @@ class Copies:
         for number, video in enumerate(seen.videos):
             if self.videos.add(video.digest, where._replace(kind="video", number=number)) and video.looked:
                 self._compare("video", video.digest, _print_of_video(video))
+        for number, (audio, _) in enumerate(seen.audios):
+            self.audios.add(audio, where._replace(kind="audio", number=number))
 
     def _compare(self, kind: str, digest: bytes, print_: bytes) -> None:
         if len(self._prints[kind]) < _MOST_COMPARED:

@@ -53,6 +53,8 @@ MEASURES: dict[str, Measure] = {
     "video_fps": Measure("videos", "Frames a second", "extracted frames a second", "videos", remark=_RATE_REMARK),
     "frame_pixels": Measure("videos", "Pixels of a frame", "pixels", "frames", remark=_FRAMES_REMARK),
     "frame_bytes": Measure("videos", "Bytes of a frame", "size of the file", "frames", "B", _FRAMES_REMARK),
+    "audios": Measure("audio", "Audio files of a sample", "audio files", "samples with audio"),
+    "audio_bytes": Measure("audio", "Bytes of an audio file", "size of the file", "audio files", "B"),
     "sample_bytes": Measure("shards", "Bytes of a sample", "size in the shard", "samples", "B"),
     "shard_bytes": Measure("shards", "Bytes of a shard", "size of the tar", "shards", "B"),
 }
@@ -70,6 +72,9 @@ def measured(seen: SampleSeen) -> Iterator[tuple[str, Iterable[float]]]:
     yield "image_aspect", [one.width / one.height for one in seen.images]
     yield "image_bytes", [one.file_bytes for one in seen.images]
     yield "video_frames", [video.frames for video in seen.videos]
+    if seen.audios:
+        yield "audios", [len(seen.audios)]
+    yield "audio_bytes", [size for _, size in seen.audios]
     rates = [(video.frames, video.fps) for video in seen.videos if video.fps is not None]
     yield "video_seconds", [frames / fps for frames, fps in rates]
     yield "video_fps", [round(fps, 3) for _, fps in rates]

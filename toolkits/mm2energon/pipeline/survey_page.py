@@ -32,7 +32,7 @@ from mm2energon.pipeline.survey_page_samples import sample_cards
 
 #: What the head of a page says of who made it, by which a page of ours is known.
 GENERATOR = "mm2energon report"
-_TOP, _POINTS = 12, 400
+_TOP, _POINTS, _MOST_SHARDS = 12, 400, 500
 #: What cannot be read stands before all else that is warned of.
 _WORST = ("bad-part", "unreadable-image")
 
@@ -46,7 +46,8 @@ def page_of(found: Survey) -> bytes:
         "text": ("Text", _text(found)),
         "images": ("Images", _charts(found, "images", _sizes(found.image_sizes, "Sizes of images", "images"))),
         "videos": ("Videos", _charts(found, "videos", _sizes(found.frame_sizes, "Sizes of frames", "videos"))),
-        "shards": ("Shards", _charts(found, "shards")),
+        "audio": ("Audio", _charts(found, "audio")),
+        "shards": ("Shards", joined(_charts(found, "shards"), _shards(found))),
         "copies": ("Copies", copies(found)),
         "samples": ("Samples", sample_cards(found)),
     }
@@ -239,6 +240,20 @@ def _charts(found: Survey, part: str, *more: Markup) -> Markup:
     high = [one for one in cards if "<svg" in one or "<table" in one]
     of_one_line = [one for one in cards if one not in high]
     return joined(*(grid(some) for some in (high, of_one_line) if some))
+
+
+def _shards(found: Survey) -> Markup:
+    """The bytes of each shard."""
+    most = max((size for _, size in found.shards.values()), default=0)
+    rows = [
+        (name, whole(samples), short(size, "B"), share_bar(size, most))
+        for name, (samples, size) in list(found.shards.items())[:_MOST_SHARDS]
+    ]
+    left = len(found.shards) - len(rows)
+    more = element("p", f"and {whole(left)} more, which --json tells", class_="soft") if left else None
+    whole_table = table(("shard", "samples", "bytes", ""), rows, numbers=(1, 2))
+    shown = joined(whole_table, more) if len(rows) <= _TOP else folded("show them", whole_table, more)
+    return grid([card("Each shard", shown)], wide=True)
 
 
 def _marks(name: str) -> dict[float, str]:

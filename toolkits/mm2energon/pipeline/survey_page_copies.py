@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mm2energon.pages.document import bullets, card, grid, table
+from mm2energon.pages.document import bullets, card, folded, grid, table
 from mm2energon.pages.markup import Markup, element, joined
 from mm2energon.pages.numbers import counted, whole
 from mm2energon.pipeline.survey import Survey
+from mm2energon.pipeline.survey_copies import Group
 from mm2energon.pipeline.survey_page_samples import near_copies
 
 #: Groups of questions that are shown, and questions of each.
@@ -19,6 +20,7 @@ def copies(found: Survey) -> Markup:
         ("samples", found.copies.samples),
         ("images", found.copies.images),
         ("videos", found.copies.videos),
+        ("audio files", found.copies.audios),
     ):
         if not known.total:
             continue
@@ -28,16 +30,22 @@ def copies(found: Survey) -> Markup:
             (name, whole(known.total), f"{whole(len(known))}{' or more' if known.is_cut else ''}", whole(in_two))
         )
         if repeated:
-            first = element("code", repeated[0].places[0])
-            most.append(joined(f"of the {name} most often, {counted(repeated[0].count, 'time')}: ", first))
+            most.append(folded(f"{name} that are there most often", bullets(map(_places, repeated[:_TOP]))))
     heads = ("", "read", "different", "in two splits")
     note = "The same bytes; of samples, the same media and the same text but for case and spaces."
     return joined(
         element("p", note, class_="soft"),
-        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)), bullets(most) if most else None)], wide=True),
+        grid([card("Exact copies", table(heads, rows, numbers=(1, 2, 3)), *most)], wide=True),
         near_copies(found),
         _reworded(found),
     )
+
+
+def _places(group: Group) -> Markup:
+    """How often something is there, and where."""
+    more = f", and {whole(group.count - len(group.places))} more" if group.count > len(group.places) else ""
+    where = joined(*(joined(", " if number else "", element("code", one)) for number, one in enumerate(group.places)))
+    return joined(f"{counted(group.count, 'time')} in {' and '.join(sorted(group.splits))}: ", where, more)
 
 
 def _reworded(found: Survey) -> Markup:

@@ -25,6 +25,8 @@ _WORD = re.compile(
     "|[^\\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+(?:['’-][^\\W_]+)*"
 )
 _TAG = re.compile("<(?:image|video|audio)>")
+#: Punctuation at the end of a text that makes no other of it.
+_ENDS = " .?!:;…。？！：；؟؛।"
 #: Letters of a text by which it is counted.
 _COUNTED_LETTERS = 300
 #: Keys of an entry that name where it came from.
@@ -95,7 +97,8 @@ class SampleSeen:
     #: How many there are, those that cannot be decoded included.
     image_count: int = 0
     video_count: int = 0
-    audio_count: int = 0
+    #: (digest, bytes) of each audio file.
+    audios: list[tuple[bytes, int]] = field(default_factory=list)
     #: None: there is a picture that cannot be measured.
     visual_tokens: int | None = None
     #: None: its text cannot be counted.
@@ -144,11 +147,8 @@ def _samples(look: SurveyLook) -> Iterator[SampleSeen]:
 
 def _look_at(content: Content, look: SurveyLook, seen: SampleSeen) -> None:
     _look_at_text(content, seen)
-    seen.image_count, seen.video_count, seen.audio_count = (
-        len(content.images),
-        len(content.videos),
-        len(content.audios),
-    )
+    seen.image_count, seen.video_count = len(content.images), len(content.videos)
+    seen.audios = [(digest([audio]), len(audio)) for audio in content.audios]
     for number, data in enumerate(content.images):
         found = _looked(data, f"image {number}", seen)
         seen.images += found
@@ -183,7 +183,7 @@ def _look_at_text(content: Content, seen: SampleSeen) -> None:
 
 def normalised(text: str) -> str:
     """A text without its tags, in small letters, with one space between words and no punctuation at its end."""
-    return " ".join(_TAG.sub(" ", text).casefold().split()).rstrip(" .?!:;。？！")
+    return " ".join(_TAG.sub(" ", text).casefold().split()).rstrip(_ENDS)
 
 
 def _source(text: Mapping[str, Any]) -> str:

@@ -90,6 +90,7 @@ def _copy_lines(found: Survey) -> Iterator[str]:
         ("samples", found.copies.samples),
         ("images", found.copies.images),
         ("videos", found.copies.videos),
+        ("audio files", found.copies.audios),
     ):
         if known.total:
             yield f"{whole(len(known))} different {what} of {whole(known.total)}"
@@ -111,6 +112,7 @@ def json_of(found: Survey) -> dict[str, Any]:
             split: {"shards": shards, "samples": samples, "bytes": size}
             for split, (shards, samples, size) in found.splits.items()
         },
+        "shards": {name: {"samples": samples, "bytes": size} for name, (samples, size) in found.shards.items()},
         "samples": found.samples,
         "read": found.read,
         "unread": found.unread,
@@ -130,6 +132,7 @@ def json_of(found: Survey) -> dict[str, Any]:
             "samples": _known(found.copies.samples),
             "images": _known(found.copies.images),
             "videos": _known(found.copies.videos),
+            "audios": _known(found.copies.audios),
             "near": [_group(group) for group, _ in found.near],
             "near_groups": found.near_count,
             "questions": [
