@@ -136,3 +136,11 @@ def test_what_a_part_says_of_its_medium_comes_back() -> None:
     assert FORMATS["messages-parts"].dump(load(of_openai))["messages"][0]["content"] == [
         {"type": "image", "image": "a.jpg", "detail": "low"}
     ]
+
+
+def test_parts_from_a_table_say_nothing_by_their_empty_columns() -> None:
+    entry = messages([{"type": "image", "text": None, "index": 0}, {"type": "text", "text": "?", "index": None}])
+    assert FORMATS["sharegpt"].dump(load({**entry, "images": ["a.jpg"]}))["conversations"][0] == {
+        "from": "human",
+        "value": "<image>?",
+    }

@@ -114,11 +114,15 @@ def _flat(turn: Any, found: _Found, *, origin: str) -> Any:
 
 
 def _options(part: Mapping[str, Any]) -> dict[str, Any]:
-    """What a part says of its medium (`fps`, `max_pixels`, `video_start`, `detail`, ...)."""
+    """What a part says of its medium (`fps`, `max_pixels`, `video_start`, `detail`, ...).
+
+    In a table every part has the keys of all others, as null; its `index` counts the media, as their order does.
+    """
     kind = part["type"]
     inside = part.get(kind)
     more = {key: value for key, value in inside.items() if key not in _PATHS} if isinstance(inside, Mapping) else {}
-    return {**{key: value for key, value in part.items() if key not in ("type", kind, *_PATHS)}, **more}
+    said = {**{key: value for key, value in part.items() if key not in ("type", kind, *_PATHS)}, **more}
+    return {key: value for key, value in said.items() if value is not None and key != "index"}
 
 
 def _has_parts(turn: Any) -> bool:
