@@ -138,6 +138,16 @@ def test_the_three_templates_of_the_first_annotation_tool_are_written_literally(
     assert [line["origin"] for line in set_aside(tmp_path / "out")] == ["in.json[1]"]  # in all three, or in none
 
 
+@pytest.mark.parametrize("name", ["videollama2", "qwen-finetune", "internvl", "llava-next-video", "legacy-llava-next"])
+def test_the_system_turn_of_every_legacy_entry_is_left_out_where_a_format_has_none(tmp_path: Path, name: str) -> None:
+    own = json.loads(json.dumps(LITERAL))
+    own["conversations"][0]["content"] = "Be short."
+    (entry,) = converted(tmp_path, [LITERAL, own], "--from", "legacy-qwen", "--to", name, name="o.jsonl")
+    sample = FORMATS[name].load(entry, origin="o")
+    assert [turn.role for turn in sample.turns] == ["user", "assistant"] and sample.videos == ("films/v.mp4",)
+    assert [line["origin"] for line in set_aside(tmp_path)] == ["in.json[1]"]
+
+
 def test_a_second_run_writes_nothing_and_other_formats_replace_only_what_is_ours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,8 @@ from mm2energon.formats.holds import Holds
 from mm2energon.formats.pairs import ONE_PAIR, asked, with_extra
 from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
-_SYSTEM = "You are a helpful assistant."
+#: The system turn that the tool gives every entry.
+SYSTEM = Turn("system", "You are a helpful assistant.")
 #: What the template says of every video.
 _SAMPLING = {"fps": 1, "max_frames": 4}
 
@@ -47,7 +48,7 @@ class LegacyParts:
             SampleError: `cannot-hold`.
         """
         held = asked(sample, name=self.name, holds=self.HOLDS)
-        turns = held.turns if held.turns[0].role == "system" else (Turn("system", _SYSTEM), *held.turns)
+        turns = held.turns if held.turns[0].role == "system" else (SYSTEM, *held.turns)
         first = next(place for place, turn in enumerate(turns) if turn.role == "user")
         conversations: list[dict[str, Any]] = []
         for place, turn in enumerate(turns):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
+from mm2energon.formats.legacy_parts import SYSTEM
 from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
@@ -149,9 +150,19 @@ def _dumped(entry: Entry, read_as: str, name: str, job: ConvertJob) -> dict[str,
     """An entry of the format `read_as` as one of the format `name`."""
     loaded = formats.FORMATS[read_as].load(entry.value, origin=entry.origin)
     sample = reshape(loaded, read_as, job.reshaping)
-    value = formats.FORMATS[name].dump(sample)
+    value = _dump(sample, name)
     _require_sayable(value, sample)
     return value
+
+
+def _dump(sample: Sample, name: str) -> dict[str, Any]:
+    """A sample as an entry; where that has no system turn, one that says what every template says is left out."""
+    try:
+        return formats.FORMATS[name].dump(sample)
+    except SampleError:
+        if sample.turns[0] != SYSTEM or len(sample.turns) == 1:
+            raise
+        return formats.FORMATS[name].dump(replace(sample, turns=sample.turns[1:]))
 
 
 def _require_sayable(value: Mapping[str, Any], sample: Sample) -> None:
