@@ -487,6 +487,21 @@ def test_what_is_no_dataset_is_an_error_before_anything_else(tmp_path):
         survey(tmp_path / "none")
 
 
+def test_that_all_entries_were_set_aside_is_told(tmp_path):
+    shard_of(tmp_path, [{"x": 1}, {"x": 2}])
+    with pytest.raises(InputError, match=r"all 2 entries were set aside \(unknown-format 2\), see set_aside.jsonl"):
+        survey(tmp_path / "wds")
+
+
+def test_a_dataset_of_which_nothing_can_be_read_has_its_page(root):
+    run_shard(root)
+    for path in (root / "wds").glob("*.tar"):
+        path.write_bytes(b"")
+    found = survey(root / "wds")
+    assert (found.read, found.unread) == (0, 4) and b"bad-part" in page_of(found) and json_of(found)["read"] == 0
+    assert b'id="tokens"' not in page_of(found) and lines_of(found)
+
+
 def test_a_tokenizer_that_is_not_there_is_told_before_anything_is_read(root):
     run_shard(root)
     with pytest.raises(InputError):

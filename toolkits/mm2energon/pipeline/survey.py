@@ -124,9 +124,7 @@ def survey(
     """
     options = options or SurveyOptions()
     if not (root / FOLDER).is_dir():
-        raise InputError(
-            f"{root}: {'holds no shards' if root.is_dir() else 'no such folder'}; the output of shard was expected"
-        )
+        raise InputError(f"{root}: {_why_none(root)}; the output of shard was expected")
     if options.tokenizer is not None:
         template = MODELS[options.model].template
         require_template(load_tokenizer(options.tokenizer), template, path=options.tokenizer)
@@ -156,6 +154,16 @@ def survey(
     _find_copies(root, layout_of(index, target), index, found)
     found.reworded = _reworded(found.questions)
     return found
+
+
+def _why_none(root: Path) -> str:
+    if not root.is_dir():
+        return "no such folder"
+    for run in accounts_of(root)[0]:
+        if run.command == "shard" and run.written == 0 and run.of == root.resolve().name:
+            reasons = ", ".join(f"{code} {count}" for code, count in run.set_aside.items())
+            return f"holds no shards: all {run.read} entries were set aside ({reasons}), see {run.file or 'its report'}"
+    return "holds no shards"
 
 
 def _size(path: Path, samples: int) -> tuple[int, int]:

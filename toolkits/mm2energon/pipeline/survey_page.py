@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import mm2energon
 from mm2energon.errors import REASONS
@@ -23,16 +22,17 @@ from mm2energon.pages.document import (
 )
 from mm2energon.pages.markup import Markup, element, joined
 from mm2energon.pages.numbers import counted, percent, quantile, short, whole
-from mm2energon.pipeline.survey import WARNINGS, Survey
-from mm2energon.pipeline.survey_account import RunAccount
+from mm2energon.pipeline.survey import WARNINGS, Survey, Warned
 from mm2energon.pipeline.survey_measures import LIMITS, MEASURES, Measure
 from mm2energon.pipeline.survey_numbers import Spread, Tally
 from mm2energon.pipeline.survey_page_copies import copies
 from mm2energon.pipeline.survey_page_samples import sample_cards
+from mm2energon.pipeline.survey_page_splits import splits
 
 #: What the head of a page says of who made it, by which a page of ours is known.
 GENERATOR = "mm2energon report"
-_TOP, _POINTS, _MOST_SHARDS = 12, 400, 500
+#: Rows of a table, points of a drawing, shards, and places of a warning that are seen at once.
+_TOP, _POINTS, _MOST_SHARDS, _SEEN = 12, 400, 500, 2
 #: What cannot be read stands before all else that is warned of.
 _WORST = ("bad-part", "unreadable-image")
 
@@ -41,14 +41,14 @@ def page_of(found: Survey) -> bytes:
     """The page."""
     parts: dict[str, tuple[str, Markup]] = {
         "warnings": ("Warnings", _warnings(found)),
-        "splits": ("Splits and accounts", _splits(found)),
+        "splits": ("Splits and accounts", splits(found)),
         "tokens": ("Tokens", _tokens(found)),
         "text": ("Text", _text(found)),
         "images": ("Images", _charts(found, "images", _sizes(found.image_sizes, "Sizes of images", "images"))),
         "videos": ("Videos", _charts(found, "videos", _sizes(found.frame_sizes, "Sizes of frames", "videos"))),
         "audio": ("Audio", _charts(found, "audio")),
         "shards": ("Shards", joined(_charts(found, "shards"), _shards(found))),
-        "copies": ("Copies", copies(found)),
+        "copies": ("Copies", copies(found) if found.read else Markup()),
         "samples": ("Samples", sample_cards(found)),
     }
     parts = {name: part for name, part in parts.items() if part[1]}
@@ -107,7 +107,7 @@ def _warnings(found: Survey) -> Markup:
             card(
                 f"{code}: {whole(warned.count)}",
                 element("p", WARNINGS.get(code) or REASONS.get(code, "")),
-                folded("where", bullets(joined(element("code", place), f": {what}") for place, what in warned.places)),
+                *_where(warned),
                 class_="card warning",
             )
             for code, warned in sorted(found.warnings.items(), key=lambda item: order.get(item[0], len(order)))
@@ -116,74 +116,18 @@ def _warnings(found: Survey) -> Markup:
     )
 
 
-def _splits(found: Survey) -> Markup:
-    rows = [
-        (split, whole(samples), share_bar(samples, found.samples), whole(shards), short(size, "B"))
-        for split, (shards, samples, size) in found.splits.items()
-    ]
-    cards = [card("Splits", table(("split", "samples", "share", "shards", "bytes"), rows, numbers=(1, 3, 4)))]
-    cards.append(card("What samples hold", _table_of(found.kinds.most_common(), "samples")))
-    if found.formats:
-        cards.append(card("Annotation formats, as the entries were read", _formats(found)))
-    named = [(name or "(not named)", count) for name, count in found.sources.top(_TOP)]
-    if named and named != [("(not named)", named[0][1])]:
-        cards.append(card("Sources, as the entries name them", _table_of(named, "samples")))
-    if found.accounts:
-        cards.append(card("Accounts of the runs", _runs(found.accounts)))
-    cards += [_account(account) for account in found.accounts if account.set_aside]
-    options = found.manifest.get("options")
-    if isinstance(options, dict) and options:
-        shown = [(name, _option(value)) for name, value in options.items() if value not in (None, False, [])]
-        cards.append(card("Options of the run", table(("option", "value"), shown)))
-    return grid(cards, wide=True)
-
-
-def _runs(accounts: list[RunAccount]) -> Markup:
-    rows = [
-        (one.command, one.of, whole(one.read), whole(one.written), whole(sum(one.set_aside.values())))
-        for one in accounts
-    ]
-    read_as = [
-        f"{one.command} ({one.of}) read " + ", ".join(f"{whole(count)} {name}" for name, count in one.formats.items())
-        for one in accounts
-        if one.formats
-    ]
-    heads = ("command", "wrote", "read", "written", "set aside")
-    return joined(table(heads, rows, numbers=(2, 3, 4)), bullets(read_as) if read_as else None)
-
-
-def _formats(found: Survey) -> Markup:
-    """What the entries were read as, split by split."""
-    splits = list(found.splits)
-    rows = [
-        (name, whole(sum(counts.values())), *(whole(counts.get(split, 0)) for split in splits))
-        for name, counts in sorted(found.formats.items(), key=lambda item: -sum(item[1].values()))
-    ]
-    return table(("", "samples", *splits), rows, numbers=range(1, len(splits) + 2))
-
-
-def _account(account: RunAccount) -> Markup:
-    """Why entries were set aside, and what was said of some."""
-    rows = sorted(account.set_aside.items(), key=lambda item: -item[1])
-    examples = [
-        folded(f"{code}: examples", bullets(account.examples[code])) for code, _ in rows if account.examples.get(code)
-    ]
-    where = element("p", "All of them: ", element("code", account.file), class_="soft") if account.file else None
-    return card(f"Set aside by {account.command}", where, _table_of(rows, "entries"), *examples)
-
-
-def _table_of(rows: Iterable[tuple[str, int]], what: str) -> Markup:
-    """A table of names and counts, with bars."""
-    rows = list(rows)
-    most = max((count for _, count in rows), default=0)
-    return table(("", what, ""), [(name, whole(count), share_bar(count, most)) for name, count in rows], numbers=(1,))
-
-
-def _option(value: Any) -> str:
-    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+def _where(warned: Warned) -> Iterator[Markup]:
+    """The first samples that are warned of, and more where that is asked."""
+    told = [joined(element("code", place), f": {what}") for place, what in warned.places]
+    yield bullets(told[:_SEEN])
+    if more := told[_SEEN:]:
+        of_all = f", of {whole(warned.count)}" if warned.count > len(told) else ""
+        yield folded(f"{whole(len(more))} more{of_all}", bullets(more))
 
 
 def _tokens(found: Survey) -> Markup:
+    if not found.read:
+        return Markup()
     how = "counted by its tokenizer" if found.options.tokenizer else "estimated (give --tokenizer for exact numbers)"
     note = (
         f"For {found.options.model}: visual tokens are counted from the sizes of images and the numbers of frames; "
@@ -204,6 +148,8 @@ def _tokens(found: Survey) -> Markup:
 
 
 def _text(found: Survey) -> Markup:
+    if not found.read:
+        return Markup()
     return joined(
         _charts(found, "text"),
         grid(

@@ -26,7 +26,8 @@ _TITLE, _DRAWN, _INDENT = 28, 26, "  "
 def lines_of(found: Survey, *, columns: int = 120) -> list[str]:
     """The essentials, for a terminal of that many columns."""
     lines = bar_lines({split: samples for split, (_, samples, _) in found.splits.items()}, columns=columns)
-    lines += ["", *bar_lines(dict(found.kinds.most_common()), columns=columns)]
+    if found.kinds:
+        lines += ["", *bar_lines(dict(found.kinds.most_common()), columns=columns)]
     if found.formats:
         formats = {name: sum(counts.values()) for name, counts in found.formats.items()}
         lines += ["", "read as", *bar_lines(formats, columns=columns)]
