@@ -242,6 +242,16 @@ def test_so_many_workers_as_it_says_find_each_a_sample(tmp_path, capsys):
     assert all(set(row) & set(taken) for row in rows)
 
 
+def test_a_subset_to_validate_on_needs_no_sample_for_each_worker(tmp_path, capsys):
+    dataset(tmp_path / "a", {"train": (4,), "val": (9,)})
+    recipe = write_recipe(tmp_path / "r.yaml", [{"path": "a", "samples": {"val": 1}, "repetitions": 2}])
+    assert blend("all.yaml", "--recipe", recipe) == 0
+    said = capsys.readouterr().out
+    assert "workers" not in said
+    assert "leaves out when it draws" not in said
+    assert len(validated_on(tmp_path / "all.yaml")) == 1
+
+
 @pytest.mark.parametrize(
     ("stretch", "numbers"), [([2, 5], range(2, 5)), (["50%", "100%"], range(5, 10)), ([7, "end"], range(7, 10))]
 )

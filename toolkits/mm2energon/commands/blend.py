@@ -130,21 +130,23 @@ def _how(share: Share, split: str, shares: Sequence[Share], blending: Blending) 
 
 def _notes(done: Blend, blending: Blending) -> Iterator[str]:
     shares = [share for found in done.splits.values() for share in found]
+    trained_on = [share for split, found in done.splits.items() if split not in _READ_ONCE for share in found]
     subsets = [share.subset for share in shares if share.subset is not None]
+    drawn = [share.subset for share in trained_on if share.subset is not None]
     if subsets and not blending.repetitions:
         yield "note: Energon 7.0 and 7.1 pass over subsets and take all; 4.0 to 6.0, and 7.2 and later, take them"
     if any("subset" in share.reference for share in shares):
         yield "note: a range needs Energon 7.2 or later"
     if blending.repetitions:
         yield f"note: repetitions{' of subsets' * bool(subsets)} need Energon {'7.2' if subsets else '5.2'} or later"
-    if blending.repetitions and any(map(_is_broken, shares)):
+    if blending.repetitions and any(map(_is_broken, trained_on)):
         yield "note: repetitions that are no whole numbers are rounded down, for each worker by itself"
-    if blending.repetitions and subsets and not blending.whole_shards:
+    if blending.repetitions and drawn and not blending.whole_shards:
         yield (
             "note: Energon counts what a subset leaves out when it draws, so that an epoch begins with more of that "
             "dataset and ends with less; weights, or --whole-shards, do not"
         )
-    if subsets and (least := min(subset.most_workers for subset in subsets)) < _FEW_WORKERS:
+    if drawn and (least := min(subset.most_workers for subset in drawn)) < _FEW_WORKERS:
         advice = "" if blending.whole_shards else "; --whole-shards allows more"
         yield (
             f"note: with more than {least} workers, of all ranks together, one may find no sample of a subset, and "
