@@ -13,7 +13,7 @@ import pytest
 from media import write_image
 from mm2energon import cli
 from mm2energon.errors import InputError
-from mm2energon.pipeline.convert_media import Reshaping
+from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.rows import are_rows, read_rows
 from pyarrow import ipc, parquet
 

@@ -11,8 +11,8 @@ from mm2energon.commands.options import accounted, add_further_roots, count, fur
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
 from mm2energon.pipeline.convert import ConvertJob, convert
-from mm2energon.pipeline.convert_media import Reshaping
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.reshaping import Reshaping
 
 #: Formats that are written to files of fixed names, where OUT is a folder.
 _FILE_NAMES = {

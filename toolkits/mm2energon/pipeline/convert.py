@@ -17,9 +17,10 @@ from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
 from mm2energon.pipeline.account import Account, open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.companions import Companions, accompany
-from mm2energon.pipeline.convert_media import Reshaping, reshape
+from mm2energon.pipeline.convert_media import reshape
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
 from mm2energon.pipeline.standing import standing, was_left_alone

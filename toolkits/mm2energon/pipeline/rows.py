@@ -19,7 +19,8 @@ from typing import Any
 
 from mm2energon.errors import InputError, missing_extra
 from mm2energon.jsonio import Entry
-from mm2energon.pipeline.convert_media import Reshaping, ending_of, write_medium
+from mm2energon.pipeline.convert_media import ending_of, write_medium
+from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.roots import name_from
 
 #: Rows that are held at once; each may hold pictures.

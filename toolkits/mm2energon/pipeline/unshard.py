@@ -13,8 +13,9 @@ from braceexpand import braceexpand
 from mm2energon.errors import SampleError
 from mm2energon.formats import sharegpt
 from mm2energon.jsonio import Entry, dumps
-from mm2energon.pipeline.convert_media import Reshaping, ending_of, write_medium
+from mm2energon.pipeline.convert_media import ending_of, write_medium
 from mm2energon.pipeline.record_content import Content, read_content
+from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.roots import name_from
 from mm2energon.sample import Sample
