@@ -132,3 +132,11 @@ def test_a_text_of_videochat_without_an_answer_is_refused_and_line_ends_of_windo
         form.load({"video_path": "v.mp4", "text": "USER: One? ASSISTANT: A."}, origin="t.json[0]")
     text = "USER: One?\r\nASSISTANT: A.\r\nUSER: Two?\r\nASSISTANT: B."
     assert form.load({"video_path": "v.mp4", "text": text}, origin="t.json[0]").turns == TWO_QUESTIONS
+
+
+def test_a_refusal_names_the_option_that_helps() -> None:
+    with pytest.raises(SampleError, match=r"1 video, which an entry of minicpm-v cannot hold; .*--frames N"):
+        FORMATS["minicpm-v"].dump(FILM)
+    images = sample("<image><image>What?", "A.", images=TWO)
+    with pytest.raises(SampleError, match=r"2 images, which an entry of t2vid-synthetic cannot hold; .*--join-frames"):
+        FORMATS["t2vid-synthetic"].dump(images)

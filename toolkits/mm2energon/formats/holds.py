@@ -43,9 +43,19 @@ def require_held(sample: Sample, holds: Holds, name: str) -> None:
     """
     if (found := _beyond(sample, holds)) is not None:
         raise SampleError(
-            f"{sample.origin}: {found}, which an entry of {name} cannot hold; choose another format, or leave it out",
+            f"{sample.origin}: {found}, which an entry of {name} cannot hold; {_way_out(sample, holds)}",
             "cannot-hold",
         )
+
+
+def _way_out(sample: Sample, holds: Holds) -> str:
+    """What to do: `convert` makes images of videos, and the other way round."""
+    others = "choose another format, or leave it out"
+    if sample.videos and holds.videos == 0 and holds.images is None:
+        return f"make images of it (--frames N), {others}"
+    if sample.images and not sample.videos and holds.images == 0 and holds.frame_lists:
+        return f"make a video of its frames (--join-frames), {others}"
+    return others
 
 
 def _beyond(sample: Sample, holds: Holds) -> str | None:
