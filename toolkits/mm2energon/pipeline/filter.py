@@ -17,7 +17,7 @@ from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.budget import Counting, Meter, tokenizer_digest
 from mm2energon.pipeline.filter_check import BudgetCheck, Check
 from mm2energon.pipeline.filter_fit import write_frames
-from mm2energon.pipeline.filter_folders import with_pictures
+from mm2energon.pipeline.filter_folders import PictureFolders
 from mm2energon.pipeline.filter_pictures import SmallerPictures
 from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
 from mm2energon.pipeline.ledger import made_by, noted, write_output
@@ -163,11 +163,11 @@ class _Taking:
     """Takes entries one by one, and counts what becomes of them."""
 
     def __init__(self, job: FilterJob, check: Check) -> None:
-        self._job = job
         self._check = check
         self._finder = MediaFinder(
             job.root, further=job.further, failures={}, default_fps=job.default_fps or _USUAL_FPS
         )
+        self._folders = PictureFolders(job.root, further=job.further)
         self.smaller = SmallerPictures(job.output, job.root)
         self.done = Filtered(estimated=check.estimates)
 
@@ -179,9 +179,7 @@ class _Taking:
         """
         if entry.error is not None:
             raise entry.error
-        sample, folders = with_pictures(
-            formats.load(entry.value, origin=entry.origin), self._job.root, further=self._job.further
-        )
+        sample, folders = self._folders.with_pictures(formats.load(entry.value, origin=entry.origin))
         media = self._finder.find(sample)
         taken, tokens = self._check.take(sample, media)
         written = formats.to_sharegpt(entry.value, origin=entry.origin)
