@@ -143,7 +143,7 @@ def test_damage_is_told_in_the_same_words_each_time(root):
 def test_it_changes_nothing_of_the_dataset(root):
     before = tree_times(root)
     page_of(root)
-    assert {name: time for name, time in tree_times(root).items() if name != "page.html"} == before
+    assert {name: time for name, time in tree_times(root).items() if name not in ("page.html", "page.json")} == before
     assert cli.main(["verify", str(root / "wds"), "--skip-energon"]) == 0
 
 
@@ -155,6 +155,22 @@ def test_the_json_holds_the_numbers(root):
     assert sum(told["measures"]["turns"]["histogram"]["counts"]) == 5
     assert told["image_sizes"] == [[640, 480, 3]] and told["text_tokens"] == "estimated"
     assert told["accounts"][0]["set_aside"] == {"no-turns": 1}
+
+
+def test_the_numbers_lie_beside_the_page_and_replace_no_account(root):
+    account = (root / "wds/report.json").read_bytes()
+    for folder, name in ((root, "report.json"), (root / "wds", "report.html.json")):
+        for _ in range(2):
+            assert report(root, "--output", folder / "report.html") == 0
+        told = json.loads((folder / name).read_text())
+        assert told["samples"] == 5 and told["accounts"][0]["read"] == 6
+    assert (root / "wds/report.json").read_bytes() == account
+    assert cli.main(["verify", str(root / "wds"), "--skip-energon"]) == 0
+    assert (
+        cli.main(["normalize", "--input-file", str(root / "dataset.json"), "--output-file", str(root / "o.json")]) == 3
+    )
+    assert json.loads((root / "report.json").read_text())["by"] == "mm2energon report"
+    assert json.loads((root / "report.o.json").read_text())["read"] == 6
 
 
 def test_text_goes_to_the_terminal_and_writes_no_page(root, capsys, monkeypatch):

@@ -13,7 +13,7 @@ from mm2energon.pipeline.survey import Survey, survey
 from mm2energon.pipeline.survey_page import how_many_were_read
 from mm2energon.pipeline.survey_plan import SurveyOptions
 from mm2energon.pipeline.survey_told import lines_of
-from mm2energon.pipeline.survey_write import check_output, write_json, write_page
+from mm2energon.pipeline.survey_write import check_output, numbers_beside, write_json, write_page
 from mm2energon.tokens import MODELS
 
 _DEFAULTS = SurveyOptions()
@@ -25,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
     parser.add_argument("--output", type=Path, help="the page, one HTML file without anything else (report.html)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers for programs as well")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="the numbers for programs (beside the page: report.json, or report.html.json where another file has that "
+        "name)",
+    )
     parser.add_argument(
         "--text", action="store_true", help="print the essentials; the page is then written only with --output"
     )
@@ -54,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Look through a dataset, and tell."""
     output = arguments.output or (None if arguments.text else Path("report.html"))
-    for option, path in (("--output", output), ("--json", arguments.json)):
+    numbers = arguments.json or (None if output is None else numbers_beside(output))
+    for option, path in (("--output", output), ("--json", numbers)):
         if path is not None:
             check_output(path, arguments.shards, option=option, overwrite=arguments.overwrite)
     options = SurveyOptions(
@@ -74,8 +81,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         lines += _in_short(found)
     if output is not None:
         lines.append(_written(output, is_new=write_page(output, found)))
-    if arguments.json is not None:
-        lines.append(_written(arguments.json, is_new=write_json(arguments.json, found)))
+    if numbers is not None:
+        lines.append(_written(numbers, is_new=write_json(numbers, found)))
     return Result(lines, 3 if found.unread else 0)
 
 

@@ -33,6 +33,12 @@ def check_output(path: Path, root: Path, *, option: str, overwrite: bool) -> Non
         raise InputError(f"{option} {path}: exists, and is no report of ours; choose another name, or --overwrite it")
 
 
+def numbers_beside(page: Path) -> Path:
+    """Where the JSON of a page goes: `report.json` may be the account of a run, or a file of the user's."""
+    path = page.with_suffix(".json")
+    return path if path != page and (not path.exists() or (path.is_file() and _is_ours(path))) else Path(f"{page}.json")
+
+
 def write_page(path: Path, found: Survey) -> bool:
     """Write the page; False when it was there already."""
     return _write(path, page_of(found), option="--output")
