@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import tracemalloc
@@ -147,6 +148,13 @@ def test_a_large_file_is_read_with_little_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert count == 30_000
     assert peak < 12 << 20 < path.stat().st_size
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"[{}]"), b"PK\3\4\x14\0", b"\x28\xb5\x2f\xfd\4"])
+def test_a_file_that_is_compressed_is_said_to_be(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "train.json").write_bytes(data)
+    with pytest.raises(InputError, match=r"train\.json: is compressed; JSON was expected; unpack it first"):
+        list(read_entries(tmp_path / "train.json"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

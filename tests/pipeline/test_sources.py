@@ -91,6 +91,11 @@ def test_paths_are_made_relative_to_the_root(tmp_path):
     assert error.value.code == "outside-root"
 
 
+def test_a_name_without_ending_may_hold_a_dot(tmp_path):
+    (tmp_path / "v.1_x.avi").write_bytes(b"")
+    assert rebase({"videos": ["v.1_x", "v.2"]}, "", tmp_path, origin="here")["videos"] == ["v.1_x.avi", "v.2"]
+
+
 def test_one_annotation_file_is_found_and_more_are_named(tmp_path):
     write_json(tmp_path / "config.json", {})
     with pytest.raises(InputError, match="none"):

@@ -56,6 +56,8 @@ def read_entries(path: Path, *, name: str | None = None, max_depth: int = MAX_DE
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             head = file.read(_HEAD_BYTES)
+            if head[:2] == b"\x1f\x8b" or head[:4] in (b"PK\3\4", b"\x28\xb5\x2f\xfd"):
+                raise InputError(f"{path}: is compressed; JSON was expected; unpack it first")
             if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
                 raise InputError(
                     f"{path}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"

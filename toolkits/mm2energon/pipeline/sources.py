@@ -18,6 +18,7 @@ from mm2energon.pipeline.convert_media import with_endings
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
 from mm2energon.roots import inside_root, is_url, name_from
+from mm2energon.video.places import VIDEO_SUFFIXES
 
 _SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.
@@ -126,7 +127,8 @@ def rebase(
 
     def place_video(path: str) -> str:
         placed = place(path)
-        if os.path.splitext(path)[1] or is_url(path) or (root / placed).is_file():  # noqa: PTH122 (of a string)
+        ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 (of a string)
+        if ending in VIDEO_SUFFIXES or is_url(path) or (root / placed).is_file():
             return placed
         found = with_endings(root / placed)
         return name_from(root, found[0]) if len(found) == 1 else placed
