@@ -144,3 +144,9 @@ def test_parts_from_a_table_say_nothing_by_their_empty_columns() -> None:
         "from": "human",
         "value": "<image>?",
     }
+
+
+def test_what_a_template_says_of_every_video_is_not_said_of_this_one() -> None:
+    video = {"video_path": "v.mp4", "fps": 1, "max_frames": 4}
+    asked = hub(messages([{"type": "video", "video": video}, {"type": "text", "text": "?"}]))["conversations"][0]
+    assert asked == {"from": "human", "value": "<video>?"}

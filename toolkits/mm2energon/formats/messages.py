@@ -120,7 +120,9 @@ def _options(part: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = part["type"]
     inside = part.get(kind)
-    more = {key: value for key, value in inside.items() if key not in _PATHS} if isinstance(inside, Mapping) else {}
+    if not isinstance(inside, Mapping) or "video_path" in inside:  # there a template says the same of every video
+        inside = {}
+    more = {key: value for key, value in inside.items() if key not in _PATHS}
     said = {**{key: value for key, value in part.items() if key not in ("type", kind, *_PATHS)}, **more}
     return {key: value for key, value in said.items() if value is not None and key != "index"}
 
