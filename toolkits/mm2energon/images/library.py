@@ -141,9 +141,9 @@ def decode_small(data: bytes, *, side: int) -> tuple[Image.Image, tuple[int, int
     with _decoding(data) as image:
         size = image.size
         image.draft("RGB", (side, side))
-        small = image.convert("RGB")
+        small = image if image.mode == "RGB" else image.convert("RGB")  # which copies all of its pixels
         small.thumbnail((side, side))
-        return small, size
+        return small.convert("RGB"), size
 
 
 @contextlib.contextmanager
