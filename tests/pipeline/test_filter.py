@@ -125,6 +125,7 @@ def test_fit_sets_aside_what_two_frames_are_too_many_for(tmp_path, clips):
     write_json(tmp_path / "in.json", [*kept(tmp_path / "in.json"), text_entry()])
     assert run("in.json", "out.json", "--model", "qwen2.5-vl", "--max-tokens", 200, "--fit") == 3
     assert reasons(tmp_path) == ["too-many-tokens"] * 3 and len(kept(tmp_path / "out.json")) == 1
+    assert "it is the least that --fit takes" in set_aside(tmp_path)[0]["message"]
 
 
 def test_of_several_videos_each_is_cut_to_the_same_number(tmp_path, clips):

@@ -162,6 +162,8 @@ class Budget:
     meter: Meter
     #: None: whatever it costs.
     max_tokens: int | None = None
+    #: Less was taken of the sample already, where that was possible.
+    is_fitted: bool = False
 
     def take(self, sample: Sample, media: PlannedMedia) -> Tokens:
         """What a sample costs.
@@ -171,9 +173,12 @@ class Budget:
         """
         tokens = self.meter.measure(sample, media)
         if self.max_tokens is not None and tokens.total > self.max_tokens:
+            advice = "take fewer frames or smaller pictures (mm2energon filter --fit), or split the conversation"
+            if self.is_fitted:
+                advice = "it is the least that --fit takes; split the conversation, or leave it out"
             raise SampleError(
                 f"{sample.origin}: {tokens} as {tokens.model} counts them; at most {self.max_tokens} were expected; "
-                "take fewer frames or smaller pictures (mm2energon filter --fit), or split the conversation",
+                f"{advice}",
                 "too-many-tokens",
             )
         return tokens

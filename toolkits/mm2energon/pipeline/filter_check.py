@@ -51,4 +51,5 @@ class BudgetCheck:
         if self._fit:
             media = fit(sample, media, self._bounds, self._meter, list_fps=self._list_fps)
         check_frames(sample, media, self._bounds.max_frames)
-        return media, Budget(self._meter, self._bounds.max_tokens).take(sample, media).total
+        budget = Budget(self._meter, self._bounds.max_tokens, is_fitted=self._fit)
+        return media, budget.take(sample, media).total

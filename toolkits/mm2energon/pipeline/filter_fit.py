@@ -24,6 +24,8 @@ def fit(sample: Sample, media: PlannedMedia, bounds: Bounds, meter: Meter, *, li
 
     Each video is cut to the same number of frames at most, and none below two. Images become smaller only where that
     is not enough, all to the same number of pixels at most. Where nothing is enough, the fewest of both are left.
+    (Of Qwen's videos of more than 300 frames, whose frames have fewer pixels the more there are, and a budget that has
+    room for so many, a higher number may have room, too: at fewer pixels each.)
 
     Args:
         list_fps: the rate at which lists of frames are taken, which videos become that are cut.
