@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from mm2energon.errors import InputError
-from mm2energon.pipeline.blend_recipe import taken_of
+from mm2energon.pipeline.blend_recipe import is_path, is_range, taken_of
 from mm2energon.pipeline.blend_subset import part_of
 from mm2energon.pipeline.verify_metadata import target_of
 from mm2energon.roots import read_regular
@@ -80,12 +81,14 @@ def _splits(path: Path) -> Iterator[tuple[str, bool, list[dict[str, Any]]]]:
 
 
 def _is_reference(value: Any) -> bool:
+    """Whether Energon would take it for a dataset; what is said of it that we do not read may be anything."""
+    if not isinstance(value, dict) or not is_path(value.get("path")):
+        return False
+    repetitions, subset = value.get("repetitions", 1), value.get("subset")
     return (
-        isinstance(value, dict)
-        and isinstance(value.get("path"), str)
-        and isinstance(value.get("repetitions", 1), int | float)
-        and isinstance(value.get("subset") or {}, dict)
-        and isinstance(value.get("split_config") or "", str)
+        (isinstance(repetitions, int | float) and 0 < repetitions < math.inf)
+        and (subset is None or (isinstance(subset, dict) and is_range(subset.get("range"))))
+        and (value.get("split_config") is None or is_path(value["split_config"]))
     )
 
 
@@ -104,8 +107,8 @@ def _given(
         raise InputError(f"{path}: refers to {root}, which is no finished dataset; make it anew with mm2energon blend")
     index = read_index(root)
     part = part_of(root, _split_by(root, index, reference.get("split_config")), name)
-    stretch = (reference.get("subset") or {}).get("range")
-    return (taken_of(tuple(stretch), part.samples) if stretch else part.samples), target_of(root, index)
+    subset = reference.get("subset")
+    return (taken_of(tuple(subset["range"]), part.samples) if subset else part.samples), target_of(root, index)
 
 
 def _split_by(root: Path, index: DatasetIndex, split_config: str | None) -> DatasetIndex:
@@ -113,7 +116,13 @@ def _split_by(root: Path, index: DatasetIndex, split_config: str | None) -> Data
     if split_config is None:
         return index
     content = _read(root / FOLDER / split_config)
-    return replace(index, splits=content.get("split_parts") or {}, excluded=content.get("exclude") or [])
+    parts, excluded = content.get("split_parts"), content.get("exclude") or []
+    lists = [excluded, *(parts.values() if isinstance(parts, dict) else ())]
+    if not isinstance(parts, dict) or not all(
+        isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists
+    ):
+        raise InputError(f"{root / FOLDER / split_config}: is no split file; make the blend anew with mm2energon blend")
+    return replace(index, splits=parts, excluded=excluded)
 
 
 def _read(path: Path) -> dict[str, Any]:

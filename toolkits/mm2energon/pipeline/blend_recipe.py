@@ -14,6 +14,7 @@ Each may have a `weight`, or each `repetitions`; a `range`, such as [0, 1000] or
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def read_recipe(path: Path) -> Recipe:
 
 def _wanted(item: Any, recipe: Path, where: str) -> Wanted:
     item = {"path": item} if isinstance(item, str) else item
-    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+    if not isinstance(item, dict) or not is_path(item.get("path")):
         raise InputError(f"{where}: has no path; the folder of finished shards was expected")
     _check_keys(item, _KEYS, where)
     wanted = Wanted(
@@ -117,7 +118,7 @@ def _wanted(item: Any, recipe: Path, where: str) -> Wanted:
         weight=_number(item, "weight", where),
         repetitions=_number(item, "repetitions", where),
         samples=_by_split(item.get("samples"), _is_count, f"{where}: samples", "a number above 0, or 12.5%"),
-        ranges=_by_split(item.get("range"), _is_range, f"{where}: range", '[0, 1000], [1000, end] or ["0%", "12.5%"]'),
+        ranges=_by_split(item.get("range"), is_range, f"{where}: range", '[0, 1000], [1000, end] or ["0%", "12.5%"]'),
         parts=_by_split(item.get("split_part"), _is_name, f"{where}: split_part", "the name of a split"),
     )
     if both := sorted(set(wanted.samples) & set(wanted.ranges)):
@@ -175,7 +176,15 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_range(value: Any) -> bool:
+def is_path(value: Any) -> bool:
+    """Whether it is a text that may be a path."""
+    try:
+        return _is_name(value) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
+def is_range(value: Any) -> bool:
     """Whether it is [samples, samples] or [percent, percent]; `end` may stand for the last."""
     if not isinstance(value, list) or len(value) != 2:
         return False
