@@ -10,6 +10,8 @@ from mm2energon.errors import MediaError
 from mm2energon.video.workplace import work_folder
 
 _LEAKED = []
+#: Seconds after which nothing comes any more that was waited for.
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,20 @@ class KilledSome:
 
     def __str__(self):
         return "killed"
+
+
+@dataclass(frozen=True)
+class Waits:
+    """An item that takes until a file is there."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class Touches:
+    """An item that makes a file."""
+
+    file: Path
 
 
 def step(item):
@@ -46,6 +62,14 @@ def step(item):
         if len(item.log.read_text().splitlines()) <= item.times:
             os.kill(os.getpid(), signal.SIGKILL)
         return "done"
+    if isinstance(item, Waits):
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not item.file.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return "waited" if item.file.exists() else "in vain"
+    if isinstance(item, Touches):
+        item.file.touch()
+        return "touched"
     if item == "refused":
         raise MediaError("refused: a reason", "no-frames")
     if item == "bug":

@@ -89,6 +89,30 @@ def test_items_are_taken_as_they_are_needed():
     outcomes.close()
 
 
+def test_workers_go_on_behind_an_item_that_takes_long(tmp_path):
+    sign = tmp_path / "the 50th has begun"
+    items = [steps.Waits(sign), *range(48), steps.Touches(sign)]
+    outcomes = list(run_each(step, items, workers=2))
+    assert [outcome.result for outcome in outcomes] == ["waited", *(2 * n for n in range(48)), "touched"]
+
+
+def test_outcomes_that_wait_for_an_earlier_one_are_not_without_bound(tmp_path):
+    taken = []
+
+    def items():
+        yield steps.Waits(tmp_path / "sign")
+        for number in range(100_000):
+            taken.append(number)
+            if number == 2 * pool._WINDOW - 2:  # with the first, as many as may be taken
+                (tmp_path / "sign").touch()
+            yield number
+
+    outcomes = run_each(step, items(), workers=2)
+    assert next(outcomes).result == "waited"
+    assert len(taken) == 2 * pool._WINDOW - 1
+    outcomes.close()
+
+
 @pytest.mark.parametrize("item", ["cannot load", "breaks the pool"])
 def test_workers_that_cannot_work_end_the_run_with_one_line(item, monkeypatch):
     if item == "breaks the pool":

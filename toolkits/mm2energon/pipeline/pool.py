@@ -22,8 +22,11 @@ from mm2energon.errors import MediaError, SampleError, ToolkitError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
 from mm2energon.pipeline.worker import OUT_OF_MEMORY, STOPPED, Answer, serve
 
-#: Items under way for each worker: enough to keep it busy behind a long one, few enough to keep memory flat.
+#: Items taken for each worker that are not done yet: the next one is there when one ends.
 _AHEAD = 4
+#: Items taken for each worker, with those that are done and wait for the outcome of an earlier one: enough to keep all
+#: workers busy behind a long one, few enough to keep memory flat.
+_WINDOW = 64
 #: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
 _ITEMS_OF_A_WORKER = 500
 #: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule; and how
@@ -126,7 +129,7 @@ class Crew(Generic[Item, Result]):
             ToolkitError: no worker comes to life.
         """
         while True:
-            for item in islice(items, self._count * _AHEAD - len(self._begun)):
+            for item in islice(items, self._room()):
                 self._begun.append(_Task(item))
                 self._waiting.append(self._begun[-1])
             if not self._begun:
@@ -155,6 +158,11 @@ class Crew(Generic[Item, Result]):
         for worker in self._workers:
             worker.end(max(0.0, until - time.monotonic()))
         self._workers.clear()
+
+    def _room(self) -> int:
+        """How many more items can be taken."""
+        undone = len(self._waiting) + sum(worker.task is not None for worker in self._workers)
+        return max(0, min(self._count * _AHEAD - undone, self._count * _WINDOW - len(self._begun)))
 
     def _give_out(self) -> None:
         """Give the waiting tasks to workers that are free."""
