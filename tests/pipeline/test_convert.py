@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +230,16 @@ def test_a_dataset_info_keeps_what_it_says_of_other_files_that_are_there(
     capsys.readouterr()
     converted(tmp_path, [VIDEO], "--to", "llama-factory", name="dogs.json")
     assert "add to it" not in capsys.readouterr().out and "mine" in json.loads(path.read_text())
+
+
+def test_runs_at_the_same_time_all_add_to_the_dataset_info_of_their_folder(tmp_path: Path) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO])
+    names = [f"d{number}" for number in range(6)]
+    command = [sys.executable, "-m", "mm2energon", "convert", "--to", "llama-factory", str(source)]
+    runs = [subprocess.Popen([*command, str(tmp_path / f"{name}.json")], stdout=subprocess.DEVNULL) for name in names]
+    assert [run.wait() for run in runs] == [0] * 6
+    assert sorted(json.loads((tmp_path / "dataset_info.json").read_text())) == names
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.jsonio import dumps, loads, read_entries, type_name
+from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import note, noted, sha256_of
 from mm2energon.storage import write_whole
 
@@ -40,12 +42,20 @@ def accompany(outputs: Mapping[str, Path], *, root: Path) -> Companions:
         survey = _survey(output)
         found.advice.extend(_of_its_types(survey) if name in _BY_ARROW else ())
         if name in _ABOUT:
-            path, value = _ABOUT[name](output, root, survey)
-            _write(path, value, found)
+            _accompany(name, output, root, survey, found)
     if "llama-factory" in outputs:
         folder = outputs["llama-factory"].parent
         found.advice.append(f"start LLaMA-Factory with dataset_dir: {folder}, media_dir: {root}")
     return found
+
+
+def _accompany(name: str, output: Path, root: Path, survey: _Survey, found: Companions) -> None:
+    path = output.with_name(_NAMES[name].format(output.stem))
+    lock = LockFile.enter(path.with_name(f".{path.name}.lock"))  # another run may be adding to the same file
+    try:
+        _write(path, _ABOUT[name](output, root, survey, _read(path)), found)
+    finally:
+        lock.leave()
 
 
 @dataclass
@@ -73,7 +83,7 @@ def _type_of(value: Any) -> str:
     return "a boolean" if isinstance(value, bool) else type_name(value)
 
 
-def _llama_factory(output: Path, _root: Path, survey: _Survey) -> tuple[Path, dict[str, Any]]:
+def _llama_factory(output: Path, _root: Path, survey: _Survey, before: Mapping[str, Any]) -> dict[str, Any]:
     """`dataset_info.json` (data/README.md of LLaMA-Factory); it is refused a column that no entry has."""
     media = [key for key in ("images", "videos", "audios") if key in survey.types]
     tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
@@ -83,17 +93,16 @@ def _llama_factory(output: Path, _root: Path, survey: _Survey) -> tuple[Path, di
         "columns": {"messages": "conversations", **{key: key for key in media}},
         "tags": {**tags, "system_tag": "system"},
     }
-    path = output.with_name("dataset_info.json")
     others = {
-        name: value
-        for name, value in _read(path).items()
-        if isinstance(value, dict) and (path.parent / str(value.get("file_name"))).is_file()
+        name: other
+        for name, other in before.items()
+        if isinstance(other, dict) and output.with_name(str(other.get("file_name"))).is_file()
     }
-    is_taken = others.get(output.stem, {}).get("file_name", output.name) != output.name
-    return path, {**others, output.name if is_taken else output.stem: about}
+    is_taken = others.get(output.stem, about)["file_name"] != output.name
+    return {**others, output.name if is_taken else output.stem: about}
 
 
-def _internvl(output: Path, root: Path, survey: _Survey) -> tuple[Path, dict[str, Any]]:
+def _internvl(output: Path, root: Path, survey: _Survey, _before: Mapping[str, Any]) -> dict[str, Any]:
     """The meta file ("Meta file" in InternVL's documentation)."""
     about = {
         "root": f"{root}/",
@@ -102,10 +111,12 @@ def _internvl(output: Path, root: Path, survey: _Survey) -> tuple[Path, dict[str
         "repeat_time": 1,
         "length": survey.count,
     }
-    return output.with_name(f"{output.stem}.meta.json"), {output.stem: about}
+    return {output.stem: about}
 
 
-_ABOUT: dict[str, Callable[[Path, Path, _Survey], tuple[Path, dict[str, Any]]]] = {
+#: What the file is called, by the stem of the output, and what it says, also of what it has said before.
+_NAMES = {"llama-factory": "dataset_info.json", "internvl": "{}.meta.json"}
+_ABOUT: dict[str, Callable[[Path, Path, _Survey, Mapping[str, Any]], dict[str, Any]]] = {
     "llama-factory": _llama_factory,
     "internvl": _internvl,
 }
@@ -118,9 +129,11 @@ def _write(path: Path, value: dict[str, Any], found: Companions) -> None:
         return
     data = dumps(value) + b"\n"
     if not path.exists() or path.read_bytes() != data:
+        # Noted before it is written: whenever this is cut off, what stands there is known.
+        digests = {"sha256": hashlib.sha256(data).hexdigest(), "before": sha256_of(path)}
+        note(path.parent, path.name, {"by": "convert", **digests})
         with write_whole(path) as file:
             file.write(data)
-        note(path.parent, path.name, {"by": "convert", "sha256": sha256_of(path)})
     found.written.append(path)
 
 
