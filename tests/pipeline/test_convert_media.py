@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media import write_image
+from media import write_clip, write_image
 from mm2energon import cli
 
 from pipeline.making import set_aside, write_json
@@ -83,3 +83,21 @@ def test_frames_of_a_video_may_be_data_uris(tmp_path: Path) -> None:
 def test_what_is_no_medium_in_base64_is_set_aside(tmp_path: Path, uri: str) -> None:
     assert len(hub_of(tmp_path, asked(), asked({"type": "image", "image": uri}))) == 1
     assert [line["reason"] for line in set_aside(tmp_path)] == ["bad-media-list"]
+
+
+def test_of_a_video_that_is_gone_its_frames_are_taken(tmp_path: Path) -> None:
+    write_clip(tmp_path / "ours.mkv", frames=60)
+    asked = [{"q": "What?", "a": "It.", "video_id": name} for name in ("ours", "theirs", "gone")]
+    write_json(tmp_path / "in.json", asked[:1])
+    assert cli.main(["frames", "--dataset-root", str(tmp_path), "--time-interval", "1"]) == 0
+    (tmp_path / "ours.mkv").unlink()
+    (tmp_path / "theirs").mkdir()
+    for number in (1, 2):
+        write_image(tmp_path / "theirs" / f"frame_{number:04d}.png", number=number)
+    found = [entry["videos"] for entry in hub_of(tmp_path, *asked)]
+    assert found == [["ours.mkv"], [["theirs/frame_0001.png", "theirs/frame_0002.png"]]]
+    assert [line["reason"] for line in set_aside(tmp_path)] == ["missing-media"]
+    shown = ["convert", str(tmp_path / "in.json"), str(tmp_path / "m.json"), "--to", "minicpm-v", "--frames", "24"]
+    assert cli.main([*shown, "--dataset-root", str(tmp_path)]) == 3
+    images = [list(entry["image"].values()) for entry in json.loads((tmp_path / "m.json").read_text())]
+    assert images == [["ours/000001.jpg", "ours/000002.jpg"], ["theirs/frame_0001.png", "theirs/frame_0002.png"]]

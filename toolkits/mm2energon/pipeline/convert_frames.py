@@ -79,7 +79,7 @@ def joined(sample: Sample, how: Reshaping) -> Sample:
     turns = tuple(
         _with_tags(turn, [VIDEO_TAG], instead_of=IMAGE_TAG) if turn is asking[0] else turn for turn in sample.turns
     )
-    return replace(sample, turns=turns, images=(), videos=(_source(folder, how) or sample.images,))
+    return replace(sample, turns=turns, images=(), videos=(source_of(folder, how) or sample.images,))
 
 
 def _are_in_time_order(images: Sequence[str]) -> bool:
@@ -87,7 +87,7 @@ def _are_in_time_order(images: Sequence[str]) -> bool:
     return len(set(paths)) == len(paths) and in_time_order(paths) == paths
 
 
-def _source(folder: Path, how: Reshaping) -> str | None:
+def source_of(folder: Path, how: Reshaping) -> str | None:
     """The video of which a folder holds the frames; None when nothing says so."""
     sidecar = load_sidecar(folder.with_name(f"{folder.name}.json"))
     return name_from(how.root, folder.with_name(sidecar["source"])) if is_own(sidecar) else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline.convert_frames import as_images, joined
+from mm2energon.pipeline.convert_frames import as_images, joined, source_of
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.roots import inside_root, media_file, name_from
 from mm2energon.sample import Sample, Video
@@ -132,10 +132,18 @@ def _found(video: Video, name: str, how: Reshaping, origin: str) -> Video:
     if isinstance(video, tuple):
         return video
     if name in _WITHOUT_ENDING:
-        return with_ending(video, how.root, origin=origin, further=how.further)
+        return _extracted(video, how, origin) or with_ending(video, how.root, origin=origin, further=how.further)
     if name in _FOLDERS:
         return pictures_of(video, how, origin)
     return video
+
+
+def _extracted(video: str, how: Reshaping, origin: str) -> Video | None:
+    """What is left of a video of which only frames are there: its name by their sidecar, or the frames themselves."""
+    path = how.root / inside_root(how.root, video, origin=origin, further=how.further)
+    if not path.is_dir() or with_endings(path):
+        return None
+    return source_of(path, how) or pictures_of(video, how, origin)
 
 
 def with_ending(video: str, root: Path, *, origin: str, further: tuple[Path, ...] = ()) -> str:
