@@ -110,6 +110,16 @@ def test_percents_take_the_nearest_number_and_of_a_half_the_greater(tmp_path):
         assert len(ids_of(tmp_path / "out.json")) == taken
 
 
+def test_percents_that_look_like_those_of_the_mix_are_said_to_be_of_each_file(tmp_path, capsys):
+    texts(tmp_path, "a", 10)
+    texts(tmp_path, "b", 10)
+    assert mix("out.json", "a.json:70", "b.json:30", "--percent") == 0
+    assert "with --total N they are of the mix" in capsys.readouterr().out
+    assert mix("out.json", "a.json:70", "b.json:30", "--total", 10) == 0
+    assert mix("out.json", "a.json:70%", "b.json:20%") == 0
+    assert "--total" not in capsys.readouterr().out
+
+
 def test_files_of_several_folders_are_said_to_need_one_root(tmp_path, capsys):
     (tmp_path / "sub").mkdir()
     texts(tmp_path, "a", 2)

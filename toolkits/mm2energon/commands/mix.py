@@ -56,6 +56,9 @@ def _lines(job: MixJob, done: Mixed) -> list[str]:
     lines = [f"{job.output}", *map(_line, done.inputs)]
     if len({one.path.parent for one in job.inputs}) > 1:
         lines.append("note: the files lie in several folders; media paths stay as they are, and must have one root")
+    percents = [one.share or 0 for one in job.inputs if one.is_percent]
+    if job.total is None and len(percents) > 1 and abs(sum(percents) - 100) < 1:
+        lines.append("note: the shares are percent of each file; with --total N they are of the mix")
     if done.already_done:
         lines.append("  was complete already, nothing was written")
     return lines
