@@ -71,7 +71,8 @@ class Joining:
         self._earlier = noted(output) or {}
         # A run that was killed before its output had its name has noted what joined in vain.
         is_named = self._earlier.get("sha256") == sha256_of(output)
-        self._retried = dict(self._earlier.get("retried" if is_named else "retried_before", {}))
+        retried = self._earlier.get("retried" if is_named else "retried_before")
+        self._retried = retried if isinstance(retried, dict) else {}
         self._digest = str(sha256_of(retry))
         self._stretches = [list(stretch) for stretch in self._retried.get(self._digest, [])]
         self._had = {place for first, end in self._stretches for place in range(first, end)}
