@@ -28,6 +28,8 @@ from formats.making import ANSWER, ASK, chat, code, hub, load, messages
         ({"one": [], "many": ["a.x"]}, ["a.x"]),
         ({"one": "file:///d/a.x"}, ["/d/a.x"]),
         ({"one": ["a.x", "a.x"]}, ["a.x", "a.x"]),
+        ({"one": {"path": "a.x"}}, ["a.x"]),
+        ({"many": [{"bytes": None, "path": "a.x"}, {"url": "b.x"}]}, ["a.x", "b.x"]),
     ],
 )
 def test_a_singular_key_becomes_the_plural_one(

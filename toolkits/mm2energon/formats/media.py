@@ -97,20 +97,28 @@ def _are_frames(videos: list[Any]) -> bool:
 def _as_list(value: Any, *, origin: str) -> list[Any]:
     if value is None or value == "":
         return []
-    if isinstance(value, str):
-        return [plain_path(value)]
     if isinstance(value, list):
         return [_as_medium(item, origin=origin) for item in value]
+    path = named_path(value)
+    if isinstance(path, str):
+        return [plain_path(path)]
     raise _bad(origin, value)
+
+
+def named_path(value: Any) -> Any:
+    """The path in an object that stands for a medium, as `datasets` writes it in JSON; anything else as it is."""
+    if not isinstance(value, Mapping) or value.get("bytes"):
+        return value
+    return next((path for path in map(value.get, ("path", "url")) if isinstance(path, str) and path), value)
 
 
 def _as_medium(item: Any, *, origin: str) -> str | list[str]:
     """A path, or the paths of a video's frames."""
-    paths = item if isinstance(item, list) and item else [item]
+    paths = [named_path(path) for path in (item if isinstance(item, list) and item else [item])]
     for path in paths:
         if not isinstance(path, str) or not path:
             raise _bad(origin, path)
-    return [plain_path(path) for path in item] if isinstance(item, list) else plain_path(item)
+    return [plain_path(path) for path in paths] if isinstance(item, list) else plain_path(paths[0])
 
 
 def _bad(origin: str, value: Any) -> SampleError:

@@ -18,7 +18,7 @@ from typing import Any
 from mm2energon.errors import SampleError
 from mm2energon.formats import llava
 from mm2energon.formats.holds import Holds, require_held
-from mm2energon.formats.media import with_front_tag
+from mm2energon.formats.media import named_path, with_front_tag
 from mm2energon.formats.pairs import with_extra
 from mm2energon.jsonio import type_name
 from mm2energon.sample import IMAGE_TAG, Sample, Turn
@@ -30,7 +30,11 @@ _KEY = re.compile(r"<image_\d+>")
 
 def matches(entry: Mapping[str, Any]) -> bool:
     """Whether the entry is of this format, and of no other: it names several images."""
-    return isinstance(entry.get("image"), dict) and "conversations" in entry
+    return "conversations" in entry and _names_images(entry.get("image"))
+
+
+def _names_images(named: Any) -> bool:
+    return isinstance(named, dict) and named_path(named) is named  # else it is one image, {"path": ...}
 
 
 def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
@@ -40,8 +44,8 @@ def load(entry: Mapping[str, Any], *, origin: str) -> Sample:
         SampleError: the turns are none; `bad-media-list` the text names an image that is not there, or the other way
             round.
     """
-    named = entry.get("image")
-    if not isinstance(named, dict):
+    named: Any = entry.get("image")
+    if not _names_images(named):
         return with_front_tag(llava.load(entry, origin=origin))
     without = {key: value for key, value in entry.items() if key != "image"}
     sample = llava.load(without, origin=origin)
