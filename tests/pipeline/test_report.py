@@ -95,7 +95,7 @@ def test_the_report_of_frames_tells_videos(tmp_path):
     assert cli.main(arguments) == 3
     report = read(tmp_path / "report.json")
     assert (report["videos"], report["videos_failed"], report["frames"]) == (2, 1, 3)
-    assert report["written"] == {"entries": 2} and adds_up(report)
+    assert report["written"] == {"entries": 2} and adds_up(report) and report["formats"] == {"sharegpt": 2}
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert cli.main(arguments) == 3
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

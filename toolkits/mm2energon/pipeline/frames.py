@@ -70,6 +70,8 @@ class FramesReport:
     already_done: bool = False
     #: What the steps took, over all workers.
     watch: Stopwatch = field(default_factory=Stopwatch)
+    #: Annotation format that entries were read as -> entries that were written.
+    formats: Counter[str] = field(default_factory=Counter)
 
     def facts(self) -> dict[str, Any]:
         """What the account says besides the entries."""
@@ -78,7 +80,8 @@ class FramesReport:
             "videos_failed": self.videos_failed,
             "videos_partial": len(self.videos_partial),
         }
-        return {**counts, "frames": self.frames, "files_not_read": sorted(self.unread)}
+        told = {"formats": dict(sorted(self.formats.items())), "files_not_read": sorted(self.unread)}
+        return {**counts, "frames": self.frames, **told}
 
 
 def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> FramesReport:
@@ -231,6 +234,7 @@ def _write(
                 account.set_aside(entry, error)
             else:
                 account.written["entries"] += 1
+                report.formats[formats.detect(entry.value, origin=entry.origin)] += 1
                 if joining is not None:
                     joining.note(account.read)
     bar.close()

@@ -234,14 +234,16 @@ def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey)
     for known in (found.copies.images, found.copies.videos, found.copies.audios):
         for group in known.repeated():
             if len(group.splits) > 1:
-                found.warn("medium-in-two-splits", group.places[0], f"{group.count} times, {_in(group)}")
+                found.warn(
+                    "medium-in-two-splits", group.places[0], f"{group.count} times, {_in(group)}, also {_also(group)}"
+                )
     for group in found.copies.samples.repeated():
-        found.warn("same-sample", group.places[0], f"{group.count} times, {_in(group)}, also {group.places[1]}")
+        found.warn("same-sample", group.places[0], f"{group.count} times, {_in(group)}, also {_also(group)}")
     near = found.copies.near()
     found.near_count = len(near)
     for group in near:
         if len(group.splits) > 1:
-            found.warn("near-copy-in-two-splits", group.places[0], f"{_in(group)}, also {group.places[1]}")
+            found.warn("near-copy-in-two-splits", group.places[0], f"{_in(group)}, also {_also(group)}")
     for group in near[:_GROUPS]:
         found.near.append((group, [_picture_at(root, layout, index, where) for where in group.places]))
 
@@ -254,6 +256,12 @@ def _reworded(questions: Tally[str]) -> list[list[tuple[str, int]]]:
 
 def _in(group: Group) -> str:
     return f"in {' and '.join(sorted(group.splits))}"
+
+
+def _also(group: Group) -> Where:
+    """Another place of it, in another split where one is known."""
+    first, *others = group.places
+    return next((where for where in others if where.split != first.split), others[0])
 
 
 def _picture_at(root: Path, layout: Target, index: DatasetIndex, where: Where) -> Shown:

@@ -45,9 +45,11 @@ class Group:
     def add(self, where: Where) -> None:
         """Take one in."""
         self.count += 1
-        self.splits.add(where.split)
         if len(self.places) < _PLACES:
             self.places.append(where)
+        elif where.split not in self.splits:
+            self.places[-1] = where
+        self.splits.add(where.split)
 
 
 class Known:
