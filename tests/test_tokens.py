@@ -21,6 +21,8 @@ from mm2energon.tokens.minicpm import MiniCpmVision, slice_grid
 from mm2energon.tokens.qwen import QwenVision
 
 side = st.integers(min_value=1, max_value=5000)
+#: From a line of one pixel to a satellite's strip.
+any_side = st.one_of(st.integers(1, 60), side, st.integers(5000, 40_000))
 QWENS = {name: model.vision for name, model in MODELS.items() if isinstance(model.vision, QwenVision)}
 
 
@@ -43,13 +45,24 @@ def test_smart_resize_is_that_of_transformers(
         assert smart_resize(height, width, factor=factor, min_pixels=min_pixels, max_pixels=max_pixels) == expected
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(20, 900), st.integers(20, 900))
-def test_image_tokens_are_what_the_image_processor_makes(height: int, width: int) -> None:
+@pytest.mark.parametrize(
+    ("family", "least", "most", "patch"), [("qwen2.5-vl", 3136, 12845056, 14), ("qwen3-vl", 65536, 16777216, 16)]
+)
+@settings(deadline=None, max_examples=200)
+@given(any_side, any_side)
+def test_image_tokens_are_what_the_image_processor_makes(
+    family: str, least: int, most: int, patch: int, height: int, width: int
+) -> None:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 12845056})
-    assert QWEN2_VL.image_patches(width, height) == processor.get_number_of_image_patches(height, width) // 4
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": least, "longest_edge": most}, patch_size=patch)
+    try:
+        tokens = processor.get_number_of_image_patches(height, width) // 4
+    except ValueError:
+        with pytest.raises(SampleError, match="aspect ratio"):
+            QWENS[family].image_patches(width, height)
+    else:
+        assert QWENS[family].image_patches(width, height) == tokens
 
 
 def test_the_token_count_is_that_of_the_patches_of_a_real_picture() -> None:
@@ -159,7 +172,7 @@ def test_the_times_of_qwen3_vl_are_those_of_its_processor(indices: list[int], fp
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(30, 4000), st.integers(30, 4000))
+@given(any_side, any_side)
 def test_the_slices_of_minicpm_v_are_those_that_transformers_cuts(width: int, height: int) -> None:
     from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
 
@@ -187,6 +200,16 @@ def test_the_tiles_of_idefics3_are_those_that_its_processor_cuts(width: int, hei
     processor = Idefics3ImageProcessorPil(do_normalize=False, do_rescale=False)
     made = processor(np.zeros((height, width, 3), dtype=np.uint8), return_row_col_info=True)
     columns, rows = made["cols"][0][0], made["rows"][0][0]
+    assert MODELS["idefics3"].vision.image_tokens(width, height) == 172 + rows * (171 * columns + 1)
+
+
+@settings(deadline=None, max_examples=300)
+@given(any_side, any_side)
+def test_the_tiles_of_any_shape_are_those_of_the_sizes_that_its_processor_brings_it_to(width: int, height: int) -> None:
+    from transformers.models.idefics3.image_processing_pil_idefics3 import get_resize_output_image_size
+
+    brought = get_resize_output_image_size(np.broadcast_to(np.uint8(0), (3, height, width)), 1456)
+    rows, columns = (-(-side // 364) for side in brought)
     assert MODELS["idefics3"].vision.image_tokens(width, height) == 172 + rows * (171 * columns + 1)
 
 
