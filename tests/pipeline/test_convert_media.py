@@ -101,3 +101,14 @@ def test_of_a_video_that_is_gone_its_frames_are_taken(tmp_path: Path) -> None:
     assert cli.main([*shown, "--dataset-root", str(tmp_path)]) == 3
     images = [list(entry["image"].values()) for entry in json.loads((tmp_path / "m.json").read_text())]
     assert images == [["ours/000001.jpg", "ours/000002.jpg"], ["theirs/frame_0001.png", "theirs/frame_0002.png"]]
+
+
+def test_what_was_said_of_a_video_is_not_said_of_its_frames(tmp_path: Path) -> None:
+    frames = [write_image(tmp_path / f"{number}.jpg", number=number).name for number in range(3)]
+    part = {"type": "video", "video": frames, "fps": 2.0}
+    source = write_json(tmp_path / "in.json", [asked(part, {"type": "text", "text": "What?"})])
+    command = ["convert", str(source), str(tmp_path / "out.json"), "--to", "sharegpt", "--frames", "2"]
+    assert cli.main([*command, "--dataset-root", str(tmp_path)]) == 0
+    (entry,) = json.loads((tmp_path / "out.json").read_text())
+    assert entry["images"] == ["0.jpg", "2.jpg"]
+    assert entry["conversations"][0] == {"from": "human", "value": "<image>\n<image>\nWhat?"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mm2energon.errors import MediaError, SampleError
+from mm2energon.formats.messages import MEDIA_OPTIONS
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.roots import inside_root, media_file, name_from
 from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
@@ -39,7 +40,8 @@ def as_images(sample: Sample, how: Reshaping) -> Sample:
 def _with_tags(turn: Turn, tags: Sequence[str], *, instead_of: str = VIDEO_TAG) -> Turn:
     """A turn with tags before its text, each on a line of its own, in the place of those that stood in it."""
     text = turn.text.replace(instead_of, "").strip()
-    return replace(turn, text="".join(f"{tag}\n" for tag in tags) + text)
+    extra = {key: value for key, value in (turn.extra or {}).items() if key != MEDIA_OPTIONS}  # said of what was there
+    return replace(turn, text="".join(f"{tag}\n" for tag in tags) + text, extra=extra or None)
 
 
 def _frames(video: Video, how: Reshaping, origin: str) -> list[str]:
