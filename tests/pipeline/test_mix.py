@@ -103,6 +103,28 @@ def test_ways_to_write_one_path_are_one_medium(tmp_path):
         assert len(taken & {0, 1, 2}) in (0, 3)
 
 
+def test_groups_may_be_those_of_an_id_or_none(tmp_path):
+    entries = [image_entry("blank.jpg", id=number // 3, n=number) for number in range(30)]
+    write_json(tmp_path / "a.json", entries)
+    assert mix("out.json", "a.json:7", "--group-by", "none") == 0
+    assert len(one := [entry["n"] for entry in mixed(tmp_path / "out.json")]) == 7
+    write_json(tmp_path / "b.json", entries[::-1])
+    assert mix("out.json", "b.json:7", "--group-by", "none") == 0
+    assert mix("out.json", "a.json:12", "--group-by", "id") == 0
+    ids = ids_of(tmp_path / "out.json")
+    assert len(ids) == 12
+    assert {ids.count(one) for one in ids} == {3}
+    assert one != list(range(7))
+
+
+@pytest.mark.parametrize(("speaker", "text"), [("from", "value"), ("role", "content")])
+def test_entries_that_say_different_things_are_not_joined(tmp_path, speaker, text):
+    turns = [[{speaker: "user", text: f"q{number}"}, {speaker: "assistant", text: "a"}] for number in range(9)]
+    write_json(tmp_path / "a.json", [{"id": number, "conversations": one} for number, one in enumerate(turns)])
+    assert mix("out.json", "a.json:4") == 0
+    assert len(ids_of(tmp_path / "out.json")) == 4
+
+
 def test_percents_take_the_nearest_number_and_of_a_half_the_greater(tmp_path):
     for count, taken in ((5, 3), (7, 4), (9, 5)):
         texts(tmp_path, f"n{count}", count)

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--total", type=count, metavar="N", help="entries of the mix, of which shares are percent then")
     parser.add_argument("--seed", type=int, default=42, help="chooses and shuffles (42)")
+    parser.add_argument(
+        "--group-by", choices=["media", "id", "none"], default="media", help="what keeps entries together (media)"
+    )
     parser.add_argument("--shuffle", action="store_true", help="shuffle the mix; else all stay in order, file by file")
     parser.add_argument("--source-key", metavar="KEY", help="let each entry say under this key which file it is of")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
@@ -42,6 +45,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         total=arguments.total,
         seed=arguments.seed,
         shuffle=arguments.shuffle,
+        group_by=arguments.group_by,
         source_key=arguments.source_key,
         overwrite=arguments.overwrite,
     )
@@ -65,7 +69,5 @@ def _lines(job: MixJob, done: Mixed) -> list[str]:
 
 
 def _line(one: Taken) -> str:
-    missed = (
-        "" if one.taken == one.asked else f"; {one.asked} were asked for: what shares a medium or a text stays together"
-    )
+    missed = f"; {one.asked} were asked for, but groups stay together (--group-by)" if one.taken != one.asked else ""
     return f"  {one.taken} of {one.usable} from {one.name}{missed}"

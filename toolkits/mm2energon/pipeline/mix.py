@@ -22,8 +22,9 @@ from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
-from mm2energon.pipeline.mix_choice import choose, group_names
+from mm2energon.pipeline.mix_choice import add_to, choose
 from mm2energon.pipeline.mix_shares import MixInput, count_of
+from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.pipeline.rows import are_rows
 from mm2energon.pipeline.splits import Groups
 from mm2energon.pipeline.standing import standing, was_left_alone
@@ -44,6 +45,8 @@ class MixJob:
     total: int | None = None
     seed: int = 42
     shuffle: bool = False
+    #: What keeps entries together: a medium or, without one, what they say; their ids; nothing.
+    group_by: GroupBy = "media"
     #: Key under which each entry says which file it is of; None: nowhere.
     source_key: str | None = None
     overwrite: bool = False
@@ -152,13 +155,13 @@ def _read(path: Path, name: str, job: MixJob, waiting: _Waiting, account: Accoun
             bar.update(1)
             try:
                 value = _value(entry, name, job.source_key)
-                line, shared = _line(value, entry.origin), group_names(value)
+                line = _line(value, entry.origin)
             except SampleError as error:
                 waiting.faults.setdefault(name, error)
                 account.set_aside(entry, error)
             else:
                 waiting.add(line)
-                groups.add(shared)
+                add_to(groups, value, job.group_by)
     return groups
 
 
@@ -200,6 +203,7 @@ def _options(job: MixJob, names: Sequence[str]) -> dict[str, Any]:
         "total": job.total,
         "seed": job.seed,
         "shuffle": job.shuffle,
+        "group_by": job.group_by,
         "source_key": job.source_key,
     }
 

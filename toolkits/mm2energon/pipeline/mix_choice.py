@@ -14,6 +14,7 @@ from typing import Any
 
 from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import dumps
+from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.pipeline.splits import Groups
 
 #: Groups, taken and not, among which exchanges are tried, and bits of all the sums that are tried.
@@ -22,13 +23,24 @@ _TRIED_OF_A_SIZE = 16
 _TRIED_BITS = 1 << 28
 
 
-def group_names(entry: Mapping[str, Any]) -> list[str | bytes]:
-    """The strings by which a ShareGPT entry is joined to others: its media, or, where it has none, what it says."""
-    found: list[str | bytes] = []
+def add_to(groups: Groups, entry: Mapping[str, Any], group_by: GroupBy) -> None:
+    """Add a ShareGPT entry, joined to those that it must stay together with."""
+    turns = entry["conversations"]  # some files write them with the keys of messages
+    said = dumps([[turn.get("from", turn.get("role")), turn.get("value", turn.get("content"))] for turn in turns])
+    if group_by == "none":
+        groups.add((), own=[dumps([entry.get("id"), *_media(entry)]) + said])
+    elif group_by == "id" and entry.get("id") is not None:
+        groups.add([dumps(["id", entry["id"]])])
+    else:
+        groups.add((_media(entry) if group_by == "media" else []) or [said])
+
+
+def _media(entry: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
     for plural in PLURALS.values():
         for medium in entry.get(plural) or ():
             found += map(normpath, medium if isinstance(medium, list) else [medium])
-    return found or [dumps([[turn.get("from"), turn.get("value")] for turn in entry["conversations"]])]
+    return found
 
 
 def choose(groups: Groups, count: int) -> array[int]:
