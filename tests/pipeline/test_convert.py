@@ -531,3 +531,20 @@ def test_the_example_of_a_format_goes_into_shards_and_comes_back(
 
 #: Formats that can say what comes out of shards, where a video is a list of its frames.
 HOLD_FRAMES = {name for name, row in FORMATS.items() if row.HOLDS.frame_lists}
+
+
+@pytest.mark.parametrize("order", ["IN OUT --to F", "IN --to F OUT", "--to F IN OUT"])
+def test_options_may_stand_between_in_and_out(tmp_path: Path, order: str) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO])
+    words = {"IN": source, "OUT": tmp_path / "out.json", "F": "sharegpt"}
+    assert run_convert(*(words.get(word, word) for word in order.split())) == 0
+    assert len(entries_of(tmp_path / "out.json")) == 1
+
+
+def test_three_files_are_not_written_into_a_folder_that_is_named_as_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_json(tmp_path / "in.json", [VIDEO])
+    assert run_convert(source, tmp_path / "out.jsonl", "--to", "all-legacy") == 1
+    assert "the name of a folder was expected" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()

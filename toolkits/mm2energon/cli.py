@@ -83,10 +83,18 @@ def _run(name: str, prog: str | None, arguments: Sequence[str], *, is_process: b
                     command: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
                 parser = _Parser(prog=prog, description=_sentence(COMMANDS[name].summary))
                 command.add_arguments(parser)
-                result: Result = command.run(parser.parse_args(arguments), partial(make_bar, bars))
+                result: Result = command.run(_parsed(parser, arguments), partial(make_bar, bars))
                 return result
 
         return _report(run, named, bars)
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments; options may stand between IN and OUT, unless a command passes on all that follows it."""
+    try:
+        return parser.parse_intermixed_args(arguments)
+    except TypeError:  # argparse refuses to do so for such a command, before it has read anything
+        return parser.parse_args(arguments)
 
 
 @contextlib.contextmanager
@@ -186,6 +194,8 @@ def _place(error: OSError) -> str:
     """The file or folder that a fault is about; of one of our temporary files, the folder that it lies in."""
     if not error.filename:
         return "a file"
+    if "://" in str(error.filename):
+        return str(error.filename)
     path = Path(os.fsdecode(error.filename))
     if error.errno in _IN_THE_WAY:
         return str(path)

@@ -29,9 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", type=Path, nargs="?", metavar="IN", help="JSON array, JSON lines, Parquet, a saved dataset, or shards"
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="lines when it ends in .jsonl; of legacy-*, a folder")
-    parser.add_argument("--from", dest="read_as", choices=list(FORMATS), help="what IN holds (told entry by entry)")
+    names = [*FORMATS, _ALL_LEGACY]
     parser.add_argument(
-        "--to", dest="write_as", choices=[*FORMATS, _ALL_LEGACY], required=True, help="what OUT shall hold"
+        "--from", dest="read_as", choices=names[:-1], metavar="F", help="what IN holds (told entry by entry)"
+    )
+    parser.add_argument(
+        "--to",
+        dest="write_as",
+        choices=names,
+        metavar="F",
+        required=True,
+        help=f"what OUT shall hold: {', '.join(names)}",
     )
     parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
     add_further_roots(parser)
@@ -98,6 +106,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 
 
 def _outputs(write_as: str, output: Path) -> dict[str, Path]:
+    if write_as == _ALL_LEGACY and output.suffix in (".json", ".jsonl") and not output.is_dir():
+        raise InputError(f"OUT {output}: {_ALL_LEGACY} is three files; the name of a folder was expected")
     if write_as == _ALL_LEGACY:
         return {name: output / file_name for name, file_name in _FILE_NAMES.items()}
     is_file = write_as not in _FILE_NAMES or output.suffix in (".json", ".jsonl")
