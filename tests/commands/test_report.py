@@ -3,9 +3,14 @@
 import base64
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
+import mm2energon
 import pytest
 from media import write_image
 from mm2energon import cli
@@ -182,6 +187,13 @@ def test_text_goes_to_the_terminal_and_writes_no_page(root, capsys, monkeypatch)
     assert not (root / "report.html").exists()
     assert report(root) == 0
     assert (root / "report.html").exists()
+
+
+def test_a_terminal_without_blocks_has_bars_of_other_letters(root):
+    command = [sys.executable, "-m", "mm2energon", "report", str(root / "wds"), "--text"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(mm2energon.__file__).parents[1])}
+    ended = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert "train  5  ###" in ended.stdout and "\\u2588" not in ended.stdout
 
 
 def test_a_file_that_is_no_report_is_not_replaced(root, capsys):

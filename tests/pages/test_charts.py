@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from mm2energon.pages.bins import bins_of
 from mm2energon.pages.charts import Labels, histogram, scatter
-from mm2energon.pages.lines import bar_lines, spark
+from mm2energon.pages.lines import bar_lines, plain, spark
 from mm2energon.pages.numbers import linear_ticks, log_ticks, percent, quantile, short
 
 RANDOM = Random(1)
@@ -60,6 +60,11 @@ def test_points_are_larger_where_there_are_more_of_them():
     assert sizes["640 x 480: 100 samples"] > sizes["1280 x 720: 1 samples"]
 
 
+def test_an_axis_of_powers_says_so():
+    root, _ = drawn(scatter([(100, 50, 1), (3000, 60, 1)], Labels("t", "width"), upward="height"))
+    assert {"width (log)", "height"} <= {one.text for one in root.iter("text")}
+
+
 def test_a_label_with_markup_in_it_is_text():
     root, _ = drawn(histogram(bins_of([1, 2]), Labels("<b>", "<script>", counted="<i>")))
     assert "<script>" in [one.text for one in root.iter("text")]
@@ -106,3 +111,4 @@ def test_bars_of_a_terminal_are_as_long_as_the_counts():
     lines = bar_lines({"train": 20, "val": 10, "none": 0}, width=10)
     assert lines == ["train  20  ██████████", "val    10  █████", "none    0"]
     assert spark([0, 1, 8]) == " ▁█"
+    assert all(plain(line).isascii() for line in [*bar_lines({"x" * 80: 1, "y": 7}, columns=50), spark(range(9))])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import add_executor, count_or_none, executor
+from mm2energon.pages.lines import plain
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.survey import Survey, survey
 from mm2energon.pipeline.survey_page import how_many_were_read
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     )
     lines = [f"{arguments.shards}   for {found.target.name}: {found.target.reader}", how_many_were_read(found)]
     if arguments.text:
-        lines += ["", *lines_of(found, columns=shutil.get_terminal_size(_PIPED).columns)]
+        told = lines_of(found, columns=shutil.get_terminal_size(_PIPED).columns)
+        lines += ["", *(told if _has_blocks(sys.stdout.encoding) else map(plain, told))]
     else:
         lines += _in_short(found)
     if output is not None:
@@ -84,6 +87,13 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     if numbers is not None:
         lines.append(_written(numbers, is_new=write_json(numbers, found)))
     return Result(lines, 3 if found.unread else 0)
+
+
+def _has_blocks(encoding: str | None) -> bool:
+    try:
+        return bool("█▁▏…".encode(encoding or "ascii"))
+    except (LookupError, UnicodeEncodeError):
+        return False
 
 
 def _in_short(found: Survey) -> list[str]:

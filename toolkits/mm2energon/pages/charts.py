@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mm2energon.pages.bins import Bins
 from mm2energon.pages.markup import Markup, element, joined
@@ -113,10 +113,14 @@ def scatter(points: Sequence[tuple[float, float, int]], labels: Labels, *, upwar
     )
     return _drawing(
         f"{labels.title}: {whole(sum(count for _, _, count in points))} {labels.counted}",
-        _frame(across, up, labels, across_is_whole=True),
+        _frame(across, up, replace(labels, across=_named(labels.across, across)), across_is_whole=True),
         joined(*circles),
-        element("text", upward, class_="name", x=_LEFT - 38, y=12),
+        element("text", _named(upward, up), class_="name", x=_LEFT - 38, y=12),
     )
+
+
+def _named(name: str, axis: Axis) -> str:
+    return f"{name} (log)" if axis.is_log else name
 
 
 def _axis_of(values: Sequence[float], begin: float, end: float) -> Axis:

@@ -10,6 +10,10 @@ from mm2energon.terminal import shown
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
+#: For terminals that have no blocks.
+_PLAIN = str.maketrans(
+    {**dict(zip(_HEIGHTS[1:], "_.-=+*##", strict=True)), **dict.fromkeys(_EIGHTHS[1:-1], ":"), "…": "~"}
+)
 
 
 def bar_lines(rows: Mapping[str, int], *, width: int = 30, columns: int = 100) -> list[str]:
@@ -42,6 +46,11 @@ def _cut(text: str, most: int) -> str:
     while _cells(kept) > most - 1:
         kept = kept[:-1]
     return f"{kept}…"
+
+
+def plain(line: str) -> str:
+    """A line as a terminal shows it that has no blocks."""
+    return line.translate(_PLAIN)
 
 
 def bar(share: float, *, width: int) -> str:

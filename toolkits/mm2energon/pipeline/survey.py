@@ -158,7 +158,7 @@ def survey(
 
 def _why_none(root: Path) -> str:
     if not root.is_dir():
-        return "no such folder"
+        return "is no folder" if root.exists() else "no such folder"
     for run in accounts_of(root)[0]:
         if run.command == "shard" and run.written == 0 and run.of == root.resolve().name:
             reasons = ", ".join(f"{code} {count}" for code, count in run.set_aside.items())
