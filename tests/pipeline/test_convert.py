@@ -353,6 +353,30 @@ def test_the_frames_of_t2vids_own_script_are_taken_though_no_sidecar_says_their_
     assert back["videos"] == [names] and back["conversations"][0]["value"] == "<video>\nWhat?"
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+def test_several_videos_become_images_and_come_back(tmp_path: Path, frames: int) -> None:
+    for name in ("v.mp4", "w.mp4"):
+        write_clip(tmp_path / name, frames=150)
+    first, second = "<video>\n<video>\nWhich?", "<video>\nAnd this?"
+    turns = [*chat(first), *chat(second, "That.")]
+    write_json(tmp_path / "in.json", [{"videos": ["v.mp4", "w.mp4", "v.mp4"], "conversations": turns}])
+    assert run_frames(tmp_path, "--time-interval", 1) == 0
+    root = ["--dataset-root", tmp_path]
+    source = tmp_path / "dataset.json"
+    assert run_convert(source, tmp_path / "m.json", "--to", "minicpm-v", "--frames", frames, *root) == 0
+    (entry,) = entries_of(tmp_path / "m.json")
+    assert len(entry["image"]) == 3 * frames
+    assert run_convert(tmp_path / "m.json", tmp_path / "b.json", "--to", "sharegpt", "--join-frames", *root) == 0
+    assert entries_of(tmp_path / "b.json") == [{"conversations": turns, "videos": ["v.mp4", "w.mp4", "v.mp4"]}]
+
+
+def test_a_question_with_frames_and_another_image_keeps_its_images(tmp_path: Path) -> None:
+    names = [*write_images(tmp_path / "v", 2), *write_images(tmp_path / "other", 1)]
+    images = [f"v/{names[0]}", f"v/{names[1]}", f"other/{names[2]}"]
+    entry = {"conversations": chat("<image><image><image>Which?"), "images": images}
+    assert converted(tmp_path, [entry], "--to", "sharegpt", "--join-frames") == [entry]
+
+
 @pytest.mark.parametrize("places", [(1, 0), (0, 0)])
 def test_images_that_are_not_in_time_order_are_no_frames_of_a_video(tmp_path: Path, places: tuple[int, ...]) -> None:
     names = write_images(tmp_path, 2)

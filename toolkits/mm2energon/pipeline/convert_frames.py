@@ -66,27 +66,49 @@ def _frames(video: Video, how: Reshaping, origin: str) -> list[str]:
 
 
 def joined(sample: Sample, how: Reshaping) -> Sample:
-    """Images that lie in one folder in time order, all named in one question, as the video that they are frames of."""
-    folders = {path.rpartition("/")[0] for path in sample.images}
-    asking = [turn for turn in sample.turns if IMAGE_TAG in turn.text]
-    if (
-        len(folders) != 1
-        or len(asking) != 1
-        or len(sample.images) < 2
-        or asking[0].text.count(IMAGE_TAG) != len(sample.images)
-        or not _are_in_time_order(sample.images)
-    ):
+    """Images of a question that are frames, as the videos that they are of; a question with others stays as it is."""
+    if sample.count_tags(IMAGE_TAG) != len(sample.images):
         return sample
-    folder = how.root / inside_root(how.root, folders.pop(), origin=sample.origin, further=how.further)
-    turns = tuple(
-        _with_tags(turn, [VIDEO_TAG], instead_of=IMAGE_TAG) if turn is asking[0] else turn for turn in sample.turns
-    )
-    return replace(sample, turns=turns, images=(), videos=(source_of(folder, how) or sample.images,))
+    left = iter(sample.images)
+    turns: list[Turn] = []
+    images: list[str] = []
+    videos: list[Video] = []
+    for turn in sample.turns:
+        named = [next(left) for _ in range(turn.text.count(IMAGE_TAG))]
+        found = _videos_of(named, how, sample.origin) if turn.role == "user" else []
+        videos += found
+        images += [] if found else named
+        turns.append(_with_tags(turn, [VIDEO_TAG] * len(found), instead_of=IMAGE_TAG) if found else turn)
+    return replace(sample, turns=tuple(turns), images=tuple(images), videos=tuple(videos)) if videos else sample
 
 
-def _are_in_time_order(images: Sequence[str]) -> bool:
-    paths = [Path(image) for image in images]
-    return len(set(paths)) == len(paths) and in_time_order(paths) == paths
+def _videos_of(images: Sequence[str], how: Reshaping, origin: str) -> list[Video]:
+    """The videos that images are the frames of, one after the other; none where one of them is no such frame."""
+    videos: list[Video] = []
+    frames_of: dict[Path, list[str]] = {}
+    for stretch in _stretches(images):
+        parent = stretch[0].rpartition("/")[0]
+        folder = how.root / inside_root(how.root, parent or ".", origin=origin, further=how.further)
+        video = source_of(folder, how) or (tuple(stretch) if len(stretch) > 1 else None)
+        if video is None or frames_of.setdefault(folder, stretch) != stretch:
+            return []
+        videos.append(video)
+    return videos
+
+
+def _stretches(images: Sequence[str]) -> list[list[str]]:
+    """Images in stretches of one folder and in time order."""
+    stretches: list[list[str]] = []
+    for image in images:
+        if stretches and _follows(Path(stretches[-1][-1]), Path(image)):
+            stretches[-1].append(image)
+        else:
+            stretches.append([image])
+    return stretches
+
+
+def _follows(before: Path, after: Path) -> bool:
+    return before.parent == after.parent and before != after and in_time_order([after, before]) == [before, after]
 
 
 def source_of(folder: Path, how: Reshaping) -> str | None:
