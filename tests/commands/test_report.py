@@ -178,6 +178,13 @@ def test_the_numbers_lie_beside_the_page_and_replace_no_account(root):
     assert json.loads((root / "report.o.json").read_text())["read"] == 6
 
 
+def test_the_page_and_its_numbers_are_two_files(root, capsys):
+    assert report(root, "--output", root / "a.html", "--json", root / "wds/../a.html") == 1
+    assert "is the page itself" in capsys.readouterr().err and not (root / "a.html").exists()
+    assert report(root, "--output", root / "a.json") == 0
+    assert b"<!DOCTYPE html>" in (root / "a.json").read_bytes() and (root / "a.json.json").exists()
+
+
 def test_text_goes_to_the_terminal_and_writes_no_page(root, capsys, monkeypatch):
     monkeypatch.chdir(root)
     capsys.readouterr()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import add_executor, count_or_none, executor
+from mm2energon.errors import InputError
 from mm2energon.pages.lines import plain
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.survey import Survey, survey
@@ -66,6 +67,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     for option, path in (("--output", output), ("--json", numbers)):
         if path is not None:
             check_output(path, arguments.shards, option=option, overwrite=arguments.overwrite)
+    if output is not None and numbers is not None and output.resolve() == numbers.resolve():
+        raise InputError(f"--json {numbers}: is the page itself; another name was expected, such as report.json")
     options = SurveyOptions(
         model=arguments.model,
         tokenizer=arguments.tokenizer,
