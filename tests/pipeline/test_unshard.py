@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
+import pytest
 import yaml
+from media import write_image
 from mm2energon import cli
 
-from pipeline.making import chat, run_shard, tree_times, write_frames, write_images, write_json
+from pipeline.making import chat, run_shard, set_aside, tree_times, write_frames, write_images, write_json
 
 
 def back(root: Path) -> list[Any]:
@@ -66,3 +69,29 @@ def test_a_second_run_touches_no_file(tmp_path: Path) -> None:
     before = tree_times(tmp_path)
     back(tmp_path)
     assert tree_times(tmp_path) == before
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_for_a_format_of_whole_videos_the_frames_become_a_file_as_they_are(tmp_path: Path, ending: str) -> None:
+    frames = [write_image(tmp_path / f"{n}.{ending}", number=n).read_bytes() for n in range(4)]
+    names = [f"{n}.{ending}" for n in range(4)]
+    write_json(tmp_path / "dataset.json", [{"id": "v", "videos": [names], "conversations": chat("<video>What?")}])
+    assert run_shard(tmp_path, "--train-split", 1, "--val-split", 0, "--default-fps", 0.5) == 0
+    command = ["convert", str(tmp_path / "wds"), str(tmp_path / "back.json"), "--to", "videollama2"]
+    for _ in range(2):
+        assert cli.main([*command, "--dataset-root", str(tmp_path)]) == 0
+    (entry,) = json.loads((tmp_path / "back.json").read_text())
+    assert entry["video"].endswith(".mp4")
+    with av.open(tmp_path / entry["video"]) as video:
+        assert [bytes(packet) for packet in video.demux(video=0) if packet.size] == frames
+    with av.open(tmp_path / entry["video"]) as video:
+        assert [float(frame.time) for frame in video.decode(video=0)] == [0, 2, 4, 6]
+
+
+def test_frames_of_several_kinds_stay_frames(tmp_path: Path) -> None:
+    names = [write_image(tmp_path / name, number=1).name for name in ("1.jpg", "2.png")]
+    write_json(tmp_path / "dataset.json", [{"id": "v", "videos": [names], "conversations": chat("<video>What?")}])
+    assert run_shard(tmp_path, "--train-split", 1, "--val-split", 0) == 0
+    command = ["convert", str(tmp_path / "wds"), str(tmp_path / "back.json"), "--to", "videollama2"]
+    assert cli.main([*command, "--dataset-root", str(tmp_path)]) == 1
+    assert [line["reason"] for line in set_aside(tmp_path)] == ["cannot-hold"]

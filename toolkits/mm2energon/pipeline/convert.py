@@ -143,7 +143,9 @@ def _entries(job: ConvertJob) -> Iterator[Entry]:
     if job.retry:
         return read_set_aside(job.source)
     if are_shards(job.source):
-        return read_shards(job.source, job.reshaping)
+        holds_frames = all(formats.FORMATS[name].HOLDS.frame_lists for name in job.outputs)
+        whole = not holds_frames and job.reshaping.frames is None
+        return read_shards(job.source, job.reshaping, whole_videos=whole)
     return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ from mm2energon.pipeline.record_content import Content, read_content
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.roots import name_from
-from mm2energon.sample import Sample
+from mm2energon.sample import Sample, Video
 from mm2energon.shards.reader import read_index, read_shard
 from mm2energon.storage import write_whole
+from mm2energon.video.bundle import bundle, can_bundle
 from mm2energon.video.places import frame_name
+
+#: Writes the frames of a video, at a rate that may be unknown, and says where they are.
+_Writer = Callable[[list[bytes], float | None, Reshaping], Video]
 
 
 def are_shards(source: Path) -> bool:
@@ -29,11 +34,14 @@ def are_shards(source: Path) -> bool:
     return (source / ".nv-meta").is_dir()
 
 
-def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
+def read_shards(source: Path, how: Reshaping, *, whole_videos: bool = False) -> Iterator[Entry]:
     """The samples of shards as ShareGPT entries, whose origins are `train-shard-000000.tar/key`.
 
     A video becomes the list of its frames, which lie in a folder with an fps json beside it. What `split.yaml` excludes
     is no part of the dataset.
+
+    Args:
+        whole_videos: a video becomes a file instead, where its frames can be one and their rate is known.
 
     Raises:
         InputError: the folder holds no finished dataset, or a shard is damaged.
@@ -54,7 +62,9 @@ def read_shards(source: Path, how: Reshaping) -> Iterator[Entry]:
             except SampleError as error:
                 yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
             else:
-                yield Entry(origin, _entry(content, how, frames_in_a_grid))
+                yield Entry(
+                    origin, _entry(content, how, frames_in_a_grid, _write_whole if whole_videos else _write_video)
+                )
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:
@@ -67,7 +77,7 @@ def _options(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return options if isinstance(options, Mapping) else {}
 
 
-def _entry(content: Content, how: Reshaping, frames_in_a_grid: int) -> dict[str, Any]:
+def _entry(content: Content, how: Reshaping, frames_in_a_grid: int, write: _Writer) -> dict[str, Any]:
     seconds = content.text.get("second_per_grid_ts")
     grids = (
         seconds if isinstance(seconds, list) and len(seconds) == len(content.videos) else [None] * len(content.videos)
@@ -77,7 +87,7 @@ def _entry(content: Content, how: Reshaping, frames_in_a_grid: int) -> dict[str,
         turns=content.turns,
         images=tuple(write_medium(image, ending_of(image) or "jpg", how) for image in content.images),
         videos=tuple(
-            _write_video(frames, frames_in_a_grid / grid if _is_positive(grid) else None, how)
+            write(frames, frames_in_a_grid / grid if _is_positive(grid) else None, how)
             for frames, grid in zip(content.videos, grids, strict=True)
         ),
         audios=tuple(write_medium(audio, ending_of(audio) or "bin", how) for audio in content.audios),
@@ -91,12 +101,29 @@ def _is_positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
-def _write_video(frames: list[bytes], fps: float | None, how: Reshaping) -> tuple[str, ...]:
-    """Write the frames of a video into a folder named by their content, and their rate beside it, where it is known."""
+def _digest(frames: list[bytes]) -> str:
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(len(frame).to_bytes(8, "little") + frame)
-    folder = how.media_folder / digest.hexdigest()[:32]
+    return digest.hexdigest()[:32]
+
+
+def _write_whole(frames: list[bytes], fps: float | None, how: Reshaping) -> Video:
+    """Write a video as a file of the frames as they are; as its frames, where it cannot be one."""
+    if fps is None or not can_bundle(frames):
+        return _write_video(frames, fps, how)
+    path = how.media_folder / f"{_digest(frames)}.mp4"
+    data = BytesIO()
+    bundle(data, frames, fps=fps)
+    if not path.is_file() or path.read_bytes() != data.getvalue():
+        with write_whole(path) as file:
+            file.write(data.getvalue())
+    return name_from(how.root, path)
+
+
+def _write_video(frames: list[bytes], fps: float | None, how: Reshaping) -> tuple[str, ...]:
+    """Write the frames of a video into a folder named by their content, and their rate beside it, where it is known."""
+    folder = how.media_folder / _digest(frames)
     paths = []
     for number, frame in enumerate(frames, start=1):
         path = folder / Path(frame_name(number, len(frames))).with_suffix(f".{ending_of(frame) or 'jpg'}")
