@@ -110,7 +110,7 @@ def _digest(frames: list[bytes]) -> str:
 
 def _write_whole(frames: list[bytes], fps: float | None, how: Reshaping) -> Video:
     """Write a video as a file of the frames as they are; as its frames, where it cannot be one."""
-    if fps is None or not can_bundle(frames):
+    if fps is None or not can_bundle(frames, fps):
         return _write_video(frames, fps, how)
     path = how.media_folder / f"{_digest(frames)}.mp4"
     data = BytesIO()

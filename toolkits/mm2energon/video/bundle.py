@@ -13,13 +13,20 @@ import av
 _CODECS = {b"\xff\xd8\xff": ("mjpeg", "yuvj420p"), b"\x89PNG": ("png", "rgb24")}
 
 
-def can_bundle(frames: Sequence[bytes]) -> bool:
-    """Whether the pictures can be a video file: all JPEG, or all PNG, of one size."""
+#: Rates that the clock of a file can say.
+_FPS = (0.001, 1000)
+
+
+def can_bundle(frames: Sequence[bytes], fps: float) -> bool:
+    """Whether the pictures can be a video file: all JPEG, or all PNG, of one size, at a rate that is one."""
+    if not _FPS[0] <= fps <= _FPS[1]:
+        return False
     one_kind = any(all(frame.startswith(head) for frame in frames) for head in _CODECS)
     try:
-        return bool(frames) and one_kind and len(set(map(_size, frames))) == 1
+        sizes = set(map(_size, frames)) if one_kind else set()
     except (av.FFmpegError, IndexError):
         return False
+    return len(sizes) == 1 and all(map(all, sizes))  # of what is no whole picture the sides are 0
 
 
 def bundle(file: IO[bytes], frames: Sequence[bytes], *, fps: float) -> None:
