@@ -79,7 +79,7 @@ def how_many_were_read(found: Survey) -> str:
         return f"All {counted(found.samples, 'sample')} looked at{lost}."
     return (
         f"{whole(found.chosen)} of {whole(found.samples)} samples looked at{lost}: spread over all shards at random "
-        f"(seed {found.options.seed}). All figures but those of splits and shards are of these."
+        f"(seed {found.options.seed}). All figures but those of splits, formats and shards are of these."
     )
 
 
