@@ -1,5 +1,6 @@
 """The account: entries that are set aside keep their reason, and whatever can be kept of themselves."""
 
+import contextlib
 import json
 
 import pytest
@@ -126,3 +127,22 @@ def test_a_run_that_wrote_nothing_is_refused_with_the_commonest_reasons(tmp_path
     (tmp_path / "d.json").write_text("[]")
     with pytest.raises(InputError, match=r"nothing was written, d\.json is as it was before$"):
         account.require_written(tmp_path / "a.json", earlier=tmp_path / "d.json")
+
+
+def test_runs_at_the_same_time_in_one_folder_have_accounts_of_their_own(tmp_path):
+    """Both find set_aside.jsonl free when they begin, and each once removed, or replaced, what the other wrote."""
+    for reason in ("no-turns", None):
+        outputs = [tmp_path / f"{reason}{number}.json" for number in range(3)]
+        with contextlib.ExitStack() as runs:
+            accounts = [runs.enter_context(open_account(one, command="convert")) for one in outputs]
+            for number, account in enumerate(accounts):
+                account.read = 1
+                if reason:
+                    account.set_aside(Entry(f"{number}.json[0]", number), SampleError("why", reason))
+                else:
+                    account.written["entries"] = 1
+        if reason:
+            found = {json.loads(account.path.read_text())["origin"]: account.path for account in accounts}
+            assert list(found) == [f"{number}.json[0]" for number in range(3)] and len(set(found.values())) == 3
+    assert len(list(tmp_path.glob("set_aside*.jsonl"))) == 3
+    assert not list(tmp_path.glob(".*.lock"))

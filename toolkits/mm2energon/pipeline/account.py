@@ -12,6 +12,7 @@ from typing import Any
 
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter, dumps, loads, read_entries
+from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 from mm2energon.pipeline.report import report_place, write_report
 from mm2energon.storage import write_whole
@@ -118,8 +119,10 @@ def open_account(
     """
     sources = list(sources)
     report_place(output, sources)  # what stands in its way is told now, not when all is done
-    path = _place(output, [*sources, output])
-    with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
+    with (
+        _reserved(output, [*sources, output]) as path,
+        write_output(path, about={"by": "account", "of": _of(output)}) as lines,
+    ):
         account = Account(lines, path)
         yield account
     if account.set_aside_count == 0:
@@ -160,13 +163,27 @@ def write_entry(out: EntryWriter, value: Any, *, origin: str) -> None:
         raise SampleError(f"{origin}: cannot be written as JSON again ({error})", "broken-json") from error
 
 
-def _place(output: Path, taken: Iterable[Path]) -> Path:
-    """The file of an earlier run for the same output, else the first name that is free."""
+@contextlib.contextmanager
+def _reserved(output: Path, taken: Iterable[Path]) -> Iterator[Path]:
+    """The file of an earlier run for the same output, else the first name that is free; other runs, which write other
+    files of the folder, choose another one meanwhile."""
     others = {path.resolve() for path in taken}
     stem = f"set_aside.{output.stem}"
     names = chain([SET_ASIDE_NAME, f"{stem}.jsonl"], (f"{stem}.{number}.jsonl" for number in count(2)))
-    free = (path for name in names if not (path := _folder(output) / name).exists())
-    return next(path for path in chain(_ours(output), free) if path.resolve() not in others)
+    ours = _ours(output)
+    for path in chain(ours, (_folder(output) / name for name in names)):
+        if path.resolve() in others or (path not in ours and path.exists()):
+            continue
+        try:
+            lock = LockFile.enter(path.with_name(f".{path.name}.lock"), wait=False)
+        except BlockingIOError:
+            continue
+        try:
+            if path in ours or not path.exists():  # nor did the run before us just write it
+                yield path
+                return
+        finally:
+            lock.leave()
 
 
 def _ours(output: Path) -> list[Path]:
