@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
+import shlex
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +17,15 @@ import mm2energon
 from mm2energon.commands import COMMANDS, Result
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
-from mm2energon.pipeline.array import ArrayExecutor, Stage
+from mm2energon.pipeline.array import ArrayExecutor, UnitsWaitError
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.storage import write_whole
 
 #: Commands whose work has units.
 PLANNED = ("frames", "shard", "verify", "report")
-_NOTE = "command.json"
+#: The command; and the seconds of each go of it, with the units that it came to, or none at its end.
+_NOTE, _GOES = "command.json", "goes.jsonl"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 class PlannedCommand(NamedTuple):
@@ -31,6 +36,32 @@ class PlannedCommand(NamedTuple):
     #: The folder that paths among the arguments are relative to.
     folder: str
 
+    def __str__(self) -> str:
+        return f"mm2energon {shlex.join([self.name, *self.arguments])} (in {self.folder})"
+
+
+class Go(NamedTuple):
+    """One go of a planned command, from its begin to where units wait, or to its end."""
+
+    #: The folder of the units that it came to; None: it came to its end.
+    stage: str | None
+    seconds: float
+
+
+def plan_folder(text: str) -> Path:
+    """The folder of a plan, absolute.
+
+    Raises:
+        argparse.ArgumentTypeError: it lies in an object store.
+    """
+    if _URL.match(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} lies in an object store, where tasks cannot note unit by unit what is done; a folder on a file "
+            "system was expected that all machines see (results may lie in a store)"
+        )
+    path = Path(text)
+    return path.parent.resolve() / path.name if path.name else path.resolve()
+
 
 def note_command(plan: Path, command: PlannedCommand) -> None:
     """Make the folder that of a command.
@@ -38,14 +69,14 @@ def note_command(plan: Path, command: PlannedCommand) -> None:
     Raises:
         InputError: it is that of another.
     """
-    plan.mkdir(parents=True, exist_ok=True)
     before = _read(plan)
     if before not in (None, command):
-        raise InputError(f"--plan {plan}: is that of {_shown(before)}; another folder was expected")
-    if before is None and any(plan.iterdir()):
+        raise InputError(f"--plan {plan}: is that of {before}; another folder was expected for {command}")
+    if before is None and plan.is_dir() and any(plan.iterdir()):
         raise InputError(f"--plan {plan}: holds other files; a folder of its own was expected")
-    with write_whole(plan / _NOTE) as file:
-        file.write(dumps({**command._asdict(), "made_by": mm2energon.__version__}))
+    if before is None:
+        with write_whole(plan / _NOTE) as file:
+            file.write(dumps({**command._asdict(), "made_by": mm2energon.__version__}))
 
 
 def noted_command(plan: Path) -> PlannedCommand:
@@ -56,49 +87,79 @@ def noted_command(plan: Path) -> PlannedCommand:
     """
     found = _read(plan)
     if found is None:
-        raise InputError(f"--plan {plan}: holds no plan; mm2energon plan ... --plan {plan} makes it")
+        raise InputError(f"--plan {plan}: holds no plan; mm2energon plan COMMAND ... --plan {plan} makes it")
     return found
 
 
 def _read(plan: Path) -> PlannedCommand | None:
+    """What was planned in a folder; None where nothing was.
+
+    Raises:
+        InputError: by another version.
+    """
     try:
         about = loads((plan / _NOTE).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    if about["made_by"] != mm2energon.__version__:
+        raise InputError(
+            f"--plan {plan}: was planned by mm2energon {about['made_by']}, this is {mm2energon.__version__}; "
+            "the same version was expected on every machine; install it, or plan again into another folder"
+        )
     return PlannedCommand(about["name"], tuple(about["arguments"]), about["folder"])
 
 
-def _shown(command: PlannedCommand | None) -> str:
-    return "nothing" if command is None else f"mm2energon {command.name} {' '.join(command.arguments)}"
-
-
-def stages_of(plan: Path) -> list[Stage]:
-    """The steps that were planned so far, the last of which may wait to be run."""
-    folders = (path.parent for path in plan.glob("[0-9]*-*/step.json"))
-    ordered = sorted(folders, key=lambda folder: int(folder.name.partition("-")[0]))
-    return [stage for folder in ordered if (stage := Stage.read(folder)) is not None]
+def goes_of(plan: Path) -> list[Go]:
+    """The goes of a command so far."""
+    try:
+        lines = (plan / _GOES).read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    return [Go(**loads(line)) for line in lines if line.endswith(b"}\n")]
 
 
 def go_on(plan: Path, command: PlannedCommand, progress: ProgressMaker) -> Result:
-    """Run a command up to a step that has to be run elsewhere first, or to its end.
+    """Run a command up to units that have to be run elsewhere first, or to its end.
 
     Raises:
-        StagePlannedError: it came to such a step.
+        UnitsWaitError: it came to such units.
     """
     module: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[command.name].module}")
+    began = time.perf_counter()
     with _in_folder(command.folder):
         arguments = parse(command.name, command.arguments)
         arguments.executor = ArrayExecutor(plan)
-        result: Result = module.run(arguments, progress)
+        try:
+            result: Result = module.run(arguments, progress)
+        except UnitsWaitError as wait:
+            if wait.is_new:
+                _note_go(plan, Go(wait.stage.folder.name, time.perf_counter() - began))
+            raise
+    _note_go(plan, Go(None, time.perf_counter() - began))
     return result
 
 
+def _note_go(plan: Path, go: Go) -> None:
+    with (plan / _GOES).open("ab") as file:
+        file.write(dumps(go._asdict()) + b"\n")
+
+
 def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
-    """What a command makes of its arguments."""
+    """What a command makes of its arguments.
+
+    Raises:
+        InputError: they say where the units run, which is for those to say who run them.
+    """
     module: Any = importlib.import_module(f"mm2energon.commands.{COMMANDS[name].module}")
     parser = argparse.ArgumentParser(prog=f"mm2energon plan {name}", description=COMMANDS[name].summary)
     module.add_arguments(parser)
-    return parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    if parsed.executor != "local":
+        raise InputError(
+            f"--executor {parsed.executor}: was given to mm2energon plan, whose units mm2energon run runs; "
+            "leave it out, or leave plan out"
+        )
+    return parsed
 
 
 @contextmanager

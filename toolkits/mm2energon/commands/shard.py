@@ -24,10 +24,12 @@ from mm2energon.commands.options import (
 )
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.errors import InputError
+from mm2energon.pipeline.array import was_planned
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
+from mm2energon.pipeline.run import write_shard
 from mm2energon.pipeline.shard import ShardJob, ShardReport, shard
 from mm2energon.targets import TARGETS
 from mm2energon.tokens import MODELS
@@ -140,7 +142,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
         executor=wanted.executor,
-        keeps_plan=getattr(wanted.executor, "goes_on", False),
+        keeps_plan=was_planned(wanted.executor, write_shard),
     )
     report = shard(job, progress=progress)
     lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]

@@ -28,8 +28,9 @@ _SET_ASIDE = re.compile(r"set_aside(\..+)?\.jsonl")
 class Account:
     """Counts entries, and writes those that are set aside to `path`."""
 
-    def __init__(self, lines: EntryWriter, path: Path) -> None:
+    def __init__(self, lines: EntryWriter, path: Path, sources: Iterable[Path] = ()) -> None:
         self._lines = lines
+        self._sources = list(sources)
         #: Where entries that are set aside are written.
         self.path = path
         self.read = 0
@@ -86,11 +87,22 @@ class Account:
         """Put what was counted so far into a folder, for a later run that goes on from there."""
         self._lines.copy_to(folder / _KEPT_LINES)
         with write_whole(folder / _KEPT) as file:
-            file.write(dumps({"read": self.read, "reasons": self.reasons, "lost_behind": self.lost_behind}))
+            counts = {"read": self.read, "reasons": self.reasons, "lost_behind": self.lost_behind}
+            file.write(dumps({**counts, "sources": [_state_of(path) for path in self._sources]}))
 
     def take_over(self, folder: Path) -> None:
-        """Go on from what an earlier run kept in a folder."""
+        """Go on from what an earlier run kept in a folder.
+
+        Raises:
+            InputError: what was read for it has changed since.
+        """
         kept = loads((folder / _KEPT).read_bytes())
+        for path, before in zip(self._sources, kept["sources"], strict=True):
+            if _state_of(path) != before:
+                raise InputError(
+                    f"{path}: has changed since the plan was made; the same file was expected until the end; put it "
+                    "back as it was, or plan again, with --restart and into another folder"
+                )
         self.read, self.lost_behind = kept["read"], kept["lost_behind"]
         self.reasons = Counter(kept["reasons"])
         for line in read_entries(folder / _KEPT_LINES):
@@ -119,11 +131,17 @@ def open_account(
     """
     sources = list(sources)
     report_place(output, sources)  # what stands in its way is told now, not when all is done
+<<<<<<< HEAD
     with (
         _reserved(output, [*sources, output]) as path,
         write_output(path, about={"by": "account", "of": _of(output)}) as lines,
     ):
         account = Account(lines, path)
+=======
+    path = _place(output, [*sources, output])
+    with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
+        account = Account(lines, path, sources)
+>>>>>>> 56d15cf (wip)
         yield account
     if account.set_aside_count == 0:
         remove_account(output)
@@ -132,6 +150,20 @@ def open_account(
     about = {"command": command, "options": dict(options or {}), **account.as_dict(), **account.facts}
     about["set_aside_file"] = account.path.name if account.set_aside_count else None
     write_report(output, about, taken=sources)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether an account was kept in a folder."""
+    return (folder / _KEPT).is_file()
+
+
+def _state_of(path: Path) -> list[Any]:
+    """By what it is noticed that a file has changed, without reading it."""
+    try:
+        state = path.stat()
+    except OSError:
+        return [str(path), None, None]
+    return [str(path), state.st_size, state.st_mtime_ns]
 
 
 def remove_account(output: Path) -> None:

@@ -48,6 +48,8 @@ class VideoUnit:
     #: Where its frames go, in one file; None: into a folder beside the video.
     packs: Packs | None = None
     allowance: Allowance = WHOLE_VIDEOS
+    #: Size of the file, by which it is noticed that it is another one since the units were planned.
+    file_bytes: int = 0
 
     def __str__(self) -> str:
         return self.video
@@ -94,11 +96,12 @@ def extract_all(
     """
     listed = sorted(((_file_bytes(root / video), video) for video in videos), key=lambda one: (-one[0], one[1]))
     sizes = {video: size for size, video in listed}
-    fair_bytes = max(1.0, sum(sizes.values()) / max(1, extraction.workers))
+    at_once = 1 if extraction.executor else extraction.workers  # the cores elsewhere are not known here
+    fair_bytes = max(1.0, sum(sizes.values()) / max(1, at_once))
 
     def unit(video: str) -> VideoUnit:
-        threads = min(extraction.workers, ceil(2 * sizes[video] / fair_bytes))
-        return VideoUnit(root, video, extraction.options, max(1, threads), packs, extraction.allowance)
+        threads = max(1, min(at_once, ceil(2 * sizes[video] / fair_bytes)))
+        return VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=sizes[video])
 
     fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)

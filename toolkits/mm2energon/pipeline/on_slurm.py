@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 import mm2energon
 from mm2energon.errors import DependencyError, ToolkitError
-from mm2energon.pipeline.array import ArrayExecutor, Stage, ranges
+from mm2energon.pipeline.array import ArrayExecutor, ranges
+from mm2energon.pipeline.array_stage import Stage
+
+_LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +43,34 @@ def _run_array(stage: Stage, options: SlurmOptions) -> None:
         DependencyError: there is no sbatch.
         ToolkitError: some units have none afterwards either.
     """
-    waiting = sum(1 for _ in stage.outcomes().missing())
+    before = stage.outcomes()
+    waiting = sum(1 for _ in before.missing())
     if not waiting:
         return
-    logs = options.plan / "logs"
+    logs = options.plan / _LOGS
     logs.mkdir(exist_ok=True)
-    status = subprocess.run(_sbatch(min(options.tasks, waiting), options, logs), check=False).returncode
+    tasks = number_of_tasks(min(options.tasks, waiting), before.counts_of_tasks())
+    try:
+        # What sbatch says of the job is for whoever waits, and not what the command has to say.
+        status = subprocess.run(_sbatch(tasks, options, logs), check=False, stdout=2).returncode
+    except BaseException:
+        _cancel(options.plan)
+        raise
     missing = list(stage.outcomes().missing())
     if missing:
         raise ToolkitError(
             f"{stage.folder}: {len(missing)} of {stage.units} units were not run ({ranges(missing)}; sbatch: exit "
             f"status {status}); {logs} says why; run the same command again to go on"
         )
+
+
+def number_of_tasks(most: int, before: list[int]) -> int:
+    """How many tasks share what is missing: as many as may be, without a common divisor with the counts of before.
+
+    Of a task that was lost every N-th unit is missing; among as many tasks again, one would have them all.
+    """
+    fitting = (count for count in range(most, 1, -1) if all(gcd(count, other) == 1 for other in before))
+    return next(fitting, most)
 
 
 def _sbatch(tasks: int, options: SlurmOptions, logs: Path) -> list[str]:
@@ -64,9 +86,20 @@ def _sbatch(tasks: int, options: SlurmOptions, logs: Path) -> list[str]:
     return [
         found,
         "--wait",
-        "--job-name=mm2energon",
+        f"--job-name={_job_name(options.plan)}",
         f"--array=0-{tasks - 1}",
         f"--output={logs}/%A_%a.log",
         *options.sbatch,
         f"--wrap=PYTHONPATH={library}${{PYTHONPATH:+:$PYTHONPATH}} exec {run} {task}",
     ]
+
+
+def _job_name(plan: Path) -> str:
+    """A name that the arrays of this plan alone have."""
+    return f"mm2energon-{hashlib.sha256(os.fsencode(plan)).hexdigest()[:12]}"
+
+
+def _cancel(plan: Path) -> None:
+    """End the array that nobody waits for any more; what its tasks have done stays done."""
+    if (found := shutil.which("scancel")) is not None:
+        subprocess.run([found, f"--name={_job_name(plan)}"], check=False, stdout=2)

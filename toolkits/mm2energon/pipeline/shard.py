@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry, read_entries
-from mm2energon.pipeline.account import Account, open_account
+from mm2energon.pipeline.account import Account, is_kept, open_account
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
@@ -130,7 +130,7 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
 
 def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
-    kept = Plan.load(state_of(job.output) / "plan", job.options()) if job.keeps_plan else None
+    kept = _kept_plan(job)
     videos = None if kept else _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
@@ -159,6 +159,12 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     report.account = account.as_dict()
     account.require_written(job.source)
     return report
+
+
+def _kept_plan(job: ShardJob) -> Plan | None:
+    """The plan to go on with, without another look at the input; None where there is none, or nobody wants it."""
+    folder = state_of(job.output) / "plan"
+    return Plan.load(folder, job.options()) if job.keeps_plan and is_kept(folder) else None
 
 
 def _complete(
@@ -287,7 +293,9 @@ def _formats(manifest: Mapping[str, Any]) -> dict[str, int]:
 
 def _set_aside_at_last(job: ShardJob, refused: Mapping[str, tuple[str, str]], account: Account) -> None:
     """Account for samples that were planned, and whose media could not be read when their turn came."""
-    for entry in _entries(job) if refused else ():
-        if entry.origin in refused:
-            code, message = refused[entry.origin]
+    left = dict(refused)
+    entries = iter(_entries(job))
+    while left and (entry := next(entries, None)) is not None:  # up to the last of them, and not to the end
+        if entry.origin in left:
+            code, message = left.pop(entry.origin)
             account.set_aside(entry, SampleError(message, code))

@@ -9,7 +9,8 @@ from pathlib import Path
 from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
-from mm2energon.pipeline.extract import Extraction, extract_all
+from mm2energon.pipeline.array import planned_units
+from mm2energon.pipeline.extract import Extraction, extract_all, extract_unit
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.roots import inside_root
 from mm2energon.stopwatch import Stopwatch
@@ -74,6 +75,9 @@ class Videos:
             again: also videos of which a pack is known whose frames were taken away, as those of finished datasets are.
         """
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
+        # Those that an array was given have their frames by now, or a reason why not, which it knows.
+        given = planned_units(self.extraction.executor, extract_unit) or ()
+        wanted = list(dict.fromkeys([*(unit.video for unit in given), *wanted]))
         if not wanted:
             return
         self.found.clear()  # it may take hours, in which anything may happen to what lay there
