@@ -131,17 +131,11 @@ def open_account(
     """
     sources = list(sources)
     report_place(output, sources)  # what stands in its way is told now, not when all is done
-<<<<<<< HEAD
     with (
         _reserved(output, [*sources, output]) as path,
         write_output(path, about={"by": "account", "of": _of(output)}) as lines,
     ):
-        account = Account(lines, path)
-=======
-    path = _place(output, [*sources, output])
-    with write_output(path, about={"by": "account", "of": _of(output)}) as lines:
         account = Account(lines, path, sources)
->>>>>>> 56d15cf (wip)
         yield account
     if account.set_aside_count == 0:
         remove_account(output)
