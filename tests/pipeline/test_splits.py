@@ -5,10 +5,12 @@ import random
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mm2energon.pipeline import splits
+from mm2energon.pipeline import numbers, splits
 from mm2energon.pipeline.splits import SPLITS, Groups
+
+from pipeline import splits_in_memory
 
 RATIOS = [(9, 1, 0), (8, 1, 1), (1, 1, 0), (7, 2, 1), (0, 0, 1), (0.5, 0.5, 0), (98, 1, 1)]
 
@@ -150,14 +152,61 @@ def test_a_long_chain_of_samples_is_one_group():
     assert set(groups.members().tolist()) == {0}
 
 
-def test_a_million_samples_take_less_memory_than_their_names():
-    groups, count = Groups(seed=1), 50_000
-    tracemalloc.start()
-    try:
-        for number in range(count):
-            groups.add([f"pictures/{number // 2}.jpg"] if number % 3 else [], own=[b"text %d" % number])
-        assert len(splits.assign(groups, shares((9, 1, 0)))) == count
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 150 * count
+SAMPLES = st.lists(
+    st.tuples(st.lists(st.integers(0, 30).map(str), max_size=3), st.lists(st.binary(max_size=1), max_size=1))
+)
+
+
+@pytest.mark.parametrize("block_rows", [1, 4, 1 << 19])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(samples=SAMPLES | SAMPLES.map(lambda few: few * 3), ratios=st.sampled_from(RATIOS), seed=st.integers(0, 3))
+def test_the_splits_are_those_that_are_dealt_in_memory_whatever_lies_on_disk(
+    block_rows, samples, ratios, seed, monkeypatch
+):
+    monkeypatch.setattr(numbers, "BLOCK_ROWS", block_rows)
+    groups = Groups(seed=seed)
+    for shared, own in samples:
+        groups.add(shared, own=own)
+    assert assign(groups, shares(ratios)) == splits_in_memory.assign(samples, shares(ratios), seed)
+
+
+@pytest.mark.parametrize("block_rows", [300, 1 << 19])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sizes=st.lists(st.sampled_from([1, 2, 3, 5, 8, 40]), min_size=8, max_size=60)
+    | st.lists(st.integers(1, 90), min_size=60, max_size=80),
+    ratios=st.sampled_from(RATIOS),
+)
+def test_groups_are_exchanged_as_in_memory(block_rows, sizes, ratios, monkeypatch):
+    monkeypatch.setattr(numbers, "BLOCK_ROWS", block_rows)
+    samples = [([f"medium {name}"], []) for name, size in enumerate(sizes) for _ in range(size)]
+    assert assign(groups_of(sizes), shares(ratios)) == splits_in_memory.assign(samples, shares(ratios), 42)
+
+
+@given(st.lists(st.lists(st.lists(st.integers(0, 9).map(str), max_size=3), max_size=9), max_size=4))
+def test_samples_that_were_hashed_in_several_places_are_grouped_as_in_one(parts):
+    whole, joined = Groups(seed=1), Groups(seed=1)
+    for part in parts:
+        some = Groups(seed=1)
+        for names in part:
+            some.add(names)
+            whole.add(names)
+        joined.extend(some)
+    assert joined.members().tolist() == whole.members().tolist() and joined.ranks().tolist() == whole.ranks().tolist()
+
+
+def test_the_memory_that_splits_take_does_not_grow_with_the_samples(monkeypatch):
+    monkeypatch.setattr(numbers, "BLOCK_ROWS", 500)
+    peaks = []
+    for count in (4000, 20_000):
+        tracemalloc.start()
+        try:
+            groups = Groups(seed=1)
+            for number in range(count):
+                groups.add([f"pictures/{number // 2}.jpg"] if number % 3 else [], own=[b"text %d" % number])
+            dealt = splits.assign(groups, shares((9, 1, 0)))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert len(dealt) == count and abs(int((dealt == 1).sum()) - count // 10) <= 1
+    assert peaks[1] < 1.2 * peaks[0] + 100_000
