@@ -135,7 +135,7 @@ def test_where_a_further_root_may_not_be_written_to_its_videos_go_into_packs_or_
         assert build_frame_dataset(replace(job, extraction=None)).account["set_aside"] == {}
         arrangement = Arrangement({"train": 1, "val": 0, "test": 0}, max_samples=9)
         sharding = ShardJob(
-            root, root / "dataset.json", root / "wds", TARGETS["pai-v1"], arrangement, Mending(), 1, extraction
+            root, (root / "dataset.json",), root / "wds", TARGETS["pai-v1"], arrangement, Mending(), 1, extraction
         )
         assert shard(replace(sharding, packs_frames=True, further=(further,))).account["set_aside"] == {}
     assert numbers_of(root / "wds") == ALL

@@ -27,7 +27,7 @@ dumped = pickle.dumps
 
 
 def against(root, **options):
-    return verify(root / "wds", energon=False, against=Sources(root, root / "dataset.json"), **options)
+    return verify(root / "wds", energon=False, against=Sources(root, (root / "dataset.json",)), **options)
 
 
 def faults(root):

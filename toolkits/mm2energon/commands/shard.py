@@ -24,6 +24,7 @@ from mm2energon.commands.options import (
 )
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.errors import InputError
+from mm2energon.pipeline.annotations import files_of
 from mm2energon.pipeline.array import was_planned
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker
@@ -44,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_further_roots(parser)
     add_executor(parser)
     add_profile(parser)
-    parser.add_argument("--json", type=Path, default=Path("dataset.json"), help="annotation file, below the root")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        action="append",
+        help="annotation file below the root, a folder of them, or a pattern; may be given often (dataset.json)",
+    )
     parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
     parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
     _add_arrangement(parser)
@@ -125,7 +131,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
     job = ShardJob(
         root=root,
-        annotations=root / arguments.json,
+        annotations=files_of(root, arguments.json or [Path("dataset.json")]),
         output=output,
         target=TARGETS[arguments.target],
         arrangement=_arrangement(arguments),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import add_executor, add_further_roots, count_or_none, executor, further_roots
+from mm2energon.pipeline.annotations import files_of
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import HowDeep, verify
 from mm2energon.pipeline.verify_findings import Compared, Verified
@@ -28,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against", type=Path, metavar="ROOT", help="compare with the dataset root that shard read; reads every byte"
     )
     parser.add_argument(
-        "--json", type=Path, default=Path("dataset.json"), help="with --against: the annotation file, below the root"
+        "--json",
+        type=Path,
+        action="append",
+        help="with --against: the annotation files, as shard was given them (dataset.json)",
     )
     add_further_roots(parser)
     parser.add_argument(
@@ -42,7 +46,9 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Read everything back."""
     sources = None
     if arguments.against is not None:
-        sources = Sources(arguments.against, arguments.against / arguments.json, further_roots(arguments))
+        root = arguments.against.resolve()
+        files = files_of(root, arguments.json or [Path("dataset.json")])
+        sources = Sources(arguments.against, files, further_roots(arguments))
     found = verify(
         arguments.shards,
         how=HowDeep(deep=arguments.deep),

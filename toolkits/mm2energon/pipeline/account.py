@@ -62,7 +62,7 @@ class Account:
             "lost_behind": list(self.lost_behind),
         }
 
-    def require_written(self, source: Path, *, earlier: Path | None = None) -> None:
+    def require_written(self, *sources: Path, earlier: Path | None = None) -> None:
         """Refuse a run that wrote nothing at all.
 
         Args:
@@ -75,11 +75,12 @@ class Account:
             return
         left = earlier is not None and earlier.is_file()
         what = f"nothing was written, {earlier.name} is as it was before" if left and earlier else "nothing was written"
+        shown_sources = str(sources[0]) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
         if not self.read:
-            raise InputError(f"{source}: holds no entries; conversations were expected; {what}")
+            raise InputError(f"{shown_sources}: holds no entries; conversations were expected; {what}")
         reasons = ", ".join(f"{code} {number}" for code, number in self.reasons.most_common(3))
         raise InputError(
-            f"{source}: none of its {self.read} entries can be written ({reasons}); "
+            f"{shown_sources}: none of its {self.read} entries can be written ({reasons}); "
             f"{self.path} says why of each; {what}"
         )
 

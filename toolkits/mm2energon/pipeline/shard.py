@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError, ToolkitError
-from mm2energon.jsonio import Entry, read_entries
+from mm2energon.jsonio import Entry
 from mm2energon.pipeline.account import Account, is_kept, open_account
+from mm2energon.pipeline.annotations import entries_of
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
@@ -45,7 +46,8 @@ class ShardJob:
     """What `mm2energon shard` is asked to do."""
 
     root: Path
-    annotations: Path
+    #: The files whose entries are the dataset, in order.
+    annotations: tuple[Path, ...]
     output: Path
     target: Target
     arrangement: Arrangement
@@ -72,9 +74,9 @@ class ShardJob:
     keeps_plan: bool = False
 
     @property
-    def source(self) -> Path:
-        """The file whose entries are read."""
-        return self.retry or self.annotations
+    def sources(self) -> tuple[Path, ...]:
+        """The files whose entries are read."""
+        return self.annotations if self.retry is None else (self.retry,)
 
     def options(self) -> dict[str, Any]:
         """What decides the bytes, besides the input."""
@@ -134,7 +136,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
     videos = None if kept else _find_videos(job, report.watch)
     if videos is not None:
         videos.extract(progress=progress, again=job.restart)
-    with open_account(job.output, command="shard", options=job.options(), sources=[job.source]) as account:
+    with open_account(job.output, command="shard", options=job.options(), sources=job.sources) as account:
         with report.watch.time("plan"):
             plan = kept or _plan(job, videos, account, progress)
         if kept:
@@ -157,7 +159,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
         report.videos_extracted, report.videos_ready = videos.extracted, videos.ready
         report.videos_partial = videos.partial
     report.account = account.as_dict()
-    account.require_written(job.source)
+    account.require_written(*job.sources)
     return report
 
 
@@ -196,10 +198,11 @@ def _check(job: ShardJob) -> None:
                 f"--output {job.output}: holds the dataset of before; another folder was expected for the entries of "
                 "--retry, such as wds-2; blend the two for training"
             )
-    elif not job.annotations.is_file():
-        raise InputError(
-            f"--json {job.annotations}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
-        )
+    for path in job.annotations if job.retry is None else ():
+        if not path.is_file():
+            raise InputError(
+                f"--json {path}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
+            )
     if job.output.resolve() == job.root:
         raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
     ratios = job.arrangement.ratios
@@ -211,7 +214,8 @@ def _check(job: ShardJob) -> None:
 
 
 def _entries(job: ShardJob) -> Iterator[Entry]:
-    for entry in read_entries(job.annotations) if job.retry is None else read_set_aside(job.retry):
+    found = entries_of(job.root, job.annotations) if job.retry is None else read_set_aside(job.retry)
+    for entry in found:
         yield from formats.unwrap(entry)
 
 

@@ -147,17 +147,27 @@ def only_annotation_file(folder: Path) -> Path:
     Raises:
         InputError: there is none, or more than one.
     """
-    found = [
-        path
-        for path in sorted(folder.iterdir())
-        if _is_json(path) and _own(path) is None and not is_report(path) and why_no_annotations(path) is None
-    ]
+    found = [path for path in _annotations_in(folder) if _own(path) is None]
     if len(found) != 1:
         names = ", ".join(path.name for path in found[:5]) or "none"
         raise InputError(
             f"{folder}: annotation files found: {names}; exactly one was expected; name one with --input-file"
         )
     return found[0]
+
+
+def annotation_files_in(folder: Path) -> list[Path]:
+    """The annotation files of a folder, by name; what we made of them is left out, and taken where nothing else is."""
+    found = _annotations_in(folder)
+    return [path for path in found if _own(path) is None] or found
+
+
+def _annotations_in(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if _is_json(path) and not is_report(path) and why_no_annotations(path) is None
+    ]
 
 
 def _is_annotation(entry: Entry) -> bool:

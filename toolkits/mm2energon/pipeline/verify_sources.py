@@ -11,8 +11,9 @@ from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
-from mm2energon.jsonio import Entry, loads, read_entries
+from mm2energon.jsonio import Entry, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
+from mm2energon.pipeline.annotations import entries_of
 from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.media import MediaFinder
@@ -42,8 +43,8 @@ class Sources:
     """What a dataset was made from."""
 
     root: Path
-    #: The annotation file, as `shard` read it.
-    annotations: Path
+    #: The annotation files, as `shard` read them.
+    annotations: tuple[Path, ...]
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
 
@@ -102,8 +103,9 @@ class SourceReader:
         root = sources.root.resolve()
         if not root.is_dir():
             raise InputError(f"--against {sources.root}: no such folder; the dataset root of shard was expected")
-        if not sources.annotations.is_file():
-            raise InputError(f"--json {sources.annotations}: no such file; what shard read was expected")
+        for path in sources.annotations:
+            if not path.is_file():
+                raise InputError(f"--json {path}: no such file; what shard read was expected")
         self._root, self._annotations, self._layout, self._workers = root, sources.annotations, layout, workers
         self._further = sources.further
         names = Mending.__dataclass_fields__
@@ -139,7 +141,7 @@ class SourceReader:
                 return
 
     def _entries(self) -> Iterator[Entry]:
-        for entry in read_entries(self._annotations):
+        for entry in entries_of(self._root, self._annotations):
             yield from formats.unwrap(entry)
 
     def _read_batch(self, batch: list[Entry]) -> Iterator[Wanted]:

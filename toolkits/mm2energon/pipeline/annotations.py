@@ -1,0 +1,67 @@
+"""Annotations: the files that make up one dataset, in order, and what their entries say that they come from."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mm2energon.errors import InputError
+from mm2energon.jsonio import Entry, read_entries
+from mm2energon.pipeline.sources import annotation_files_in
+from mm2energon.roots import name_from
+
+_PATTERN = frozenset("*?[")
+
+
+def files_of(root: Path, given: Sequence[Path]) -> tuple[Path, ...]:
+    """The annotation files that were asked for, in the order given; those of a folder or of a pattern by name.
+
+    Args:
+        given: files, folders and patterns (`parts/*.jsonl`), relative to the dataset root or absolute.
+
+    Raises:
+        InputError: a folder holds none, a pattern meets none, or a file is there twice.
+    """
+    found = [path for one in given for path in _files(root, one)]
+    twice = [path for path, count in Counter(path.resolve() for path in found).items() if count > 1]
+    if twice:
+        raise InputError(f"--json {twice[0]}: is given twice; every entry would be; each file once was expected")
+    return tuple(found)
+
+
+def _files(root: Path, given: Path) -> list[Path]:
+    path = root / given
+    if path.is_dir():
+        found = annotation_files_in(path)
+        if not found:
+            raise InputError(
+                f"--json {path}: is a folder without annotation files; .json or .jsonl were expected in it"
+            )
+        return found
+    if path.exists() or _PATTERN.isdisjoint(str(given)):
+        return [path]
+    pattern = str(given) if given.is_absolute() else glob.escape(f"{root}/") + str(given)
+    met = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 (may be absolute)
+    if not (found := [one for one in met if one.is_file()]):
+        raise InputError(
+            f"--json {given}: no file below {root} has such a name; a pattern that meets some was expected"
+        )
+    return found
+
+
+def names_of(root: Path, files: Sequence[Path]) -> list[str]:
+    """What each file is called in origins: its own name, or its path below the root where several have that name."""
+    counts = Counter(path.name for path in files)
+    return [path.name if counts[path.name] == 1 else name_from(root, path) for path in files]
+
+
+def entries_of(root: Path, files: Sequence[Path]) -> Iterator[Entry]:
+    """The entries of annotation files, which are one dataset.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    for path, name in zip(files, names_of(root, files), strict=True):
+        yield from read_entries(path, name=name)
