@@ -1,5 +1,6 @@
 """Steps for the loop, good and bad; in a module of their own, so that worker processes find them."""
 
+import errno
 import os
 import signal
 import time
@@ -90,3 +91,26 @@ def die_at_work(unit):
 def fail_to_start(_connection, _memory_bytes, _module):
     """What a worker does that cannot start."""
     os._exit(3)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a unit of an array becomes."""
+
+    number: int
+    note: str = ""
+
+
+def note_unit(unit: dict[str, int | str]) -> Made:
+    """A step of an array: its unit says what shall become of it, and where that is written down."""
+    with Path(str(unit["log"])).open("a") as log:
+        log.write(f"{unit['number']}\n")
+    if unit.get("does") == "refused":
+        raise MediaError(f"unit {unit['number']}: a reason", "no-frames")
+    if unit.get("does") == "dies":
+        os._exit(9)
+    if unit.get("does") == "hangs":
+        time.sleep(600)
+    if unit.get("does") == "disk is full" and not Path(str(unit["room"])).exists():
+        raise OSError(errno.ENOSPC, "No space left on device", str(unit["log"]))
+    return Made(10 * int(unit["number"]), "ö\udcff")

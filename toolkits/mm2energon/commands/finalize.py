@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.options import plan_folder
 from mm2energon.commands.plan import what_waits
-from mm2energon.commands.planned import go_on, goes_of, noted_command, plan_folder
+from mm2energon.commands.planned import go_on, goes_of, noted_command
 from mm2energon.errors import InputError
 from mm2energon.pipeline.array import UnitsWaitError, ranges
 from mm2energon.pipeline.array_stage import stages_in

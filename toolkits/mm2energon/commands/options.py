@@ -30,6 +30,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
 _LEAST_VIDEO_MEMORY_BYTES = 512 << 20
 _MOST = 1e15
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 #: Lines of one kind that a summary shows.
 _SHOWN = 20
 
@@ -100,7 +101,9 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--cpus-per-unit", type=positive, default=1.0, metavar="N", help="CPUs that Ray sets apart (1)")
     group.add_argument("--memory-per-unit", type=size, metavar="SIZE", help="memory that Ray sets apart, such as 4G")
-    group.add_argument("--plan", type=Path, metavar="FOLDER", help="of Slurm: where all nodes see the units of work")
+    group.add_argument(
+        "--plan", type=plan_folder, metavar="FOLDER", help="of Slurm: where all nodes see the units of work"
+    )
     group.add_argument("--array-tasks", type=count, default=16, metavar="N", help="of Slurm: tasks of the array (16)")
     group.add_argument(
         "--sbatch-options",
@@ -130,9 +133,28 @@ def executor(arguments: argparse.Namespace) -> Executor | None:
         if arguments.plan is None:
             raise InputError("--executor slurm: --plan FOLDER was expected beside it, which all nodes see")
         return slurm_executor(
-            SlurmOptions(arguments.plan.absolute(), arguments.array_tasks, tuple(shlex.split(arguments.sbatch_options)))
+            SlurmOptions(arguments.plan, arguments.array_tasks, tuple(shlex.split(arguments.sbatch_options)))
         )
     return None
+
+
+def plan_folder(text: str) -> Path:
+    """The folder of a plan, absolute.
+
+    Raises:
+        argparse.ArgumentTypeError: it lies in an object store.
+    """
+    if _URL.match(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} lies in an object store, where tasks cannot note unit by unit what is done; a folder on a file "
+            "system was expected that all machines see (results may lie in a store)"
+        )
+    return plain(Path(text))
+
+
+def plain(path: Path) -> Path:
+    """A path that is absolute and without `..`; the last part stays as it is, a link perhaps."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def add_further_roots(parser: argparse._ActionsContainer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import re
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,6 @@ from mm2energon.storage import write_whole
 PLANNED = ("frames", "shard", "verify", "report")
 #: The command; and the seconds of each go of it, with the units that it came to, or none at its end.
 _NOTE, _GOES = "command.json", "goes.jsonl"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 class PlannedCommand(NamedTuple):
@@ -46,21 +44,6 @@ class Go(NamedTuple):
     #: The folder of the units that it came to; None: it came to its end.
     stage: str | None
     seconds: float
-
-
-def plan_folder(text: str) -> Path:
-    """The folder of a plan, absolute.
-
-    Raises:
-        argparse.ArgumentTypeError: it lies in an object store.
-    """
-    if _URL.match(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} lies in an object store, where tasks cannot note unit by unit what is done; a folder on a file "
-            "system was expected that all machines see (results may lie in a store)"
-        )
-    path = Path(text)
-    return path.parent.resolve() / path.name if path.name else path.resolve()
 
 
 def note_command(plan: Path, command: PlannedCommand) -> None:

@@ -20,6 +20,7 @@ from mm2energon.commands.options import (
     extraction_asked,
     further_roots,
     partial_videos,
+    plain,
     size,
 )
 from mm2energon.commands.profile import Profile, add_profile
@@ -127,7 +128,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Plan, run, finalize."""
     profile = Profile(arguments)
     root = arguments.dataset_root.resolve()
-    output = (arguments.output or root / "wds").absolute()
+    output = plain(arguments.output or root / "wds")
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
     job = ShardJob(
         root=root,

@@ -5,6 +5,8 @@ What they are read back as is what the step itself says that it takes and gives:
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,10 +15,16 @@ import msgspec
 
 from mm2energon.errors import MediaError, SampleError
 
+#: Written out where `to_json` could not write UTF-8.
+_HALF_PAIR = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+
 
 def to_json(value: Any) -> bytes:
     """A unit, or what a step made of it, on one line."""
-    return msgspec.json.encode(value, enc_hook=_plain)
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain)
+    except UnicodeEncodeError:  # half of a surrogate pair, as in the name of a file that is not UTF-8
+        return json.dumps(msgspec.to_builtins(value, enc_hook=_plain)).encode()
 
 
 def unit_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
@@ -49,6 +57,8 @@ def error_from_json(text: bytes) -> SampleError:
 
 def _read(text: bytes, kind: Any) -> Any:
     try:
+        if _HALF_PAIR.search(text):
+            return msgspec.convert(json.loads(text), type=kind, dec_hook=_typed, builtin_types=())
         return msgspec.json.decode(text, type=kind, dec_hook=_typed)
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from error

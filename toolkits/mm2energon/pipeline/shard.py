@@ -298,7 +298,7 @@ def _formats(manifest: Mapping[str, Any]) -> dict[str, int]:
 def _set_aside_at_last(job: ShardJob, refused: Mapping[str, tuple[str, str]], account: Account) -> None:
     """Account for samples that were planned, and whose media could not be read when their turn came."""
     left = dict(refused)
-    entries = iter(_entries(job))
+    entries = _entries(job) if left else iter(())
     while left and (entry := next(entries, None)) is not None:  # up to the last of them, and not to the end
         if entry.origin in left:
             code, message = left.pop(entry.origin)
