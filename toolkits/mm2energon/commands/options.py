@@ -124,7 +124,8 @@ def executor(arguments: argparse.Namespace) -> Executor | None:
         given: Executor = chosen
         return given
     if chosen == "ray":
-        from mm2energon.pipeline.on_ray import RayExecutor, RayOptions
+        from mm2energon.pipeline.on_ray import RayExecutor
+        from mm2energon.pipeline.ray_cluster import RayOptions
 
         return RayExecutor(RayOptions(arguments.ray_address, arguments.cpus_per_unit, arguments.memory_per_unit))
     if chosen == "slurm":

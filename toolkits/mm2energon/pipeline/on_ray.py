@@ -7,47 +7,49 @@ nothing by itself; what is begun again here is what was lost with its node, and,
 
 from __future__ import annotations
 
-import logging
+import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from math import ceil
-from typing import Any, Generic
+from pathlib import Path
+from typing import Any, Generic, cast
 
 import mm2energon
-from mm2energon.errors import InputError, MediaError, ToolkitError, missing_extra
+from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
 from mm2energon.pipeline.pool import Crew, note_answer
-from mm2energon.pipeline.worker import Answer, answer_of
+from mm2energon.pipeline.ray_cluster import Cluster, RayOptions, connected, first_line
 
-#: Tasks submitted for each that can run at the same time: the next one is there when one ends.
-_AHEAD = 2
-#: Items whose outcomes may wait for that of an earlier one, for each that can run at the same time.
+#: Items taken for each that can run at the same time that are not done yet: the next one is there when one ends.
+_AHEAD = 4
+#: As many with those that are done and wait for the outcome of an earlier one.
 _WINDOW = 64
-#: How often an item is begun whose process died, and one that was lost with its node, or for its node's want of memory.
+#: How often an item is begun whose process dies, whose node dies, and whose node has too little memory.
 _ATTEMPTS_OF_A_PROCESS = 3
 _ATTEMPTS_ON_NODES = 10
-#: Seconds after which the size of the cluster is asked for again, as nodes come and go.
+_ATTEMPTS_FOR_MEMORY = 8
+#: Seconds after which the cluster is looked at again, as nodes come and go.
 _LOOK_AGAIN_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class RayOptions:
-    """Which cluster, and what a unit of work needs there."""
-
-    #: `auto`: the one of this machine, or of RAY_ADDRESS; `local`: one that is started for this run; `ray://host:10001`.
-    address: str = "auto"
-    cpus: float = 1.0
-    memory_bytes: int | None = None
+#: Where a node finds this library that has none installed, and sees the same files.
+_LIBRARY = str(Path(mm2energon.__file__).resolve().parents[1])
 
 
 @dataclass(eq=False)
 class _Task(Generic[Item, Result]):
+    """An item under way."""
+
     item: Item
-    attempts: int = 0
+    #: What Ray sets apart for it.
+    cpus: float
+    #: How often its process died, its node died, or its node had too little memory.
+    crashes: int = 0
+    losses: int = 0
+    shortages: int = 0
     outcome: Outcome[Item, Result] | None = None
+    #: What ends the run when the turn of the item comes.
     fault: BaseException | None = None
 
     @property
@@ -70,8 +72,8 @@ class RayExecutor:
             InputError: there is no such cluster, or none of its nodes is large enough.
             DependencyError: Ray is not installed.
         """
-        ray = _connected(self._options)
-        flight: _Flight[Item, Result] = _Flight(ray, step, limits, self._options)
+        cluster = Cluster(connected(self._options), self._options)
+        flight: _Flight[Item, Result] = _Flight(cluster, step, limits)
         try:
             yield from flight.run(iter(items))
         except BaseException:
@@ -82,31 +84,30 @@ class RayExecutor:
 class _Flight(Generic[Item, Result]):
     """The items of one step that are under way."""
 
-    def __init__(self, ray: Any, step: Callable[[Item], Result], limits: Limits, options: RayOptions) -> None:
-        self._ray, self._step, self._limits, self._options = ray, step, limits, options
-        self._submit = ray.remote(
-            max_retries=0, num_cpus=options.cpus, memory=options.memory_bytes, name=step.__name__
-        )(run_one)
+    def __init__(self, cluster: Cluster, step: Callable[[Item], Result], limits: Limits) -> None:
+        self._cluster, self._ray = cluster, cluster.ray
+        self._step = step if limits == Limits() else partial(run_guarded, step=step, limits=limits)
+        name = getattr(step, "__name__", "unit")
+        self._remote = self._ray.remote(
+            max_retries=0, name=name, num_cpus=cluster.options.cpus, memory=cluster.options.memory_bytes
+        )(_task())
         #: In the order of the items; the first is the next to be given back.
         self._begun: deque[_Task[Item, Result]] = deque()
         self._waiting: deque[_Task[Item, Result]] = deque()
         #: What Ray calls a task -> the task.
         self._flying: dict[Any, _Task[Item, Result]] = {}
-        self._room = self._width()
         self._looked_at = time.monotonic()
-        #: Fewer at a time, since some were killed for want of memory.
-        self._spared = 0
 
     def run(self, items: Iterator[Item]) -> Iterator[Outcome[Item, Result]]:
         """The outcomes, in the order of the items."""
         while True:
-            for item in islice(items, self._room * _WINDOW - len(self._begun)):
-                self._begun.append(_Task(item))
+            for item in islice(items, self._room()):
+                self._begun.append(_Task(item, self._cluster.options.cpus))
                 self._waiting.append(self._begun[-1])
             if not self._begun:
                 return
-            while self._waiting and len(self._flying) < max(1, _AHEAD * self._room - self._spared):
-                self._give_out(self._waiting.popleft())
+            while self._waiting:
+                self._submit(self._waiting.popleft())
             if not self._begun[0].is_done:
                 self._listen()
                 continue
@@ -122,103 +123,104 @@ class _Flight(Generic[Item, Result]):
             self._ray.cancel(reference, force=True)
         self._flying.clear()
 
-    def _give_out(self, task: _Task[Item, Result]) -> None:
-        reference = self._submit.remote(self._step, task.item, self._limits, mm2energon.__version__)
+    def _room(self) -> int:
+        """How many more items can be taken."""
+        width, undone = self._cluster.width, len(self._waiting) + len(self._flying)
+        return max(0, min(width * _AHEAD - undone, width * _WINDOW - len(self._begun)))
+
+    def _submit(self, task: _Task[Item, Result]) -> None:
+        asked = pickle.dumps((self._step, task.item))
+        with_room = self._remote.options(num_cpus=task.cpus) if task.shortages else self._remote
+        reference = with_room.remote(asked, mm2energon.__version__, _LIBRARY)
         self._flying[reference] = task
 
     def _listen(self) -> None:
         """Wait until some tasks have ended, and take in what they say."""
-        flying = list(self._flying)
-        ended, rest = self._ray.wait(flying, num_returns=1, timeout=_LOOK_AGAIN_SECONDS)
-        if rest:
+        ended, rest = self._ray.wait(list(self._flying), num_returns=1, timeout=_LOOK_AGAIN_SECONDS)
+        if ended and rest:
             more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0)
             ended = [*ended, *more]
         for reference in ended:
             self._hear(reference, self._flying.pop(reference))
         if time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
-            self._room, self._looked_at = self._width(), time.monotonic()
+            self._cluster.look()
+            self._looked_at = time.monotonic()
 
     def _hear(self, reference: Any, task: _Task[Item, Result]) -> None:
         lost = self._ray.exceptions
         try:
-            answer: Answer = self._ray.get(reference)
-        except (lost.WorkerCrashedError, lost.OutOfMemoryError, lost.NodeDiedError, lost.ObjectLostError) as error:
-            self._begin_again(task, error, of_node=not isinstance(error, lost.WorkerCrashedError))
-            self._spared += isinstance(error, lost.OutOfMemoryError)
+            answer: bytes | str = self._ray.get(reference)
+        except lost.WorkerCrashedError as error:
+            task.crashes += 1
+            self._begin_again(task, error, begun=task.crashes, most=_ATTEMPTS_OF_A_PROCESS)
+        except lost.OutOfMemoryError as error:
+            task.shortages += 1
+            task.cpus = self._cluster.more(task.cpus)  # fewer run beside it, and at last none
+            self._begin_again(task, error, begun=task.shortages, most=_ATTEMPTS_FOR_MEMORY)
+        except (lost.NodeDiedError, lost.ObjectLostError) as error:
+            task.losses += 1
+            self._begin_again(task, error, begun=task.losses, most=_ATTEMPTS_ON_NODES)
         except lost.RayError as error:
             task.fault = ToolkitError(
-                f"{task.item}: Ray could not run it ({_first_line(error)}); the same mm2energon and Python were "
-                "expected on every node; mend that, and run the same command again to go on"
+                f"{task.item}: Ray could not run it ({first_line(error)}); see the logs of the cluster, and run the "
+                "same command again to go on"
             )
         else:
-            note_answer(task, answer)
+            if isinstance(answer, str):
+                task.fault = ToolkitError(answer)
+            else:
+                note_answer(task, pickle.loads(answer))  # noqa: S301 (it comes from our own run)
 
-    def _begin_again(self, task: _Task[Item, Result], error: Exception, *, of_node: bool) -> None:
-        task.attempts += 1
-        if task.attempts < (_ATTEMPTS_ON_NODES if of_node else _ATTEMPTS_OF_A_PROCESS):
+    def _begin_again(self, task: _Task[Item, Result], error: Exception, *, begun: int, most: int) -> None:
+        if begun < most:
             self._waiting.append(task)
             return
-        message = f"{task.item}: the process that worked on it died {task.attempts} times ({_first_line(error)}): "
+        message = f"{task.item}: the process that worked on it died {begun} times ({first_line(error)}): "
         message += "a damaged file, or too little memory"
         task.outcome = Outcome(task.item, error=MediaError(message, "worker-died"))
 
-    def _width(self) -> int:
-        """How many items the cluster can run at the same time.
 
-        Raises:
-            InputError: no node is large enough for one.
-        """
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        wanted = {"CPU": self._options.cpus, "memory": self._options.memory_bytes or 0}
-        width = sum(
-            min(int(node.get(name, 0) // amount) for name, amount in wanted.items() if amount) for node in nodes
-        )
-        if nodes and not width:
-            raise InputError(
-                f"--cpus-per-unit {self._options.cpus:g}: no node of the Ray cluster has so many CPUs, or so much "
-                "memory as --memory-per-unit; less was expected"
-            )
-        return max(1, ceil(width))
+def _task() -> Callable[[bytes, str, str], bytes | str]:
+    """What a task of Ray does. It goes to the node as code, and not by its name, which a node may not know yet."""
+
+    def answer(asked: bytes, version: str, library: str) -> bytes | str:
+        import socket
+        import sys
+
+        told = f"Ray: {socket.gethostname()} has %s; {version} was expected, as the driver has; "
+        told += "install it on every node, and run the same command again to go on"
+        if library not in sys.path:
+            sys.path.append(library)  # last: what is installed there comes first
+        try:
+            import mm2energon
+            from mm2energon.pipeline.worker import answered
+        except ImportError as error:
+            return told % f"no mm2energon ({error})"
+        if mm2energon.__version__ != version:
+            return told % f"mm2energon {mm2energon.__version__}"
+        return answered(asked)
+
+    return answer
 
 
-def run_one(step: Callable[[Any], Any], item: Any, limits: Limits, version: str) -> Answer:
-    """Run a step on an item, in a task of Ray: what has limits in a process that can be killed."""
-    if version != mm2energon.__version__:
-        message = f"Ray: a node has mm2energon {mm2energon.__version__}, the driver {version}; the same was expected"
-        return Answer(error=ToolkitError(f"{message}; install it on every node"))
-    if limits == Limits():
-        return answer_of(step, item)
-    if (step.__module__, limits) not in _crews:
-        _crews[step.__module__, limits] = Crew(step, 1, limits)
+def run_guarded(item: Item, *, step: Callable[[Item], Result], limits: Limits) -> Result:
+    """Run a step on an item in a process that can be killed, and lives on for the next item.
+
+    Raises:
+        MediaError: it was.
+    """
+    key = pickle.dumps((step, limits))
+    crew = _crews.pop(key, None) or Crew(step, 1, limits)
     try:
-        [outcome] = _crews[step.__module__, limits].run(iter([item]))
-    except Exception as error:  # noqa: BLE001 (whatever it is, the driver has to know)
-        return Answer(error=error)
-    return Answer(outcome.result, outcome.error)
+        [outcome] = crew.run(iter([item]))
+    except BaseException:
+        crew.stop()
+        raise
+    _crews[key] = crew
+    if outcome.error is not None:
+        raise outcome.error
+    return cast(Result, outcome.result)
 
 
-#: Of this process of Ray's: module of a step and limits -> the worker that lives on between tasks.
-_crews: dict[tuple[str, Limits], Crew[Any, Any]] = {}
-
-
-def _connected(options: RayOptions) -> Any:
-    """Ray, connected to the cluster."""
-    try:
-        import ray
-    except ImportError as error:
-        raise missing_extra("ray", "ray") from error
-    if ray.is_initialized():
-        return ray
-    how: dict[str, Any] = {"include_dashboard": False} if options.address == "local" else {}
-    try:
-        ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **how)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"--ray-address {options.address}: no Ray cluster answers ({_first_line(error)}); start one with "
-            "ray start --head, or give --ray-address local"
-        ) from error
-    return ray
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+#: Of this process of Ray's: step and limits, pickled -> the worker that lives on between tasks.
+_crews: dict[bytes, Crew[Any, Any]] = {}

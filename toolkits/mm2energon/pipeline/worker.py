@@ -52,24 +52,16 @@ def serve(connection: Connection, memory_bytes: int | None, module: str) -> None
     with suppress(EOFError, ConnectionError):  # nobody waits for an answer any more
         connection.send(None)
         while True:
-            connection.send_bytes(_answered(connection.recv_bytes()))
+            connection.send_bytes(answered(connection.recv_bytes()))
 
 
-def _answered(asked: bytes) -> bytes:
+def answered(asked: bytes) -> bytes:
     """The answer to a pickled step and item, pickled."""
     try:
         step, item = pickle.loads(asked)  # noqa: S301 (it comes from our own run)
         return pickle.dumps(Answer(_step_or_die(step, item)))
     except Exception as error:  # noqa: BLE001 (whatever it is, the run has to know)
         return pickle.dumps(_told(error))
-
-
-def answer_of(step: Callable[[Any], Any], item: Any) -> Answer:
-    """What a step makes of an item, or raises, in a form that survives pickling."""
-    try:
-        return Answer(step(item))
-    except Exception as error:  # noqa: BLE001 (as above)
-        return _told(error)
 
 
 def _told(error: Exception) -> Answer:
