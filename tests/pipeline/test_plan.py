@@ -1,15 +1,24 @@
 """Plan: which sample goes into which split and shard, under which key."""
 
+import random
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mm2energon.pipeline import plan
+from mm2energon.jsonio import Entry
+from mm2energon.pipeline import numbers, plan
+from mm2energon.pipeline.account import open_account
+from mm2energon.pipeline.loop import silent
+from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.prepare import Mending
 from mm2energon.targets import TARGETS
 from PIL import Image
 
+from pipeline import splits_in_memory
 from pipeline.making import (
     image_dataset,
     image_entry,
@@ -146,5 +155,48 @@ def test_a_shard_takes_the_next_sample_as_long_as_it_has_room(sizes, most, max_s
         else:
             expected.append([number])
             held = 10_240 + size  # with the end of the tar
-    cut = plan._cut(np.array(sizes, np.int64), arrangement)
-    assert [list(range(*ends)) for ends in cut] == expected
+    numbered = np.array(list(enumerate(sizes)), [("number", "u8"), ("size", "u8")])
+    for pieces in (1, 3, len(sizes) + 1):
+        cut = plan._cut(np.array_split(numbered, pieces), arrangement)
+        assert [held["number"].tolist() for held in cut] == expected
+
+
+@pytest.mark.parametrize("block_rows", [3, 1 << 19])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ids=st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    ratios=st.sampled_from([(9, 1, 0), (1, 1, 1), (0, 0, 1)]),
+    max_samples=st.integers(1, 9),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2),
+)
+def test_the_shards_of_a_plan_are_those_that_were_made_in_memory(
+    block_rows, ids, ratios, max_samples, shuffle, seed, monkeypatch
+):
+    monkeypatch.setattr(numbers, "BLOCK_ROWS", block_rows)
+    shares = dict(zip(("train", "val", "test"), map(float, ratios), strict=True))
+    split_of = splits_in_memory.assign([([f"id:{one}"], []) for one in ids], shares, seed)
+    expected = []
+    for split in shares:
+        held = np.array([number for number, one in enumerate(split_of) if one == split])
+        if shuffle:
+            random.Random(seed).shuffle(held)
+        cuts = range(0, len(held), max_samples)
+        expected += [(split, tuple(held[start : start + max_samples].tolist())) for start in cuts]
+    entries = [Entry(f"a[{number}]", text_entry(number, id=one)) for number, one in enumerate(ids)]
+    with tempfile.TemporaryDirectory() as folder:
+        planning = plan.Planning(
+            target=TARGETS["pai-v1"],
+            mending=Mending(),
+            finder=MediaFinder(Path(folder), failures={}),
+            arrangement=plan.Arrangement(shares, max_samples, None, seed, "id", shuffle),
+            options={},
+        )
+        with open_account(Path(folder), command="shard") as account:
+            made = plan.make_plan(Path(folder) / "plan", entries, planning, account=account, progress=silent)
+        units = [made.unit(number) for number in range(made.units)]
+        assert [(unit.split, unit.numbers) for unit in units] == expected
+        for unit in units:
+            lines = [(number, value["origin"]) for number, value in made.samples_of(unit)]
+            assert lines == [(number, f"a[{number}]") for number in unit.numbers]
+        assert sorted(path.name for path in made.folder.iterdir()) == ["plan.json", "samples.jsonl", "units"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # numpy is imported where it is needed: a tenth of a second
 BLOCK_ROWS = 1 << 19
 _BUFFER_BYTES = 1 << 18
 #: Letter of a type -> the same in numpy's words.
-_TYPES = {"B": "u1", "I": "<u4", "Q": "<u8"}
+_TYPES = {"B": "u1", "I": "u4", "Q": "u8"}
 
 
 class Numbers:
@@ -32,7 +32,7 @@ class Numbers:
         """
         self._fields = dict(fields)
         self._folder = folder
-        self._row = struct.Struct("<" + "".join(fields.values()))
+        self._row = struct.Struct("=" + "".join(fields.values()))
         self._file: IO[bytes] = unnamed_file(folder) if path is None else path.open("a+b", buffering=_BUFFER_BYTES)
         self._write, self._pack = self._file.write, self._row.pack
 

@@ -9,44 +9,33 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mm2energon import formats
-from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.budget import Budget
+from mm2energon.pipeline.collect import SAMPLES, Collected, Preparing, collect
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.prepare import (
-    GroupBy,
-    Mending,
-    Prepared,
-    content_name,
-    differs_from_2_fps,
-    group_names,
-    prepare,
-)
-from mm2energon.pipeline.splits import SPLITS, Groups, assign
+from mm2energon.pipeline.numbers import stretches, zeros
+from mm2energon.pipeline.prepare import GroupBy, Mending
+from mm2energon.pipeline.splits import SPLITS, assign
 from mm2energon.storage import naming, write_whole
 from mm2energon.targets import Target
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import MutableSequence
+
     from numpy.typing import NDArray
 
-_SAMPLES = "samples.jsonl"
 _PLAN = "plan.json"
 #: Part of every hash; another number where the same plan would lead to other bytes on disk.
 _LAYOUT_VERSION = 2
-#: What a sample takes in a shard beside its media and its text: the headers and the padding of its parts.
-_OVERHEAD_BYTES = 4096
 #: What a tar has at its end, at most.
 _END_BYTES = 10_240
 _FORMATS = list(formats.FORMATS)
@@ -139,7 +128,7 @@ class Plan:
 
     def samples_of(self, unit: Unit) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The prepared samples of a shard, with their numbers, in the order in which they are written."""
-        with (self.folder / _SAMPLES).open("rb") as file:
+        with (self.folder / SAMPLES).open("rb") as file:
             for number, offset in zip(unit.numbers, unit.offsets, strict=True):
                 file.seek(offset)
                 yield number, loads(file.readline(), max_depth=MAX_DEPTH_AROUND)
@@ -158,126 +147,156 @@ class Planning:
     #: What a sample may cost; None: nobody counts.
     budget: Budget | None = None
 
+    @property
+    def preparing(self) -> Preparing:
+        """How entries become samples."""
+        how = self.arrangement
+        return Preparing(self.target, self.mending, self.finder, how.group_by, how.seed, self.budget)
+
+
+#: Adds all samples; their lines, in any pieces, and how many entries have been read with each.
+Fill = Callable[[Collected], Iterator[tuple[bytes, int]]]
+
 
 def make_plan(
     folder: Path, entries: Iterable[Entry], planning: Planning, *, account: Account, progress: ProgressMaker
 ) -> Plan:
     """Plan a dataset into `folder`, which is emptied first; entries that cannot be used are set aside in `account`."""
+
+    def fill(collected: Collected) -> Iterator[tuple[bytes, int]]:
+        return ((line, 1) for line in collect(entries, planning.preparing, collected, account))
+
+    return plan_of(folder, fill, planning, progress=progress)
+
+
+def plan_of(folder: Path, fill: Fill, planning: Planning, *, progress: ProgressMaker) -> Plan:
+    """Plan a dataset of the samples that `fill` collects into `folder`, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "units").mkdir(parents=True)
-    collected = _Collected(planning)
+    digest = hashlib.sha256(dumps([_LAYOUT_VERSION, planning.options]))
     bar = progress("entries", None)
-    with naming(folder), (folder / _SAMPLES).open("wb") as file:
-        for entry in entries:
-            account.read += 1
-            bar.update(1)
-            try:
-                prepared = _prepared(entry, planning)
-                collected.add(file, prepared, formats.detect(entry.value, origin=entry.origin))
-            except SampleError as error:
-                account.set_aside(entry, error)
-    bar.close()
-    return _finish(folder, collected, planning)
+    with naming(folder):
+        collected = Collected(folder, planning.preparing)
+        try:
+            for lines, entries in fill(collected):
+                digest.update(lines)
+                bar.update(entries)
+        finally:
+            collected.close()
+        bar.close()
+        return _finish(folder, collected, planning, digest)
 
 
-def _prepared(entry: Entry, planning: Planning) -> tuple[Prepared, bytes]:
-    """The prepared sample, and its line of the plan."""
-    prepared = prepare(
-        entry, target=planning.target, mending=planning.mending, finder=planning.finder, budget=planning.budget
-    )
-    try:
-        return prepared, dumps(prepared.as_json())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SampleError(f"{entry.origin}: cannot be written as JSON again ({error})", "broken-json") from error
-
-
-class _Collected:
-    """What is kept in memory of each planned sample: numbers only."""
-
-    def __init__(self, planning: Planning) -> None:
-        self.groups = Groups(seed=planning.arrangement.seed)
-        self.offsets = array("Q")
-        self.sizes = array("Q")
-        #: Of each sample, the place of its annotation format among `formats.FORMATS`.
-        self.formats = array("B")
-        self.refused_by: Counter[str] = Counter()
-        self.other_rates = 0
-        self.work_bytes = 0
-        self.hash = hashlib.sha256(dumps([_LAYOUT_VERSION, planning.options]))
-        self._arrangement = planning.arrangement
-        self._min_side = planning.target.rules.min_side if planning.mending.enlarge_small_images else 1
-        self._end = 0
-
-    def add(self, file: IO[bytes], sample: tuple[Prepared, bytes], name: str) -> None:
-        prepared, text = sample
-        self.formats.append(_FORMATS.index(name))
-        line = text + b"\n"
-        file.write(line)
-        self.hash.update(line)
-        self.offsets.append(self._end)
-        # A target may write each text under two keys.
-        media_bytes, work_bytes = prepared.media.costs(self._min_side)
-        self.sizes.append(media_bytes + 2 * len(line) + _OVERHEAD_BYTES)
-        self.work_bytes += work_bytes
-        self._end += len(line)
-        if prepared.refused_by:
-            self.refused_by.update(prepared.refused_by)
-        self.other_rates += differs_from_2_fps(prepared)
-        shared = group_names(prepared, self._arrangement.group_by)
-        content = [] if shared else [content_name(prepared)]
-        if self._arrangement.group_by == "none":
-            self.groups.add(shared, own=content)
-        else:  # a sample without media that stands there twice stays in one split, too
-            self.groups.add(shared or content)
-
-
-def _finish(folder: Path, collected: _Collected, planning: Planning) -> Plan:
-    split_of = assign(collected.groups, planning.arrangement.ratios)
-    samples = {split: int((split_of == place).sum()) for place, split in enumerate(SPLITS)}
+def _finish(folder: Path, collected: Collected, planning: Planning, digest: hashlib._Hash) -> Plan:
+    split_of = assign(collected.groups, planning.arrangement.ratios, folder=folder)
+    samples = _counted(split_of)
     count = 0
-    for unit in _units(split_of, collected, planning.arrangement):
-        collected.hash.update(dumps(unit.as_json()))
-        with naming(folder):
-            (folder / "units" / f"{unit.number:06d}.json").write_bytes(
-                dumps({**unit.as_json(), "formats": unit.formats})
-            )
+    for unit in _units(split_of, samples, collected, planning.arrangement):
+        digest.update(dumps(unit.as_json()))
+        (folder / "units" / f"{unit.number:06d}.json").write_bytes(dumps({**unit.as_json(), "formats": unit.formats}))
         count += 1
+    figures = collected.figures
     plan = Plan(
         folder,
-        collected.hash.hexdigest(),
+        digest.hexdigest(),
         count,
         samples,
-        dict(collected.refused_by),
-        collected.other_rates,
-        collected.work_bytes,
-        sum(collected.sizes) + count * _END_BYTES,
+        figures.refused_by,
+        figures.other_rates,
+        figures.work_bytes,
+        figures.sample_bytes + count * _END_BYTES,
     )
     with write_whole(folder / _PLAN) as file:
-        figures = {name: value for name, value in asdict(plan).items() if name not in ("folder", "content_hash")}
-        file.write(dumps({"hash": plan.content_hash, "options": planning.options, "figures": figures}))
+        values = {name: value for name, value in asdict(plan).items() if name not in ("folder", "content_hash")}
+        file.write(dumps({"hash": plan.content_hash, "options": planning.options, "figures": values}))
     return plan
 
 
-def _units(split_of: NDArray[np.uint8], collected: _Collected, arrangement: Arrangement) -> Iterator[Unit]:
+def _counted(split_of: NDArray[Any]) -> dict[str, int]:
+    """Split -> its samples."""
     import numpy as np
 
-    sizes, offsets = np.asarray(collected.sizes).astype(np.int64), np.asarray(collected.offsets)
-    unit = 0
-    for number_of_split, split in enumerate(SPLITS):
-        numbers = np.flatnonzero(split_of == number_of_split)
+    counts = np.zeros(len(SPLITS), np.int64)
+    for start, end in stretches(len(split_of)):
+        counts += np.bincount(split_of[start:end], minlength=len(SPLITS))
+    return dict(zip(SPLITS, counts.tolist(), strict=True))
+
+
+def _units(
+    split_of: NDArray[Any], samples: Mapping[str, int], collected: Collected, arrangement: Arrangement
+) -> Iterator[Unit]:
+    number = 0
+    for split in SPLITS:
         if arrangement.shuffle:
-            random.Random(arrangement.seed).shuffle(numbers)  # type: ignore[call-overload]
-        for place, (start, end) in enumerate(_cut(sizes[numbers], arrangement)):
-            held = numbers[start:end]
+            blocks = _shuffled(split_of, split, samples[split], collected, arrangement.seed)
+        else:
+            blocks = _in_order(split_of, split, collected)
+        for place, held in enumerate(_cut(blocks, arrangement)):
             name = f"{split}-shard-{place:06d}.tar"
-            read_as = tuple(_FORMATS[collected.formats[number]] for number in held)
-            yield Unit(unit, name, split, tuple(offsets[held].tolist()), tuple(held.tolist()), read_as)
-            unit += 1
+            offsets, numbers = tuple(held["offset"].tolist()), tuple(held["number"].tolist())
+            yield Unit(number, name, split, offsets, numbers, tuple(_FORMATS[one] for one in held["format"].tolist()))
+            number += 1
 
 
-def _cut(sizes: NDArray[np.int64], arrangement: Arrangement) -> Iterator[tuple[int, int]]:
-    """Consecutive samples, as many as a shard may hold; one that is larger than that by itself has its own."""
-    ends = sizes.cumsum()
+def _in_order(split_of: NDArray[Any], split: str, collected: Collected) -> Iterator[NDArray[Any]]:
+    """The samples of a split, in blocks."""
+    for (start, end), rows in zip(stretches(len(split_of)), collected.numbers.blocks(), strict=True):
+        (here,) = (split_of[start:end] == SPLITS.index(split)).nonzero()
+        yield _numbered(rows[here], start + here)
+
+
+def _shuffled(
+    split_of: NDArray[Any], split: str, count: int, collected: Collected, seed: int
+) -> Iterator[NDArray[Any]]:
+    """The samples of a split in an order drawn by the seed, in blocks."""
+    order = zeros(count, "Q", folder=collected.folder)
+    end = 0
+    for rows in _in_order(split_of, split, collected):
+        order[end : end + len(rows)] = rows["number"]
+        end += len(rows)
+    random.Random(seed).shuffle(cast("MutableSequence[int]", order.data))
+    every = collected.numbers.mapped()
+    for start, end in stretches(count):
+        yield _numbered(every[order[start:end]], order[start:end])
+
+
+def _numbered(rows: NDArray[Any], numbers: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    found = np.empty(len(rows), [("number", "u8"), *((name, rows.dtype[name]) for name in rows.dtype.names or ())])
+    found["number"] = numbers
+    for name in rows.dtype.names or ():
+        found[name] = rows[name]
+    return found
+
+
+def _cut(blocks: Iterable[NDArray[Any]], arrangement: Arrangement) -> Iterator[NDArray[Any]]:
+    """Consecutive samples, as many as a shard may hold; one that is larger than that by itself has its own.
+
+    Args:
+        blocks: all samples, with `size`, in pieces.
+    """
+    import numpy as np
+
+    held: NDArray[Any] | None = None
+    for block in blocks:
+        held = block if held is None else np.concatenate([held, block])
+        start = 0
+        for end in _ends(held["size"], arrangement):
+            if end == len(held) and end - start < arrangement.max_samples:
+                break  # the next block may go on with it
+            yield held[start:end]
+            start = end
+        held = held[start:]
+    if held is not None:
+        start = 0
+        for end in _ends(held["size"], arrangement):
+            yield held[start:end]
+            start = end
+
+
+def _ends(sizes: NDArray[Any], arrangement: Arrangement) -> Iterator[int]:
+    ends = sizes.astype("i8").cumsum()
     start = 0
     while start < len(sizes):
         end = min(start + arrangement.max_samples, len(sizes))
@@ -285,5 +304,5 @@ def _cut(sizes: NDArray[np.int64], arrangement: Arrangement) -> Iterator[tuple[i
             before = int(ends[start - 1]) if start else 0
             fitting = int(ends.searchsorted(before + arrangement.max_bytes - _END_BYTES, side="right"))
             end = max(start + 1, min(end, fitting))
-        yield start, end
+        yield end
         start = end
