@@ -311,7 +311,7 @@ def test_a_command_without_any_unit_comes_to_its_end_at_once(tmp_path, capsys):
     assert command("plan", "frames", "--dataset-root", root, "--no-frames", "--plan", plan) == 0
     assert len(json.loads((root / "dataset.json").read_text())) == 2
     run_tasks(plan, 2)
-    assert "had no units to run" in capsys.readouterr().out
+    assert "there were no units to run" in capsys.readouterr().out
     assert command("finalize", "--plan", plan) == 0
     assert as_array(tmp_path / "other", "frames", "--dataset-root", root) == 0
 

@@ -53,14 +53,11 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
             f"--index {index} --of {of}: a task from 0 to {of - 1} was expected; of Slurm take --array=0-{of - 1}, and "
             "--of of the whole array where some of its tasks run again"
         )
-    command = noted_command(arguments.plan)
     stage = _last_stage(arguments.plan)
     if stage is None:
-        return Result([f"{arguments.plan}   mm2energon {command.name} had no units to run, and came to its end"])
+        return Result([f"{arguments.plan}   there were no units to run; the command came to its end"])
     ran, before = run_share(stage, index, of, workers=arguments.workers, progress=progress)
-    return Result(
-        [f"{stage.folder}   task {index} of {of}: {ran} units of mm2energon {command.name} run, {before} were done"]
-    )
+    return Result([f"{stage.folder}   task {index} of {of}: {ran} units run, {before} were done before"])
 
 
 def _last_stage(plan: Path) -> Stage | None:
@@ -72,6 +69,7 @@ def _last_stage(plan: Path) -> Stage | None:
     stages = stages_in(plan)
     if stages:
         return stages[-1]
+    noted_command(plan)
     if any(go.stage is None for go in goes_of(plan)):
         return None
     raise InputError(f"--plan {plan}: mm2energon plan did not come to its units; run it again")

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, count
+from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +98,12 @@ class Account:
             InputError: what was read for it has changed since.
         """
         kept = loads((folder / _KEPT).read_bytes())
-        for path, before in zip(self._sources, kept["sources"], strict=True):
-            if _state_of(path) != before:
+        now = [_state_of(path) for path in self._sources]
+        for before, after in zip_longest(kept["sources"], now):
+            if before != after:
                 raise InputError(
-                    f"{path}: has changed since the plan was made; the same file was expected until the end; put it "
-                    "back as it was, or plan again, with --restart and into another folder"
+                    f"{(after or before)[0]}: has changed since the plan was made; the same file was expected until "
+                    "the end; put it back as it was, or plan again, with --restart and into another folder"
                 )
         self.read, self.lost_behind = kept["read"], kept["lost_behind"]
         self.reasons = Counter(kept["reasons"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,11 +14,11 @@ from math import gcd
 from pathlib import Path
 
 import mm2energon
-from mm2energon.errors import DependencyError, ToolkitError
+from mm2energon.errors import DependencyError, InputError, ToolkitError
 from mm2energon.pipeline.array import ArrayExecutor, ranges
 from mm2energon.pipeline.array_stage import Stage
 
-_LOGS = "logs"
+_LOGS, _STAGE = "logs", re.compile(r"\d+-\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,15 @@ class SlurmOptions:
 
 
 def slurm_executor(options: SlurmOptions) -> ArrayExecutor:
-    """What runs each step as a job array, and waits for it."""
+    """What runs each step as a job array, and waits for it.
+
+    Raises:
+        InputError: the folder holds anything else than what an earlier go of the command left there.
+    """
+    names = (path.name for path in options.plan.iterdir()) if options.plan.is_dir() else ()
+    others = sorted(name for name in names if name != _LOGS and not _STAGE.fullmatch(name))
+    if others:
+        raise InputError(f"--plan {options.plan}: holds other files ({others[0]}); a folder of its own was expected")
     return ArrayExecutor(options.plan, run_now=lambda stage: _run_array(stage, options))
 
 
