@@ -7,8 +7,9 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     commands  progress
     pipeline
     formats  images  video  shards  pages
-    targets  tokens  jsonio  remote
-    rules  jsonscan  storage  roots  stopwatch
+    targets  tokens  jsonio
+    rules  jsonscan  remote  roots  stopwatch
+    storage
     sample  jsonvalue  locks  terminal
     errors
 """

@@ -18,6 +18,7 @@ import orjson
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonscan import scan
 from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_value
+from mm2energon.remote import Place
 from mm2energon.storage import write_whole
 
 _BOM = b"\xef\xbb\xbf"
@@ -39,13 +40,14 @@ class Entry(NamedTuple):
     breaks_off: bool = False
 
 
-def read_entries(path: Path, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
+def read_entries(path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
     """The entries of an annotation file, in order, with flat memory.
 
     An entry that is not valid JSON is yielded with its error. After a fault that leaves the end of an entry unknown,
     nothing more can be found in an array: the last entry yielded says so.
 
     Args:
+        path: in a store it is read as a stream.
         name: what to call the file in origins; its own name by default.
         max_depth: levels of lists and objects above which an entry is not read.
 

@@ -16,6 +16,7 @@ import errno
 import io
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -37,9 +38,10 @@ STORES = {
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 #: Files that are brought or sent at the same time: most of what a small one takes is waiting.
 _AT_A_TIME = 16
-#: Bytes that are read ahead of somebody who reads a file from front to back.
+#: Bytes that are asked for at a time of a file that is read from front to back.
 _BLOCK_BYTES = 8 << 20
 _BUFFER_BYTES = 1 << 20
+_MISSING = "no such file in the store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,10 @@ class Remote:
         Raises:
             OSError: there is none, or the store does not give it.
         """
-        with _told(self.url):
-            raw = self._store().open(self.url, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
-            return io.BufferedReader(_Told(raw, self.url), buffering)
+        size = self.size()
+        if size is None:
+            raise FileNotFoundError(errno.ENOENT, _MISSING, self.url)
+        return io.BufferedReader(_Stream(self, size), buffering)
 
     def read(self) -> bytes:
         """The bytes of the file.
@@ -103,7 +106,9 @@ class Remote:
         """
         try:
             with _told(self.url):
-                found = self._store().info(self.url)
+                store = self._store()
+                store.invalidate_cache()  # it answers from what it was told before
+                found = store.info(self.url)
         except FileNotFoundError:
             return None
         return int(found["size"]) if found["type"] == "file" else None
@@ -140,7 +145,7 @@ class Remote:
         def bring(name: str) -> tuple[str, int | None]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+            part = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
             try:
                 with _told(f"{self.url}/{name}"):
                     self._store().get_file(f"{self.url}/{name}", str(part))
@@ -205,6 +210,15 @@ class Remote:
 Place = Path | Remote
 
 
+def is_there(place: Place) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        OSError: the store does not say.
+    """
+    return place.is_file() if isinstance(place, Path) else place.size() is not None
+
+
 def place(text: str) -> Place:
     """What a URL or a path names (a type of argparse).
 
@@ -226,12 +240,14 @@ def place(text: str) -> Place:
     return Remote(f"{scheme}://{found[2].rstrip('/')}")
 
 
-class _Told(io.RawIOBase):
-    """A file of a store whose faults name it."""
+class _Stream(io.RawIOBase):
+    """A file of a store that is read block by block, each in one request."""
 
-    def __init__(self, raw: Any, url: str) -> None:
-        self._raw, self._url = raw, url
-        self.name = url
+    def __init__(self, remote: Remote, size: int) -> None:
+        self._remote, self._size, self._at = remote, size, 0
+        #: The block that was read last, and where it begins.
+        self._block, self._begin = b"", 0
+        self.name = remote.url
 
     def readable(self) -> bool:
         return True
@@ -240,20 +256,22 @@ class _Told(io.RawIOBase):
         return True
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        return int(self._raw.seek(place, whence))
+        self._at = max(0, place + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
+        return self._at
 
     def tell(self) -> int:
-        return int(self._raw.tell())
+        return self._at
 
     def readinto(self, buffer: Any) -> int:
-        with _told(self._url):
-            data = self._raw.read(len(buffer))
+        if self._at >= self._size:
+            return 0
+        if not self._begin <= self._at < self._begin + len(self._block):
+            self._begin = self._at
+            self._block = self._remote.read_part(self._at, min(self._size, self._at + _BLOCK_BYTES))
+        data = self._block[self._at - self._begin :][: len(buffer)]
         buffer[: len(data)] = data
+        self._at += len(data)
         return len(data)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 @contextmanager
@@ -264,7 +282,7 @@ def _told(url: str) -> Iterator[None]:
     except ImportError:
         raise
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise type(error)(errno.ENOENT, "no such file in the store", url) from error
+        raise type(error)(errno.ENOENT, _MISSING, url) from error
     except PermissionError as error:
         raise PermissionError(errno.EACCES, "the store does not allow it; check its credentials", url) from error
     except OSError as error:

@@ -8,6 +8,17 @@ def told(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+#: A folder that only we know -> what people know it as.
+_called: dict[str, str] = {}
+
+
+def call(folder: str, name: str) -> None:
+    """Let a folder that only we know be shown by that name, from now on."""
+    _called[folder] = name
+
+
 def shown(text: str) -> str:
     """A line without the control characters that a file name may hold, and without what turns its direction."""
+    for folder, name in _called.items():
+        text = text.replace(folder, name)
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

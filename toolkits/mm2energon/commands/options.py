@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Executor, Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
+from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_of, remove_mirrors
+from mm2energon.remote import Place, place
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.sampling import Sampling
@@ -37,7 +40,9 @@ _SHOWN = 20
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Options of every command that reads a dataset."""
-    parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
+    parser.add_argument(
+        "--dataset-root", type=place, default=Path(), help="folder or URL that media paths are relative to (.)"
+    )
     parser.add_argument(
         "--workers",
         type=count,
@@ -156,6 +161,27 @@ def plan_folder(text: str) -> Path:
 def plain(path: Path) -> Path:
     """A path that is absolute and without `..`; the last part stays as it is, a link perhaps."""
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Options that say where copies of what lies in a store are kept meanwhile."""
+    group = parser.add_argument_group("object storage")
+    group.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="where copies of remote files lie (where temporary files do)"
+    )
+    group.add_argument(
+        "--cache-size", type=size, default=20 << 30, metavar="SIZE", help="what they may take in each process (20G)"
+    )
+
+
+def mirrored(where: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Path, Mirror | None]:
+    """The folder to work in: the one that was given, or a mirror of it, which goes when the stack is closed."""
+    if isinstance(where, Path):
+        return where, None
+    cache = None if arguments.cache is None else arguments.cache.absolute()
+    stack.callback(remove_mirrors)
+    mirror = stack.enter_context(mirror_of(Mirrored(where.url, cache, arguments.cache_size)))
+    return mirror.folder, mirror
 
 
 def add_further_roots(parser: argparse._ActionsContainer) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import (
     accounted,
+    add_cache,
     add_common,
     add_counting,
     add_executor,
@@ -19,6 +21,7 @@ from mm2energon.commands.options import (
     extraction,
     extraction_asked,
     further_roots,
+    mirrored,
     partial_videos,
     plain,
     size,
@@ -32,7 +35,8 @@ from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import write_shard
-from mm2energon.pipeline.shard import ShardJob, ShardReport, shard
+from mm2energon.pipeline.shard import ShardJob, ShardReport, Stores, shard
+from mm2energon.remote import place
 from mm2energon.targets import TARGETS
 from mm2energon.tokens import MODELS
 
@@ -45,14 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add_further_roots(parser)
     add_executor(parser)
+    add_cache(parser)
     add_profile(parser)
     parser.add_argument(
         "--json",
-        type=Path,
+        type=place,
         action="append",
-        help="annotation file below the root, a folder of them, or a pattern; may be given often (dataset.json)",
+        help="annotation file below the root or by its URL, a folder of them, or a pattern; may be given often "
+        "(dataset.json)",
     )
-    parser.add_argument("--output", type=Path, help="folder of the shards (wds below the root)")
+    parser.add_argument("--output", type=place, help="folder or URL of the shards (wds below the root)")
     parser.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
     _add_arrangement(parser)
     _add_mending(parser)
@@ -126,13 +132,22 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Plan, run, finalize."""
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
     profile = Profile(arguments)
-    root = arguments.dataset_root.resolve()
-    output = plain(arguments.output or root / "wds")
+    given = arguments.dataset_root
+    root, root_mirror = mirrored(given, arguments, stack)
+    root = root.resolve()
+    wds = arguments.output or (root / "wds" if root_mirror is None else given / "wds")
+    output, output_mirror = mirrored(wds, arguments, stack)
+    output = plain(output)
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
     job = ShardJob(
         root=root,
-        annotations=files_of(root, arguments.json or [Path("dataset.json")]),
+        annotations=files_of(given if root_mirror else root, arguments.json or [Path("dataset.json")]),
         output=output,
         target=TARGETS[arguments.target],
         arrangement=_arrangement(arguments),
@@ -149,6 +164,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
         executor=wanted.executor,
+        stores=Stores(root_mirror, output_mirror),
         keeps_plan=was_planned(wanted.executor, write_shard),
     )
     report = shard(job, progress=progress)

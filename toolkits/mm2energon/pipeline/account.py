@@ -15,20 +15,21 @@ from mm2energon.jsonio import Entry, EntryWriter, dumps, loads, read_entries
 from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 from mm2energon.pipeline.report import report_place, write_report
+from mm2energon.remote import Place, Remote
 from mm2energon.storage import write_whole
 from mm2energon.terminal import shown
 
 #: What the file is called where nothing stands in its way, and what it may be called elsewhere.
 SET_ASIDE_NAME = "set_aside.jsonl"
 #: What an account is called that a later run takes over.
-_KEPT, _KEPT_LINES = "account.json", "set_aside.jsonl"
+KEPT_NAMES = _KEPT, _KEPT_LINES = ("account.json", "set_aside.jsonl")
 _SET_ASIDE = re.compile(r"set_aside(\..+)?\.jsonl")
 
 
 class Account:
     """Counts entries, and writes those that are set aside to `path`."""
 
-    def __init__(self, lines: EntryWriter, path: Path, sources: Iterable[Path] = ()) -> None:
+    def __init__(self, lines: EntryWriter, path: Path, sources: Iterable[Place] = ()) -> None:
         self._lines = lines
         self._sources = list(sources)
         #: Where entries that are set aside are written.
@@ -62,7 +63,7 @@ class Account:
             "lost_behind": list(self.lost_behind),
         }
 
-    def require_written(self, *sources: Path, earlier: Path | None = None) -> None:
+    def require_written(self, *sources: Place, earlier: Path | None = None) -> None:
         """Refuse a run that wrote nothing at all.
 
         Args:
@@ -118,7 +119,7 @@ class Account:
 
 @contextlib.contextmanager
 def open_account(
-    output: Path, *, command: str, options: Mapping[str, Any] | None = None, sources: Iterable[Path] = ()
+    output: Path, *, command: str, options: Mapping[str, Any] | None = None, sources: Iterable[Place] = ()
 ) -> Iterator[Account]:
     """The account of what is written to `output`; at the end its file appears when something was set aside, then the
     report.
@@ -132,9 +133,10 @@ def open_account(
         sources: files that are read meanwhile.
     """
     sources = list(sources)
-    report_place(output, sources)  # what stands in its way is told now, not when all is done
+    paths = [source for source in sources if isinstance(source, Path)]
+    report_place(output, paths)  # what stands in its way is told now, not when all is done
     with (
-        _reserved(output, [*sources, output]) as path,
+        _reserved(output, [*paths, output]) as path,
         write_output(path, about={"by": "account", "of": _of(output)}) as lines,
     ):
         account = Account(lines, path, sources)
@@ -145,7 +147,7 @@ def open_account(
         return
     about = {"command": command, "options": dict(options or {}), **account.as_dict(), **account.facts}
     about["set_aside_file"] = account.path.name if account.set_aside_count else None
-    write_report(output, about, taken=sources)
+    write_report(output, about, taken=paths)
 
 
 def is_kept(folder: Path) -> bool:
@@ -153,8 +155,10 @@ def is_kept(folder: Path) -> bool:
     return (folder / _KEPT).is_file()
 
 
-def _state_of(path: Path) -> list[Any]:
+def _state_of(path: Place) -> list[Any]:
     """By what it is noticed that a file has changed, without reading it."""
+    if isinstance(path, Remote):
+        return [str(path), path.size(), None]
     try:
         state = path.stat()
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,26 +10,52 @@ from pathlib import Path
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import Entry, read_entries
-from mm2energon.pipeline.sources import annotation_files_in
+from mm2energon.pipeline.sources import ANNOTATION_SUFFIXES, annotation_files_in
+from mm2energon.remote import Place, Remote
 from mm2energon.roots import name_from
 
 _PATTERN = frozenset("*?[")
 
 
-def files_of(root: Path, given: Sequence[Path]) -> tuple[Path, ...]:
+def files_of(root: Place, given: Sequence[Place]) -> tuple[Place, ...]:
     """The annotation files that were asked for, in the order given; those of a folder or of a pattern by name.
 
     Args:
-        given: files, folders and patterns (`parts/*.jsonl`), relative to the dataset root or absolute.
+        given: files, folders and patterns (`parts/*.jsonl`), relative to the dataset root or by themselves.
 
     Raises:
         InputError: a folder holds none, a pattern meets none, or a file is there twice.
     """
-    found = [path for one in given for path in _files(root, one)]
-    twice = [path for path, count in Counter(path.resolve() for path in found).items() if count > 1]
+    found = [path for one in given for path in _files_below(root, one)]
+    twice = [path for path, count in Counter(map(_resolved, found)).items() if count > 1]
     if twice:
         raise InputError(f"--json {twice[0]}: is given twice; every entry would be; each file once was expected")
     return tuple(found)
+
+
+def _resolved(place: Place) -> Place:
+    return place.resolve() if isinstance(place, Path) else place
+
+
+def _files_below(root: Place, given: Place) -> Sequence[Place]:
+    if isinstance(root, Path) and isinstance(given, Path):
+        return _files(root, given)
+    if isinstance(given, Path) and given.is_absolute():
+        return _files(Path(given.anchor), given)
+    return _remote_files(given if isinstance(given, Remote) else Remote(f"{root}/{given.as_posix()}"))
+
+
+def _remote_files(given: Remote) -> list[Remote]:
+    if given.size() is not None:
+        return [given]
+    if _PATTERN.isdisjoint(given.name):
+        names, folder = [name for name, _ in given.files() if name.endswith(ANNOTATION_SUFFIXES)], given
+    else:
+        folder = Remote(given.url.rpartition("/")[0])
+        names = [name for name, _ in folder.files() if fnmatch.fnmatchcase(name, given.name)]
+        if not names:
+            raise InputError(f"--json {given}: no file has such a name; a pattern that meets some was expected")
+    return [folder / name for name in names] or [given]
 
 
 def _files(root: Path, given: Path) -> list[Path]:
@@ -51,13 +78,17 @@ def _files(root: Path, given: Path) -> list[Path]:
     return found
 
 
-def names_of(root: Path, files: Sequence[Path]) -> list[str]:
+def names_of(root: Path, files: Sequence[Place]) -> list[str]:
     """What each file is called in origins: its own name, or its path below the root where several have that name."""
     counts = Counter(path.name for path in files)
-    return [path.name if counts[path.name] == 1 else name_from(root, path) for path in files]
+    return [path.name if counts[path.name] == 1 else _long_name(root, path) for path in files]
 
 
-def entries_of(root: Path, files: Sequence[Path]) -> Iterator[Entry]:
+def _long_name(root: Path, place: Place) -> str:
+    return name_from(root, place) if isinstance(place, Path) else place.url
+
+
+def entries_of(root: Path, files: Sequence[Place]) -> Iterator[Entry]:
     """The entries of annotation files, which are one dataset.
 
     Raises:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
+from mm2energon.pipeline.brought import bring_videos, show_video, sidecars_of
 from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, silent
+from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
+from mm2energon.terminal import shown
 from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
 from mm2energon.video.extract import extract_frames
 from mm2energon.video.layout import find_frames
 from mm2energon.video.pack import Packs, pack_frames
+from mm2energon.video.places import frame_places
 from mm2energon.video.workplace import sweep_leftovers
 
 #: What a decoder may come up with in a file that nobody foresaw: it costs one video, as a crash of its process does.
@@ -50,6 +54,10 @@ class VideoUnit:
     allowance: Allowance = WHOLE_VIDEOS
     #: Size of the file, by which it is noticed that it is another one since the units were planned.
     file_bytes: int = 0
+    #: What `root` stands for, where that lies in a store.
+    root_of: Mirrored | None = None
+    #: Then also what lies beside it under the same name: name -> bytes.
+    beside: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.video
@@ -86,6 +94,7 @@ def extract_all(
     extraction: Extraction,
     *,
     packs: Packs | None = None,
+    mirror: Mirror | None = None,
     progress: ProgressMaker = silent,
 ) -> Iterator[Extracted]:
     """Extract the frames of `videos` (paths relative to `root`), the largest first, beside them or into `packs`.
@@ -93,6 +102,9 @@ def extract_all(
     A long video that came last would keep one worker busy while the others have nothing left to do. One that is a large
     part of all the work is shared out inside its worker. The order of the work decides nothing else: videos of one
     folder that share a stem are placed by their names alone.
+
+    Args:
+        mirror: what `root` is, where it stands for a folder in a store; frames appear there, and are shown here.
     """
     listed = sorted(((_file_bytes(root / video), video) for video in videos), key=lambda one: (-one[0], one[1]))
     sizes = {video: size for size, video in listed}
@@ -101,7 +113,9 @@ def extract_all(
 
     def unit(video: str) -> VideoUnit:
         threads = max(1, min(at_once, ceil(2 * sizes[video] / fair_bytes)))
-        return VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=sizes[video])
+        size = sizes[video]
+        here = VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=size)
+        return here if mirror is None else replace(here, root_of=mirror.of, beside=mirror.beside(video))
 
     fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
@@ -114,6 +128,9 @@ def extract_all(
         bar.update(1, frames=done.frames, MB=sizes[done.video] / 1e6)
         if outcome.error is not None and outcome.error.code in _KILLED:
             sweep_leftovers(root / outcome.item.video)
+        if mirror is not None and packs is None:
+            mirror.look_again(sidecars_of(done.video, mirror))
+            bring_videos([done.video], mirror)
         yield done
     bar.close()
 
@@ -132,6 +149,8 @@ def extract_unit(unit: VideoUnit) -> Extracted:
         MediaError: it has none.
         OSError: the disk is full, or fails.
     """
+    if unit.root_of is not None:
+        return _extract_remote(unit, mirror_here(unit.root_of))
     watch = Stopwatch()
     try:
         frames, partial = _frames(unit, watch)
@@ -149,6 +168,24 @@ def extract_unit(unit: VideoUnit) -> Extracted:
             f"{unit.video}: {type(error).__name__} while it was decoded ({error}); the file is probably damaged",
             "unreadable-video",
         ) from error
+
+
+def _extract_remote(unit: VideoUnit, mirror: Mirror) -> Extracted:
+    """Bring a video, extract its frames here, and publish them: the pictures, and then the sidecar."""
+    try:
+        show_video(unit.video, unit.beside, mirror, places=True)
+        mirror.fetch([unit.video])
+        packs = None if unit.packs is None else replace(unit.packs, root=mirror.folder)
+        extracted = extract_unit(replace(unit, root=mirror.folder, packs=packs, root_of=None))
+        places = [place for place in frame_places(mirror.folder / unit.video) if place is not None]
+        names = [mirror.name_of(path) for place in places for path in sorted(place.folder.glob("*"))]
+        mirror.publish(name for name in names if mirror.is_new(name))
+        mirror.publish(name for name in sidecars_of(unit.video, mirror) if mirror.is_new(name))
+        return extracted
+    except SampleError as error:  # by its URL: nobody else knows the mirror
+        raise type(error)(shown(str(error)), error.code) from error
+    finally:
+        mirror.clear()
 
 
 def _frames(unit: VideoUnit, watch: Stopwatch) -> tuple[int, str | None]:

@@ -11,32 +11,60 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
+import time
+import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 
+from mm2energon.locks import LockFile
 from mm2energon.remote import Remote
+from mm2energon.storage import TEMPORARY_SUFFIX
+from mm2energon.terminal import call
+
+#: What a mirror is known by on a disk that others write to, too.
+_PREFIX = "mm2energon-mirror-"
+_LOCK = ".lock"
+#: Younger mirrors are left alone: they may not be locked yet.
+_FRESH_SECONDS = 60.0
+_FOLDERS_REMEMBERED = 16
 
 
 @dataclass(frozen=True, slots=True)
-class CacheOptions:
-    """Where copies of remote files lie, and how many bytes they may take."""
+class Mirrored:
+    """A remote folder, and how much of it may lie here at a time; a few words, so that any executor can carry it."""
 
-    folder: Path | None = None
+    url: str
+    #: Where copies lie; None: where temporary files do.
+    cache: Path | None = None
     most_bytes: int = 20 << 30
+
+    @property
+    def remote(self) -> Remote:
+        """The folder."""
+        return Remote(self.url)
 
 
 class Mirror:
     """A folder that stands for a remote one; it is of one process alone, and goes with it."""
 
-    def __init__(self, remote: Remote, folder: Path, *, most_bytes: int) -> None:
-        self.remote = remote
+    def __init__(self, of: Mirrored, folder: Path) -> None:
+        self.of = of
+        self.remote = of.remote
         #: Absolute, links followed.
         self.folder = folder
-        self._most_bytes = most_bytes
+        call(str(folder), of.url)
         #: What has its bytes, the longest unused first: name -> how many.
         self._fetched: OrderedDict[str, int] = OrderedDict()
+        self._fetched_bytes = 0
+        #: Name -> what tells that nobody has changed the file here since it was shown or fetched.
+        self._marks: dict[str, tuple[int, int, int]] = {}
+        #: Folder -> beginning of a name -> files and their bytes; asked for once.
+        self._listed: dict[str, dict[str, dict[str, int]]] = {}
+        self._lock = threading.Lock()
 
     def show(self, below: str = "", *, deep: bool = False) -> list[str]:
         """Show the files of a folder; their names.
@@ -45,26 +73,86 @@ class Mirror:
             OSError: the store does not say.
         """
         names = []
-        for name, size in (self.remote / below if below else self.remote).files(deep=deep):
-            name = f"{below}/{name}" if below else name  # noqa: PLW2901
+        for inner, size in (self.remote / below if below else self.remote).files(deep=deep):
+            name = f"{below}/{inner}" if below else inner
             names.append(name)
-            if name not in self._fetched:
-                self._show(name, size)
+            self.show_file(name, size)
         return names
 
-    def fetch(self, names: Iterable[str]) -> None:
+    def beside(self, name: str) -> dict[str, int]:
+        """A file, and those of its folder that have the same name but for the ending (in any case); name -> bytes.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        folder, _, last = name.rpartition("/")
+        with self._lock:
+            alike = self._listing(folder).get(_beginning(last), {})
+        stem = _fold(last.rpartition(".")[0] or last)
+        found = {one: size for one, size in alike.items() if one == last or _fold(one).startswith(f"{stem}.")}
+        return {f"{folder}/{one}" if folder else one: size for one, size in found.items()}
+
+    def look_again(self, names: Iterable[str]) -> None:
+        """Learn of files that came into the store since their folder was listed.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        for name in names:
+            folder, _, last = name.rpartition("/")
+            if (size := (self.remote / name).size()) is not None:
+                with self._lock:
+                    self._listing(folder).setdefault(_beginning(last), {})[last] = size
+
+    def _listing(self, folder: str) -> dict[str, dict[str, int]]:
+        if folder not in self._listed:
+            if len(self._listed) >= _FOLDERS_REMEMBERED:
+                self._listed.clear()
+            listed = self._listed[folder] = {}
+            for name, size in (self.remote / folder if folder else self.remote).files():
+                listed.setdefault(_beginning(name), {})[name] = size
+        return self._listed[folder]
+
+    def show_file(self, name: str, size: int) -> None:
+        """Show one file, unless it is there already."""
+        with self._lock:
+            if name not in self._marks:
+                self._show(name, size)
+
+    def fetch(self, names: Iterable[str], *, keep: int = 0) -> None:
         """Bring the bytes of files, as far as there are such, and let others go to make room.
+
+        Args:
+            keep: files besides them that stay, whatever room they take.
 
         Raises:
             OSError: the store does not give them, or the disk does not take them.
         """
         wanted = dict.fromkeys(names)
-        for name in wanted:
-            if name in self._fetched:
-                self._fetched.move_to_end(name)
-        lacking = [name for name in wanted if name not in self._fetched]
-        self._fetched.update(self.remote.fetch(lacking, self.folder))
-        self._make_room(keep=len(wanted))
+        with self._lock:
+            for name in wanted:
+                if name in self._fetched:
+                    self._fetched.move_to_end(name)
+            lacking = [name for name in wanted if name not in self._fetched]
+        brought = self.remote.fetch(lacking, self.folder)
+        with self._lock:
+            for name, size in brought.items():
+                self._fetched[name] = size
+                self._fetched_bytes += size
+                self._mark(name)
+            self._make_room(keep=len(wanted) + keep)
+
+    def bring(self, names: Iterable[str]) -> None:
+        """Bring small files, which stay, as they are in the store now.
+
+        Raises:
+            OSError: as `fetch`.
+        """
+        brought = self.remote.fetch(list(names), self.folder)
+        with self._lock:
+            for name in brought:
+                self._let_go(name)
+                self._mark(name)
 
     def publish(self, names: Iterable[str]) -> None:
         """Send files to the store, at the same time; here they are only shown from then on.
@@ -74,23 +162,92 @@ class Mirror:
         """
         names = list(names)
         self.remote.send(names, self.folder)
-        for name in names:
-            self._fetched.pop(name, None)
-            self._show(name, (self.folder / name).stat().st_size)
+        with self._lock:
+            for name in names:
+                self._let_go(name)
+                self._show(name, (self.folder / name).stat().st_size)
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Only show files from now on, whose bytes nobody needs."""
-        for name in names:
-            size = self._fetched.pop(name, None)
-            if size is not None:
-                self._show(name, size)
+    def sync(self, order: Callable[[str], int | None]) -> None:
+        """Publish what was made or changed here.
+
+        Args:
+            order: of files with the same number all are there before any of a higher one; None: it stays here.
+
+        Raises:
+            OSError: the store does not take it.
+        """
+        changed: dict[int, list[str]] = {}
+        for name in sorted(self._here()):
+            if self.is_new(name) and (number := order(name)) is not None:
+                changed.setdefault(number, []).append(name)
+        for number in sorted(changed):
+            self.publish(changed[number])
+
+    def name_of(self, path: Path) -> str:
+        """What a file of the mirror is called in the store, below the remote folder."""
+        return path.relative_to(self.folder).as_posix()
+
+    def clear(self) -> None:
+        """Take away all that is here; the store keeps it."""
+        with self._lock:
+            self._fetched.clear()
+            self._fetched_bytes = 0
+            self._marks.clear()
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+
+    def remove_gone(self, *, but: str | None = None) -> None:
+        """Remove in the store what was shown, fetched or published, and then removed here.
+
+        Args:
+            but: what begins like this stays there.
+
+        Raises:
+            OSError: the store does not let go of it.
+        """
+        gone = sorted(set(self._marks) - self._here())
+        self.remove(name for name in gone if but is None or not name.startswith(but))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files in the store.
+
+        Raises:
+            OSError: as `remove_gone`.
+        """
+        names = list(names)
+        self.remote.remove(names)
+        with self._lock:
+            for name in names:
+                self._let_go(name)
+                self._marks.pop(name, None)
+
+    def _here(self) -> set[str]:
+        return {self.name_of(path) for path in self.folder.rglob("*") if path.is_file()}
+
+    def has(self, name: str) -> bool:
+        """Whether a file is here, by its bytes or by its size."""
+        return (self.folder / name).is_file()
+
+    def is_new(self, name: str) -> bool:
+        """Whether a file was made or changed here, so that the store does not hold it yet."""
+        if not self.has(name):
+            return False
+        if name.endswith((TEMPORARY_SUFFIX, ".lock")):
+            return False
+        return self._marks.get(name) != _mark_of(self.folder / name)
 
     def _make_room(self, *, keep: int) -> None:
-        room = self._most_bytes - sum(self._fetched.values())
-        while room < 0 and len(self._fetched) > keep:
-            name, size = self._fetched.popitem(last=False)
-            self._show(name, size)
-            room += size
+        while self._fetched_bytes > self.of.most_bytes and len(self._fetched) > keep:
+            name = next(iter(self._fetched))
+            self._show(name, self._let_go(name))
+
+    def _let_go(self, name: str) -> int:
+        size = self._fetched.pop(name, 0)
+        self._fetched_bytes -= size
+        return size
 
     def _show(self, name: str, size: int) -> None:
         path = self.folder / name
@@ -99,13 +256,78 @@ class Mirror:
             path.unlink()
         with path.open("xb") as file:
             os.truncate(file.fileno(), size)
+        self._mark(name)
+
+    def _mark(self, name: str) -> None:
+        self._marks[name] = _mark_of(self.folder / name)
+
+
+def _beginning(name: str) -> str:
+    """A name up to its first dot, as a file system has it that tells neither cases nor forms of Unicode apart."""
+    return _fold(name.partition(".")[0])
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _mark_of(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextlib.contextmanager
-def mirror_of(remote: Remote, options: CacheOptions) -> Iterator[Mirror]:
+def mirror_of(mirrored: Mirrored) -> Iterator[Mirror]:
     """A mirror of a remote folder, at first empty, which is removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="mm2energon-", dir=options.folder)).resolve()
+    mirror, remove = _new(mirrored)
     try:
-        yield Mirror(remote, folder, most_bytes=options.most_bytes)
+        yield mirror
     finally:
+        remove()
+
+
+def mirror_here(mirrored: Mirrored) -> Mirror:
+    """The mirror of a remote folder that units of work share in this process; it is removed with the process."""
+    if mirrored not in _mirrors:
+        _mirrors[mirrored] = _new(mirrored)
+    return _mirrors[mirrored][0]
+
+
+def remove_mirrors() -> None:
+    """Remove the mirrors of this process that units of work shared."""
+    for _, remove in _mirrors.values():
+        remove()
+    _mirrors.clear()
+
+
+_mirrors: dict[Mirrored, tuple[Mirror, Callable[[], object]]] = {}
+
+
+def _new(mirrored: Mirrored) -> tuple[Mirror, Callable[[], object]]:
+    """A mirror in a folder that is locked while its process lives, and what removes it."""
+    where = Path(tempfile.gettempdir()) if mirrored.cache is None else mirrored.cache
+    where.mkdir(parents=True, exist_ok=True)
+    _sweep(where)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where)).resolve()
+    lock_file = LockFile.enter(folder / _LOCK, wait=False)
+    files = folder / "files"
+    files.mkdir()
+
+    def remove() -> None:
         shutil.rmtree(folder, ignore_errors=True)
+        lock_file.leave()
+
+    # Not atexit, which processes of multiprocessing pass over.
+    return Mirror(mirrored, files), Finalize(None, remove, exitpriority=0)
+
+
+def _sweep(where: Path) -> None:
+    """Remove the mirrors of processes that were killed."""
+    for folder in where.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # it is somebody's, or not ours to remove
+            if time.time() - folder.stat().st_mtime < _FRESH_SECONDS:
+                continue
+            lock_file = LockFile.enter(folder / _LOCK, wait=False)
+            if lock_file.held:
+                shutil.rmtree(folder, ignore_errors=True)
+            lock_file.leave()

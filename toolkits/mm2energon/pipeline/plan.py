@@ -126,8 +126,27 @@ class Plan:
             tuple(value.get("formats", ())),
         )
 
+    def write_alone(self, number: int) -> None:
+        """Put the samples of a shard into a file of their own, for machines that do not see the others."""
+        alone = self._alone(number)
+        alone.parent.mkdir(exist_ok=True)
+        unit = self.unit(number)
+        with (self.folder / SAMPLES).open("rb") as file, write_whole(alone) as lines:
+            for offset in unit.offsets:
+                file.seek(offset)
+                lines.write(file.readline())
+
+    def _alone(self, number: int) -> Path:
+        return self.folder / "samples" / f"{number:06d}.jsonl"
+
     def samples_of(self, unit: Unit) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The prepared samples of a shard, with their numbers, in the order in which they are written."""
+        alone = self._alone(unit.number)
+        if alone.exists():
+            with alone.open("rb") as file:
+                for number, line in zip(unit.numbers, file, strict=True):
+                    yield number, loads(line, max_depth=MAX_DEPTH_AROUND)
+            return
         with (self.folder / SAMPLES).open("rb") as file:
             for number, offset in zip(unit.numbers, unit.offsets, strict=True):
                 file.seek(offset)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import dumps, loads
+from mm2energon.pipeline.brought import samples_brought
+from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.media_reader import MediaReader
+from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
 from mm2energon.pipeline.plan import Plan, Unit
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_index
@@ -19,7 +22,10 @@ from mm2energon.shards.records import Record, make_record
 from mm2energon.shards.writer import ShardWriter
 from mm2energon.storage import write_whole
 from mm2energon.targets import target_named
+from mm2energon.terminal import shown
 
+#: Where the plan of an unfinished run lies in the output.
+PLAN_FOLDER = f"{STATE_FOLDER}/shard/plan"
 #: Bytes below which a worker more is not worth its start, which takes as long as copying a quarter of them.
 BYTES_OF_A_WORKER = 2 << 30
 
@@ -40,6 +46,9 @@ class ShardTask:
     packs: Path | None = None
     #: Roots of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
+    #: What `root` and `output` stand for, where that lies in a store.
+    root_of: Mirrored | None = None
+    output_of: Mirrored | None = None
 
     def __str__(self) -> str:
         return f"shard {self.number}"
@@ -65,6 +74,12 @@ def write_shard(task: ShardTask) -> int:
 
     A sample whose media cannot be read any more is left out and noted; a shard that loses all of them is not written.
     """
+    if task.output_of is not None:
+        return _write_remote(task, mirror_here(task.output_of))
+    return _write_here(task)
+
+
+def _write_here(task: ShardTask) -> int:
     unit = task.plan.unit(task.number)
     path = task.output / unit.name
     before = read_done(task.plan, task.number)
@@ -76,6 +91,31 @@ def write_shard(task: ShardTask) -> int:
     with write_whole(_done_path(task.plan, task.number)) as file:
         file.write(dumps(done) + b"\n" + pack_index(index))
     return len(index.samples)
+
+
+def _write_remote(task: ShardTask, output: Mirror) -> int:
+    """Write a shard in a mirror, and publish it: the tar and its offsets, and then the done record."""
+    try:
+        here = replace(task, plan=task.plan.moved(output.folder / PLAN_FOLDER), output=output.folder, output_of=None)
+        done = output.name_of(_done_path(here.plan, task.number))
+        output.fetch([*published_unit(task.number), done])
+        name = here.plan.unit(task.number).name
+        files = [name, idx_path(Path(name)).as_posix()]
+        if output.has(done):
+            for file in files:
+                if (size := (output.remote / file).size()) is not None:
+                    output.show_file(file, size)
+        samples = write_shard(here)
+        output.publish(file for file in files if output.is_new(file))
+        output.publish(file for file in [done] if output.is_new(file))
+        return samples
+    finally:
+        output.clear()
+
+
+def published_unit(number: int) -> list[str]:
+    """The files of a plan in a store that the unit of that number needs, below the output."""
+    return [f"{PLAN_FOLDER}/units/{number:06d}.json", f"{PLAN_FOLDER}/samples/{number:06d}.jsonl"]
 
 
 def is_whole(path: Path, done: Done) -> bool:
@@ -133,15 +173,19 @@ def _write(task: ShardTask, unit: Unit, path: Path, refused: list[tuple[str, str
 def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
 ) -> Iterator[tuple[str, Record]]:
+    root = task.root if task.root_of is None else mirror_here(task.root_of).folder
     reader = MediaReader(
-        task.root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs, further=task.further
+        root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs, further=task.further
     )
-    for number, value in task.plan.samples_of(unit):
+    samples = task.plan.samples_of(unit)
+    if task.root_of is not None:
+        samples = samples_brought(samples, mirror_here(task.root_of))
+    for number, value in samples:
         prepared = Prepared.from_json(value)
         sample = prepared.sample
         try:
             media = reader.read(prepared.media, origin=sample.origin)
         except SampleError as error:
-            refused.append((sample.origin, error.code, str(error)))
+            refused.append((sample.origin, error.code, shown(str(error))))
             continue
         yield make_key(number, sample.id), make_record(sample, media, target, prepared.tokens)

@@ -13,11 +13,13 @@ from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.account import Account, is_kept, open_account
 from mm2energon.pipeline.annotations import entries_of
+from mm2energon.pipeline.brought import entries_brought
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.loop import Executor, ProgressMaker, run_each, silent
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.output import (
     check_owner,
     finished_manifest,
@@ -35,10 +37,20 @@ from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.retry import read_set_aside
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
 from mm2energon.pipeline.space import warn_of_shards
+from mm2energon.pipeline.stored import StoredOutput
 from mm2energon.pipeline.videos import Videos
+from mm2energon.remote import Place, is_there
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.targets import Target
 from mm2energon.video.pack import Packs, forget_frames
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The mirrors that a run works in, of folders that lie in a store."""
+
+    root: Mirror | None = None
+    output: Mirror | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,8 @@ class ShardJob:
     """What `mm2energon shard` is asked to do."""
 
     root: Path
-    #: The files whose entries are the dataset, in order.
-    annotations: tuple[Path, ...]
+    #: The files whose entries are the dataset, in order; those in a store are read as streams.
+    annotations: tuple[Place, ...]
     output: Path
     target: Target
     arrangement: Arrangement
@@ -72,9 +84,11 @@ class ShardJob:
     executor: Executor | None = None
     #: The plan of before is gone on with where there is one, and the input not looked at again.
     keeps_plan: bool = False
+    #: What `root` and `output` are mirrors of, where that lies in a store.
+    stores: Stores = field(default_factory=Stores)
 
     @property
-    def sources(self) -> tuple[Path, ...]:
+    def sources(self) -> tuple[Place, ...]:
         """The files whose entries are read."""
         return self.annotations if self.retry is None else (self.retry,)
 
@@ -125,12 +139,22 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
     """
     _check(job)
     with held_by_us(job.output):
+        mirror = job.stores.output
+        stored = None if mirror is None else StoredOutput(mirror)
         check_owner(job.output)
         remove_temporary(job.output)
-        return _shard(job, progress)
+        try:
+            report = _shard(job, stored, progress)
+        except InputError:
+            if stored is not None:
+                stored.finish()
+            raise
+        if stored is not None:
+            stored.finish()
+        return report
 
 
-def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
+def _shard(job: ShardJob, stored: StoredOutput | None, progress: ProgressMaker) -> ShardReport:
     report = ShardReport()
     kept = _kept_plan(job)
     videos = None if kept else _find_videos(job, report.watch)
@@ -146,7 +170,7 @@ def _shard(job: ShardJob, progress: ProgressMaker) -> ShardReport:
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
         if plan.units:
-            manifest = _complete(job, plan, videos, report, progress)
+            manifest = _complete(job, plan, videos, stored, report, progress)
             account.written.update({split: count for split, count in manifest["samples"].items() if count})
             _set_aside_at_last(job, manifest["set_aside_at_last"], account)
             account.facts = {"shards": report.shards, "shard_bytes": report.shard_bytes, "formats": _formats(manifest)}
@@ -170,7 +194,12 @@ def _kept_plan(job: ShardJob) -> Plan | None:
 
 
 def _complete(
-    job: ShardJob, plan: Plan, videos: Videos | None, report: ShardReport, progress: ProgressMaker
+    job: ShardJob,
+    plan: Plan,
+    videos: Videos | None,
+    stored: StoredOutput | None,
+    report: ShardReport,
+    progress: ProgressMaker,
 ) -> Mapping[str, Any]:
     """Write what is missing of the planned dataset; its manifest."""
     manifest = finished_manifest(job.output, plan, job.options())
@@ -179,7 +208,11 @@ def _complete(
         if videos is not None and videos.packs is not None:
             videos.extract(progress=progress, again=True)
         with report.watch.time("shards"):
+            if stored is not None:
+                stored.publish(plan)
             _run(job, plan, progress)
+            if stored is not None:
+                stored.collect()
         with report.watch.time("index"):
             manifest = finalize(plan, job.output, target=job.target, options=job.options())
     report.shards = len(manifest["shards"])
@@ -199,7 +232,7 @@ def _check(job: ShardJob) -> None:
                 "--retry, such as wds-2; blend the two for training"
             )
     for path in job.annotations if job.retry is None else ():
-        if not path.is_file():
+        if not is_there(path):
             raise InputError(
                 f"--json {path}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
             )
@@ -225,9 +258,12 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
         return None
     how = job.extraction
     packs = Packs(job.root, packs_of(job.output), how.options, how.allowance) if job.packs_frames else None
-    videos = Videos(job.root, job.extraction, packs, watch, job.further)
+    videos = Videos(job.root, job.extraction, packs, watch, job.further, job.stores.root)
     with watch.time("annotations"):
-        videos.find(_entries(job), default_fps=job.default_fps)
+        entries = _entries(job)
+        if job.stores.root is not None:
+            entries = entries_brought(entries, job.stores.root, pictures=False)
+        videos.find(entries, default_fps=job.default_fps)
     return videos
 
 
@@ -250,7 +286,10 @@ def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: Prog
     )
     folder = state_of(job.output) / "plan.new"
     try:
-        fresh = make_plan(folder, _entries(job), planning, account=account, progress=progress)
+        entries = _entries(job)
+        if job.stores.root is not None:
+            entries = entries_brought(entries, job.stores.root)
+        fresh = make_plan(folder, entries, planning, account=account, progress=progress)
         if not fresh.units:
             return fresh
         if job.restart:  # only now: a plan that comes to nothing leaves what is there
@@ -273,11 +312,14 @@ def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
             pai_seconds=job.seconds_per_grid == "pai",
             packs=packs_of(job.output) if job.packs_frames else None,
             further=job.further,
+            root_of=None if job.stores.root is None else job.stores.root.of,
+            output_of=None if job.stores.output is None else job.stores.output.of,
         )
         for number in range(plan.units)
     )
-    there = sum(path.stat().st_size for path in job.output.glob("*-shard-*.tar"))
-    warn_of_shards(job.output, plan.shard_bytes - there)
+    if job.stores.output is None:
+        there = sum(path.stat().st_size for path in job.output.glob("*-shard-*.tar"))
+        warn_of_shards(job.output, plan.shard_bytes - there)
     bar = progress("samples", sum(plan.samples.values()))
     workers = min(job.workers, plan.units, 1 + plan.work_bytes // BYTES_OF_A_WORKER)
     for outcome in run_each(write_shard, tasks, workers=workers if workers > 1 else 0, executor=job.executor):

@@ -20,7 +20,7 @@ from mm2energon.pipeline.report import is_report
 from mm2energon.roots import inside_root, is_url, name_from
 from mm2energon.video.places import VIDEO_SUFFIXES
 
-_SUFFIXES = (".json", ".jsonl")
+ANNOTATION_SUFFIXES = (".json", ".jsonl")
 #: Entries looked at to tell an annotation file from another json.
 _PEEKED = 20
 #: Broken JSON is an annotation file where one of these words stands in its first bytes: then its loss has to be told.
@@ -193,7 +193,7 @@ def _json_files(root: Path, ignored: dict[str, str]) -> Iterator[Path]:
 
 def _is_json(path: Path) -> bool:
     """Whether a regular file is JSON by its name: no dangling link, no pipe."""
-    return path.suffix.lower() in _SUFFIXES and os.path.isfile(path)  # noqa: PTH113 (Path raises where it may not look)
+    return path.suffix.lower() in ANNOTATION_SUFFIXES and os.path.isfile(path)  # noqa: PTH113 (Path raises where it may not look)
 
 
 def _own(path: Path) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from mm2energon.pipeline.media_reader import MediaReader
 from mm2energon.pipeline.output import packs_of
 from mm2energon.pipeline.planned import passes
 from mm2energon.pipeline.prepare import Mending, Prepared, mended_sample, prepare
+from mm2energon.remote import Place, is_there
 from mm2energon.roots import inside_root
 from mm2energon.sample import Sample
 from mm2energon.shards.records import Media, make_record
@@ -44,7 +45,7 @@ class Sources:
 
     root: Path
     #: The annotation files, as `shard` read them.
-    annotations: tuple[Path, ...]
+    annotations: tuple[Place, ...]
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
 
@@ -104,7 +105,7 @@ class SourceReader:
         if not root.is_dir():
             raise InputError(f"--against {sources.root}: no such folder; the dataset root of shard was expected")
         for path in sources.annotations:
-            if not path.is_file():
+            if not is_there(path):
                 raise InputError(f"--json {path}: no such file; what shard read was expected")
         self._root, self._annotations, self._layout, self._workers = root, sources.annotations, layout, workers
         self._further = sources.further

@@ -12,6 +12,7 @@ from mm2energon.jsonio import Entry
 from mm2energon.pipeline.array import planned_units
 from mm2energon.pipeline.extract import Extraction, extract_all, extract_unit
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.mirror import Mirror
 from mm2energon.roots import inside_root
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.video.layout import Frames, find_frames
@@ -34,6 +35,8 @@ class Videos:
     watch: Stopwatch
     #: Roots of which videos may be named by absolute paths.
     further: tuple[Path, ...] = ()
+    #: What `root` is, where it stands for a folder in a store.
+    mirror: Mirror | None = None
     #: How many have frames beside them.
     ready: int = 0
     #: Those that have no frames beside them; once extracted, what a pack holds is known, and may be taken away again.
@@ -81,7 +84,10 @@ class Videos:
         if not wanted:
             return
         self.found.clear()  # it may take hours, in which anything may happen to what lay there
-        for one in extract_all(self.root, wanted, self.extraction, packs=self.packs, progress=progress):
+        extracted = extract_all(
+            self.root, wanted, self.extraction, packs=self.packs, mirror=self.mirror, progress=progress
+        )
+        for one in extracted:
             self.watch.add_all(one.spent)
             if one.error is not None:
                 self.failures[one.video] = one.error

@@ -1,0 +1,209 @@
+"""Datasets in a store: the shards are those of this machine, byte for byte, however the run went."""
+
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from media import write_clip
+from mm2energon import cli
+from mm2energon.pipeline import run
+from mm2energon.remote import Remote
+
+from pipeline.making import (
+    image_entry,
+    run_shard,
+    set_aside,
+    text_entry,
+    tree_bytes,
+    video_entry,
+    write_frames,
+    write_images,
+    write_json,
+)
+
+pytest_plugins = ["stores"]
+
+TOOLKITS = Path(__file__).parents[2] / "toolkits"
+OPTIONS = ("--max-samples-per-tar", 2, "--time-interval", 0.5, "--allow-set-aside")
+
+
+def make_dataset(root: Path) -> Path:
+    """Images, text, a video with frames of another tool's, one with none, one that is none, and one that is missing."""
+    names = write_images(root / "pictures", 4)
+    (root / "clips").mkdir()
+    write_clip(root / "clips/a.mp4", frames=40)
+    write_clip(root / "clips/a.mkv", frames=40, first=100)
+    (root / "clips/bad.mp4").write_bytes(b"no video")
+    entries = [image_entry(f"pictures/{name}", id=name) for name in names]
+    entries += [video_entry(f"clips/{name}") for name in ("a.mp4", "a.mkv", "bad.mp4", "gone.mp4")]
+    entries += [video_entry(f"clips/{write_frames(root / 'clips', 'made', 4)}"), image_entry("pictures/none.jpg")]
+    write_json(root / "dataset.json", [*entries, text_entry(), text_entry(1)])
+    return root
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The dataset as it was given, and the shards that are made of it on this machine."""
+    given, root = tmp_path_factory.mktemp("given"), tmp_path_factory.mktemp("root")
+    make_dataset(given)
+    shutil.copytree(given, root, dirs_exist_ok=True)
+    assert run_shard(root, *OPTIONS) == 0
+    return given, root / "wds"
+
+
+def upload(root: Path, folder: str) -> None:
+    Remote(folder).send([path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()], root)
+
+
+def download(folder: str, to: Path) -> Path:
+    Remote(folder).fetch([name for name, _ in Remote(folder).files(deep=True)], to)
+    return to
+
+
+def without_paths(output: Path) -> dict[str, bytes]:
+    """A dataset, but for the paths of this machine in the messages of what was set aside, and what depends on them."""
+    theirs = ("set_aside.jsonl", ".mm2energon/outputs.json")
+    return {name: data for name, data in tree_bytes(output).items() if name not in theirs}
+
+
+def test_a_dataset_in_a_store_becomes_the_shards_that_it_becomes_here(local, folder, tmp_path):
+    given, shards = local
+    upload(given, folder)
+    assert run_shard(folder, *OPTIONS) == 0
+    made = download(f"{folder}/wds", tmp_path / "made")
+    assert without_paths(made) == without_paths(shards)
+    reasons = [(line["origin"], line["reason"]) for line in set_aside(made)]
+    assert reasons == [(line["origin"], line["reason"]) for line in set_aside(shards)]
+    assert "mirror" not in (made / "set_aside.jsonl").read_text()
+    assert folder in (made / "set_aside.jsonl").read_text()
+
+
+def test_frames_lie_beside_the_videos_of_the_store_as_they_do_here(local, s3, tmp_path):
+    given, shards = local
+    upload(given, s3)
+    assert run_shard(s3, *OPTIONS) == 0
+    clips = download(f"{s3}/clips", tmp_path / "clips")
+    assert tree_bytes(clips) == tree_bytes(shards.parent / "clips")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_only_the_output_or_only_the_input_may_lie_in_a_store(local, bucket, tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(importlib.import_module("mm2energon.pipeline.shard"), "BYTES_OF_A_WORKER", 1)
+    given, shards = local
+    upload(given, f"s3://{bucket}/in")
+    out, here = f"s3://{bucket}/out", tmp_path / "here"
+    assert run_shard(shutil.copytree(given, tmp_path / "root"), "--output", out, "--workers", workers, *OPTIONS) == 0
+    assert run_shard(f"s3://{bucket}/in", "--output", here, "--workers", workers, *OPTIONS) == 0
+    assert without_paths(download(out, tmp_path / "out")) == without_paths(shards)
+    assert without_paths(here) == without_paths(shards)
+
+
+def test_a_finished_dataset_is_left_alone_and_says_so(local, s3, capsys):
+    upload(local[0], s3)
+    assert run_shard(s3, *OPTIONS) == 0
+    before = sorted(Remote(s3).files(deep=True))
+    assert run_shard(s3, *OPTIONS) == 0
+    assert "was complete already" in capsys.readouterr().out
+    assert sorted(Remote(s3).files(deep=True)) == before
+
+
+def test_other_options_are_refused_and_restart_leaves_nothing_of_before(local, s3, tmp_path, capsys):
+    upload(local[0], s3)
+    assert run_shard(s3, "--max-samples-per-tar", 1, *OPTIONS[2:]) == 0
+    assert run_shard(s3, *OPTIONS) == 1
+    error = capsys.readouterr().err
+    assert f"{s3}/wds: holds a finished dataset" in error and "--max-samples-per-tar (was 1, is 2)" in error
+    assert run_shard(s3, *OPTIONS, "--restart") == 0
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_nothing_that_looks_finished_is_there_before_all_is(local, s3, tmp_path, monkeypatch):
+    """A run that fails at its second shard: the first is there, no metadata is; the next run goes on with it."""
+    upload(local[0], s3)
+    real = run._write
+
+    def fail(task, unit, path, refused):
+        if unit.number == 1:
+            raise OSError(28, "No space left on device", str(path))
+        return real(task, unit, path, refused)
+
+    monkeypatch.setattr(run, "_write", fail)
+    assert run_shard(s3, *OPTIONS) == 1
+    names = {name for name, _ in Remote(f"{s3}/wds").files(deep=True)}
+    assert "train-shard-000000.tar" in names and "train-shard-000001.tar" not in names
+    assert not any(name.startswith(".nv-meta") for name in names)
+    monkeypatch.setattr(run, "_write", real)
+    written = []
+    monkeypatch.setattr(run, "_write", lambda task, unit, *rest: written.append(unit.number) or real(task, unit, *rest))
+    assert run_shard(s3, *OPTIONS) == 0
+    assert written == list(range(1, max(written) + 1))
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(local, bucket, tmp_path):
+    s3 = f"s3://{bucket}/in"
+    upload(local[0], s3)
+    words = [
+        sys.executable,
+        "-m",
+        "mm2energon",
+        "shard",
+        "--dataset-root",
+        s3,
+        "--workers",
+        "1",
+        *map(str, OPTIONS),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(TOOLKITS)}
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        if any("/done/" in name for name, _ in Remote(f"{s3}/wds").files(deep=True)):
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.01)
+    assert run_shard(s3, *OPTIONS) == 0
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_the_cache_may_be_smaller_than_what_goes_through_it(local, s3, tmp_path):
+    upload(local[0], s3)
+    cache = tmp_path / "cache"
+    assert run_shard(s3, *OPTIONS, "--cache", cache, "--cache-size", 1) == 0
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--dataset-root", "s3://no-such-bucket-at-all/in"], "s3://no-such-bucket-at-all/in/dataset.json"),
+        (["--dataset-root", "ftp://host/in"], "names no store"),
+    ],
+)
+def test_a_place_that_is_not_there_is_told_in_one_line(store, capsys, options, words):
+    try:
+        status = cli.main(["shard", *options])
+    except SystemExit as stop:
+        status = stop.code
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert status in (1, 2) and words in error and "kept-secret" not in error
+
+
+def test_a_set_aside_sample_whose_picture_went_missing_after_the_plan(local, s3, tmp_path, monkeypatch):
+    upload(local[0], s3)
+    shard = importlib.import_module("mm2energon.pipeline.shard")
+    real = shard._run
+
+    def remove_then_run(*arguments):
+        Remote(s3).remove(["pictures/p1.jpg"])
+        return real(*arguments)
+
+    monkeypatch.setattr(shard, "_run", remove_then_run)
+    assert run_shard(s3, *OPTIONS) == 0
+    made = download(f"{s3}/wds", tmp_path / "made")
+    assert ("dataset.json[1]", "missing-media") in [(line["origin"], line["reason"]) for line in set_aside(made)]
