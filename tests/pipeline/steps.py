@@ -114,3 +114,9 @@ def note_unit(unit: dict[str, int | str]) -> Made:
     if unit.get("does") == "disk is full" and not Path(str(unit["room"])).exists():
         raise OSError(errno.ENOSPC, "No space left on device", str(unit["log"]))
     return Made(10 * int(unit["number"]), "ö\udcff")
+
+
+def sleep_unit(seconds: float) -> float:
+    """A step of an array that takes so long."""
+    time.sleep(seconds)
+    return seconds

@@ -78,6 +78,11 @@ COMMANDS: dict[str, Command] = {
     "finalize": Command(
         "finalize", f"{_SCRIPTS}/finalize_units.py", "end a planned command, when all its units were run"
     ),
+    "simulate": Command(
+        "simulate",
+        f"{_SCRIPTS}/simulate_cluster.py",
+        "what planned units would take on more nodes, from some that were run",
+    ),
     "info": Command("info", f"{_SCRIPTS}/show_shards.py", "say what a folder of shards holds"),
     "report": Command(
         "report",
