@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline import numbers, plan
 from mm2energon.pipeline.account import open_account
+from mm2energon.pipeline.collect import collect_entries
 from mm2energon.pipeline.loop import silent
-from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.parts import HowPrepared
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.targets import TARGETS
 from PIL import Image
@@ -185,15 +186,15 @@ def test_the_shards_of_a_plan_are_those_that_were_made_in_memory(
         expected += [(split, tuple(held[start : start + max_samples].tolist())) for start in cuts]
     entries = [Entry(f"a[{number}]", text_entry(number, id=one)) for number, one in enumerate(ids)]
     with tempfile.TemporaryDirectory() as folder:
-        planning = plan.Planning(
-            target=TARGETS["pai-v1"],
-            mending=Mending(),
-            finder=MediaFinder(Path(folder), failures={}),
-            arrangement=plan.Arrangement(shares, max_samples, None, seed, "id", shuffle),
-            options={},
-        )
+        how = HowPrepared(Path(folder), "pai-v1", Mending(), "id", seed).preparing({})
+        planning = plan.Planning(how, plan.Arrangement(shares, max_samples, None, seed, "id", shuffle), {})
         with open_account(Path(folder), command="shard") as account:
-            made = plan.make_plan(Path(folder) / "plan", entries, planning, account=account, progress=silent)
+            made = plan.make_plan(
+                Path(folder) / "plan",
+                lambda collected: collect_entries(entries, how, collected, account),
+                planning,
+                progress=silent,
+            )
         units = [made.unit(number) for number in range(made.units)]
         assert [(unit.split, unit.numbers) for unit in units] == expected
         for unit in units:

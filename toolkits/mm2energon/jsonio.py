@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -40,7 +42,19 @@ class Entry(NamedTuple):
     breaks_off: bool = False
 
 
-def read_entries(path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
+class Stretch(NamedTuple):
+    """Lines of a file of JSON lines that stand together."""
+
+    #: Bytes before the first of them, and its number in the file, from 1.
+    start: int
+    number: int
+    #: How many they are; None: all to the end.
+    lines: int | None
+
+
+def read_entries(
+    path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH, stretch: Stretch | None = None
+) -> Iterator[Entry]:
     """The entries of an annotation file, in order, with flat memory.
 
     An entry that is not valid JSON is yielded with its error. After a fault that leaves the end of an entry unknown,
@@ -50,26 +64,81 @@ def read_entries(path: Place, *, name: str | None = None, max_depth: int = MAX_D
         path: in a store it is read as a stream.
         name: what to call the file in origins; its own name by default.
         max_depth: levels of lists and objects above which an entry is not read.
+        stretch: of a file of lines, which of them are read.
 
     Raises:
         InputError: the file cannot be opened, or is not text in UTF-8.
     """
     name = name or path.name
+    with _opened(path) as file:
+        if stretch is not None:
+            file.seek(stretch.start)
+            lines = file if stretch.lines is None else islice(file, stretch.lines)
+            yield from _read_lines(lines, name, max_depth, first=stretch.number)
+        elif _goes_by_lines(file, path):
+            yield from _read_lines(file, name, max_depth)
+        else:
+            yield from _read_values(file, name, max_depth)
+
+
+def stretches_of(path: Place, about_bytes: int) -> Iterator[tuple[Stretch | None, int]]:
+    """An annotation file cut into stretches of about so many bytes, with the bytes of each; None for all of a file that
+    cannot be cut, such as an array, or is not larger.
+
+    Raises:
+        InputError: the file cannot be opened, or is not text in UTF-8.
+    """
+    with _opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if not _goes_by_lines(file, path) or size <= about_bytes:
+            yield None, size
+            return
+        start, number = file.tell(), 1
+        while start < size:
+            lines = _skip_lines(file, about_bytes)
+            end = size if lines is None else file.tell()
+            yield Stretch(start, number, lines), end - start
+            start, number = end, number + (lines or 0)
+
+
+def _skip_lines(file: IO[bytes], about_bytes: int) -> int | None:
+    """Read so many bytes, and to the end of the line; how many lines that were, or None where nothing is left."""
+    lines = 0
+    while about_bytes > 0:
+        block = file.read(min(about_bytes, _HEAD_BYTES))
+        if not block:
+            return None
+        lines += block.count(b"\n")
+        about_bytes -= len(block)
+    return lines + 1 if file.readline().endswith(b"\n") else None
+
+
+@contextlib.contextmanager
+def _opened(path: Place) -> Iterator[IO[bytes]]:
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            head = file.read(_HEAD_BYTES)
-            if head[:2] == b"\x1f\x8b" or head[:4] in (b"PK\3\4", b"\x28\xb5\x2f\xfd"):
-                raise InputError(f"{path}: is compressed; JSON was expected; unpack it first")
-            if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
-                raise InputError(
-                    f"{path}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"
-                )
-            start = len(_BOM) if head.startswith(_BOM) else 0
-            file.seek(start)
-            read = _read_lines if _is_lines(head[start:]) else _read_values
-            yield from read(file, name, max_depth)
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _goes_by_lines(file: IO[bytes], path: Place) -> bool:
+    """Whether a file holds one value a line; it stands at its first value then.
+
+    Raises:
+        InputError: it is not text in UTF-8.
+    """
+    head = file.read(_HEAD_BYTES)
+    if head[:2] == b"\x1f\x8b" or head[:4] in (b"PK\3\4", b"\x28\xb5\x2f\xfd"):
+        raise InputError(f"{path}: is compressed; JSON was expected; unpack it first")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
+        raise InputError(
+            f"{path}: UTF-16, UTF-32 or no text at all; UTF-8 was expected; convert it with: iconv -t utf-8"
+        )
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    file.seek(start)
+    return _is_lines(head[start:])
 
 
 def _is_lines(head: bytes) -> bool:
@@ -113,9 +182,9 @@ def _read_values(file: IO[bytes], name: str, max_depth: int) -> Iterator[Entry]:
         yield broken_entry(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
 
 
-def _read_lines(file: IO[bytes], name: str, max_depth: int) -> Iterator[Entry]:
+def _read_lines(lines: Iterable[bytes], name: str, max_depth: int, *, first: int = 1) -> Iterator[Entry]:
     decoder = Decoder(max_depth=max_depth)
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines, start=first):
         origin = f"{name}:{number}"
         try:
             value = quick_value(line)
@@ -207,6 +276,13 @@ class EntryWriter:
         self._file.flush()
         with write_whole(path) as copy, Path(self._file.name).open("rb") as lines:
             shutil.copyfileobj(lines, copy)
+
+    def copy_from(self, path: Path) -> None:
+        """Append the lines of a file that another one wrote."""
+        with path.open("rb") as lines:
+            for line in lines:
+                self._file.write(line)
+                self.count += 1
 
     def _close(self) -> None:
         if not self._lines:

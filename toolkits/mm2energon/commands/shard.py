@@ -164,6 +164,7 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
         counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
         executor=wanted.executor,
+        planner=wanted.executor if arguments.executor == "ray" else None,
         stores=Stores(root_mirror, output_mirror),
         keeps_plan=was_planned(wanted.executor, write_shard),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, EntryWriter, dumps, loads, read_entries
+from mm2energon.jsonio import Entry, EntryWriter, dumps, loads
 from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import forget, noted, read_ledger, write_output
 from mm2energon.pipeline.report import report_place, write_report
@@ -106,10 +106,14 @@ class Account:
                     f"{(after or before)[0]}: has changed since the plan was made; the same file was expected until "
                     "the end; put it back as it was, or plan again, with --restart and into another folder"
                 )
-        self.read, self.lost_behind = kept["read"], kept["lost_behind"]
-        self.reasons = Counter(kept["reasons"])
-        for line in read_entries(folder / _KEPT_LINES):
-            self._lines.write(line.value)
+        self.add(kept["read"], kept["reasons"], kept["lost_behind"], folder / _KEPT_LINES)
+
+    def add(self, read: int, reasons: Mapping[str, int], lost_behind: Iterable[str], lines: Path) -> None:
+        """Add what was counted elsewhere, and the lines of what was set aside there."""
+        self.read += read
+        self.reasons.update(reasons)
+        self.lost_behind += lost_behind
+        self._lines.copy_from(lines)
 
     @property
     def set_aside_count(self) -> int:

@@ -131,8 +131,10 @@ class Collected:
         self.groups.flush()
 
 
-def collect(entries: Iterable[Entry], preparing: Preparing, collected: Collected, account: Account) -> Iterator[bytes]:
-    """Prepare entries, and add them; the line of each, which is empty where it is set aside."""
+def collect_entries(
+    entries: Iterable[Entry], preparing: Preparing, collected: Collected, account: Account
+) -> Iterator[tuple[bytes, int]]:
+    """Prepare entries, and add them; the line of each, which is empty where it is set aside, and that it is one."""
     for entry in entries:
         account.read += 1
         try:
@@ -141,7 +143,7 @@ def collect(entries: Iterable[Entry], preparing: Preparing, collected: Collected
         except SampleError as error:
             account.set_aside(entry, error)
             line = b""
-        yield line
+        yield line, 1
 
 
 def _prepared(entry: Entry, preparing: Preparing) -> tuple[Prepared, bytes]:

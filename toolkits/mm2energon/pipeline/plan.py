@@ -15,18 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mm2energon import formats
-from mm2energon.jsonio import Entry, dumps, loads
+from mm2energon.jsonio import dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
-from mm2energon.pipeline.account import Account
-from mm2energon.pipeline.budget import Budget
-from mm2energon.pipeline.collect import SAMPLES, Collected, Preparing, collect
+from mm2energon.pipeline.collect import SAMPLES, Collected, Preparing
 from mm2energon.pipeline.loop import ProgressMaker
-from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.numbers import stretches, zeros
-from mm2energon.pipeline.prepare import GroupBy, Mending
+from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.pipeline.splits import SPLITS, assign
 from mm2energon.storage import naming, write_whole
-from mm2energon.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -157,38 +153,17 @@ class Plan:
 class Planning:
     """What decides a plan, besides the entries."""
 
-    target: Target
-    mending: Mending
-    finder: MediaFinder
+    preparing: Preparing
     arrangement: Arrangement
     #: Everything that decides the bytes, by name; part of the plan's hash.
     options: Mapping[str, Any]
-    #: What a sample may cost; None: nobody counts.
-    budget: Budget | None = None
-
-    @property
-    def preparing(self) -> Preparing:
-        """How entries become samples."""
-        how = self.arrangement
-        return Preparing(self.target, self.mending, self.finder, how.group_by, how.seed, self.budget)
 
 
 #: Adds all samples; their lines, in any pieces, and how many entries have been read with each.
 Fill = Callable[[Collected], Iterator[tuple[bytes, int]]]
 
 
-def make_plan(
-    folder: Path, entries: Iterable[Entry], planning: Planning, *, account: Account, progress: ProgressMaker
-) -> Plan:
-    """Plan a dataset into `folder`, which is emptied first; entries that cannot be used are set aside in `account`."""
-
-    def fill(collected: Collected) -> Iterator[tuple[bytes, int]]:
-        return ((line, 1) for line in collect(entries, planning.preparing, collected, account))
-
-    return plan_of(folder, fill, planning, progress=progress)
-
-
-def plan_of(folder: Path, fill: Fill, planning: Planning, *, progress: ProgressMaker) -> Plan:
+def make_plan(folder: Path, fill: Fill, planning: Planning, *, progress: ProgressMaker) -> Plan:
     """Plan a dataset of the samples that `fill` collects into `folder`, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "units").mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,11 @@ from mm2energon.jsonio import Entry
 from mm2energon.pipeline.account import Account, is_kept, open_account
 from mm2energon.pipeline.annotations import entries_of
 from mm2energon.pipeline.brought import entries_brought
-from mm2energon.pipeline.budget import Budget, Counting, Meter
+from mm2energon.pipeline.budget import Counting
+from mm2energon.pipeline.collect import Collected, collect_entries
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.loop import Executor, ProgressMaker, run_each, silent
-from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.output import (
     check_owner,
@@ -32,6 +33,7 @@ from mm2energon.pipeline.output import (
     remove_temporary,
     state_of,
 )
+from mm2energon.pipeline.parts import HowPrepared, Piece, Where, collect_parts, cut
 from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.retry import read_set_aside
@@ -84,6 +86,8 @@ class ShardJob:
     executor: Executor | None = None
     #: The plan of before is gone on with where there is one, and the input not looked at again.
     keeps_plan: bool = False
+    #: What prepares the entries for the plan instead of workers of this machine.
+    planner: Executor | None = None
     #: What `root` and `output` are mirrors of, where that lies in a store.
     stores: Stores = field(default_factory=Stores)
 
@@ -268,28 +272,23 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
 
 
 def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: ProgressMaker) -> Plan:
-    planning = Planning(
-        target=job.target,
-        mending=job.mending,
-        finder=MediaFinder(
-            job.root,
-            further=job.further,
-            failures=videos.failures if videos else {},
-            found=videos.found if videos else None,
-            packs=videos.packs if videos else None,
-            default_fps=job.default_fps,
-            decode_images=job.decode_images,
-        ),
-        arrangement=job.arrangement,
-        options=job.options(),
-        budget=None if job.counting is None else Budget(Meter(job.counting), job.max_tokens),
-    )
+    how = _how_prepared(job, videos)
+    failures, found = (videos.failures, videos.found) if videos else ({}, None)
+    planning = Planning(how.preparing(failures, found=found), job.arrangement, job.options())
     folder = state_of(job.output) / "plan.new"
-    try:
+    parts = _parts(job)
+
+    def fill(collected: Collected) -> Iterator[tuple[bytes, int]]:
+        if parts is not None:
+            where = Where(job.workers, job.planner)
+            return collect_parts(parts, how, collected, account, failures=failures, where=where)
         entries = _entries(job)
         if job.stores.root is not None:
             entries = entries_brought(entries, job.stores.root)
-        fresh = make_plan(folder, entries, planning, account=account, progress=progress)
+        return collect_entries(entries, planning.preparing, collected, account)
+
+    try:
+        fresh = make_plan(folder, fill, planning, progress=progress)
         if not fresh.units:
             return fresh
         if job.restart:  # only now: a plan that comes to nothing leaves what is there
@@ -298,6 +297,31 @@ def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: Prog
     except BaseException:
         forget_attempt(job.output, folder)
         raise
+
+
+def _how_prepared(job: ShardJob, videos: Videos | None) -> HowPrepared:
+    return HowPrepared(
+        root=job.root,
+        target=job.target.name,
+        mending=job.mending,
+        group_by=job.arrangement.group_by,
+        seed=job.arrangement.seed,
+        further=job.further,
+        default_fps=job.default_fps,
+        decode_images=job.decode_images,
+        packs=videos.packs if videos else None,
+        counting=job.counting,
+        max_tokens=job.max_tokens,
+    )
+
+
+def _parts(job: ShardJob) -> Iterator[tuple[Piece, ...]] | None:
+    """The entries in parts, for several workers; None where they are prepared here."""
+    if job.retry is not None or job.stores.root is not None or (job.workers < 2 and job.planner is None):
+        return None
+    parts = cut(job.root, job.annotations)
+    first = list(islice(parts, 2))
+    return chain(first, parts) if len(first) > 1 else None
 
 
 def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
