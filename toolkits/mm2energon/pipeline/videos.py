@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.array import planned_units
 from mm2energon.pipeline.extract import Extraction, extract_all, extract_unit
+from mm2energon.pipeline.known import Known
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.roots import inside_root
@@ -52,24 +54,18 @@ class Videos:
 
     def find(self, entries: Iterable[Entry], *, default_fps: float | None) -> None:
         """Look for the videos that entries name, and for their frames."""
-        seen: set[str] = set()
-        known: set[str] = set()
-        for entry in entries:
-            try:
-                if entry.error is not None:
-                    continue
-                if not formats.may_hold_videos(entry.value):
-                    continue
-                for video in formats.load(entry.value, origin=entry.origin).videos:
-                    if not isinstance(video, str) or video in seen:
+        with contextlib.closing(Known()) as seen, contextlib.closing(Known()) as known:
+            for entry in entries:
+                try:
+                    if entry.error is not None or not formats.may_hold_videos(entry.value):
                         continue
-                    seen.add(video)
-                    name = inside_root(self.root, video, origin=entry.origin, further=self.further)
-                    if name not in known:
-                        known.add(name)
-                        self._sort(name, default_fps)
-            except SampleError:
-                continue  # the plan meets the same entry, and sets it aside
+                    for video in formats.load(entry.value, origin=entry.origin).videos:
+                        if isinstance(video, str) and seen.add(video):
+                            name = inside_root(self.root, video, origin=entry.origin, further=self.further)
+                            if known.add(name):
+                                self._sort(name, default_fps)
+                except SampleError:
+                    continue  # the plan meets the same entry, and sets it aside
 
     def extract(self, *, progress: ProgressMaker, again: bool = False) -> None:
         """Extract what is lacking.
