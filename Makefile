@@ -12,7 +12,7 @@ quickstart: $(VENV)/energon.stamp
 	$(BIN)/python examples/quickstart.py
 
 test: tools $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 # Kills processes at random moments, and lets every single call on a file fail; SEED=N repeats a run. Half an hour.
 CRASHES ?= 100

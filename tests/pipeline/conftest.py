@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.hostile import lay_ground
 from pipeline.making import image_entry, run_shard, text_entry, video_entry, write_frames, write_images, write_json
+from pipeline.ray_nodes import started
 
 
 @pytest.fixture
@@ -39,3 +40,12 @@ def open_folder():
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o777)
     shutil.rmtree(outer)
+
+
+@pytest.fixture(scope="session")
+def ray_nodes():
+    """A Ray cluster of a head that runs nothing, and nodes of one and two CPUs."""
+    with started() as nodes:
+        nodes.add(num_cpus=1)
+        nodes.add(num_cpus=2)
+        yield nodes

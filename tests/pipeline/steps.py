@@ -12,7 +12,7 @@ from mm2energon.video.workplace import work_folder
 
 _LEAKED = []
 #: Seconds after which nothing comes any more that was waited for.
-_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,7 @@ def step(item):
             os.kill(os.getpid(), signal.SIGKILL)
         return "done"
     if isinstance(item, Waits):
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not item.file.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return "waited" if item.file.exists() else "in vain"
+        return "waited" if _wait_for(item.file) else "in vain"
     if isinstance(item, Touches):
         item.file.touch()
         return "touched"
@@ -76,6 +73,24 @@ def step(item):
     if item == "bug":
         raise KeyError("a bug")
     return item * 2
+
+
+def held(item, *, step, folder):
+    """Another step, which waits for a sign: before its work for an even item, behind it for an odd one."""
+    number = int(str(item).split()[-1])
+    with (folder / "begun").open("a") as log:
+        log.write(f"{number}\n")
+    result = step(item) if number % 2 else None
+    _wait_for(folder / "sign")
+    return result if number % 2 else step(item)
+
+
+def _wait_for(file):
+    """Whether a file comes in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return file.exists()
 
 
 def die_at_work(unit):

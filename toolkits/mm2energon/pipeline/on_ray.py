@@ -31,6 +31,8 @@ _WINDOW = 64
 _ATTEMPTS_OF_A_PROCESS = 3
 _ATTEMPTS_ON_NODES = 10
 _ATTEMPTS_FOR_MEMORY = 8
+#: Seconds that Ray is waited for at a time; what a signal raises it lets through in between alone.
+_WAIT_SECONDS = 1.0
 #: Seconds after which the cluster is looked at again, as nodes come and go.
 _LOOK_AGAIN_SECONDS = 15.0
 #: Where a node finds this library that has none installed, and sees the same files.
@@ -136,10 +138,13 @@ class _Flight(Generic[Item, Result]):
 
     def _listen(self) -> None:
         """Wait until some tasks have ended, and take in what they say."""
-        ended, rest = self._ray.wait(list(self._flying), num_returns=1, timeout=_LOOK_AGAIN_SECONDS)
-        if ended and rest:
-            more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0)
-            ended = [*ended, *more]
+        try:
+            ended, rest = self._ray.wait(list(self._flying), num_returns=1, timeout=_WAIT_SECONDS)
+            if ended and rest:
+                more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0)
+                ended = [*ended, *more]
+        except SystemError as error:  # what a signal raised here, as Ray passes it on
+            raise error.__cause__ or error from None
         for reference in ended:
             self._hear(reference, self._flying.pop(reference))
         if time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:

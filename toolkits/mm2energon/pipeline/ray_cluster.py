@@ -103,6 +103,8 @@ def connected(options: RayOptions) -> Any:
     try:
         _knock(options.address)
         with _signals_stay():
+            # What happens to nodes Ray prints otherwise, logs and all, among what the command prints for programs.
+            ray._private.worker._worker_logs_enabled = False
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **how)
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
