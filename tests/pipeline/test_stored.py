@@ -207,3 +207,30 @@ def test_a_set_aside_sample_whose_picture_went_missing_after_the_plan(local, s3,
     assert run_shard(s3, *OPTIONS) == 0
     made = download(f"{s3}/wds", tmp_path / "made")
     assert ("dataset.json[1]", "missing-media") in [(line["origin"], line["reason"]) for line in set_aside(made)]
+
+
+def test_tasks_that_know_nothing_of_each_other_write_to_the_store_what_one_run_does(local, s3, tmp_path):
+    upload(local[0], s3)
+    plan, words = tmp_path / "plan", [*map(str, OPTIONS), "--dataset-root", s3]
+    assert cli.main(["plan", "--plan", str(plan), "shard", *words]) == 0
+    for status in (4, 0):  # the videos wait, and then the shards
+        for index in (1, 0):
+            assert cli.main(["run", "--plan", str(plan), "--index", str(index), "--of", "2", "--workers", "1"]) == 0
+        assert cli.main(["finalize", "--plan", str(plan)]) == status
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_several_annotation_files_in_a_store_are_planned_by_several_workers_as_by_one(s3, tmp_path):
+    root = tmp_path / "root"
+    for number, name in enumerate(write_images(root, 6)):
+        write_json(root / f"parts/{number}.json", [image_entry(name), text_entry(number)])
+    upload(root, s3)
+    assert run_shard(root, "--json", "parts/*.json", "--train-split", 2) == 0
+    assert run_shard(s3, "--json", "parts/*.json", "--train-split", 2, "--workers", 2) == 0
+    assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(root / "wds")
+
+
+def test_frames_that_would_be_kept_where_nobody_finds_them_are_refused(local, s3, capsys):
+    upload(local[0], s3)
+    assert run_shard(s3, "--extract") == 1
+    assert capsys.readouterr().err.startswith("error: --extract: keeps frames on this machine")

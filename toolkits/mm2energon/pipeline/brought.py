@@ -107,42 +107,46 @@ def bring_videos(videos: Iterable[str], mirror: Mirror, *, keep: int = 0) -> int
     Raises:
         OSError: the store does not say.
     """
-
-    def show(video: str) -> list[str]:
-        return show_video(video, mirror.beside(video), mirror)
-
     with ThreadPoolExecutor(_VIDEOS_AT_A_TIME) as threads:
-        foreign = [name for names in threads.map(show, videos) for name in names]
+        found = threads.map(lambda video: _show_video(video, mirror), videos)
+        foreign = [name for names in found for name in names]
     mirror.fetch(foreign, keep=keep)
     return len(foreign)
 
 
-def show_video(video: str, beside: Mapping[str, int], mirror: Mirror, *, places: bool = False) -> list[str]:
-    """Show a video, its frames, and what may stand in the way of them.
+def show_places(video: str, beside: Mapping[str, int], mirror: Mirror) -> None:
+    """Show a video, what lies beside it, and all that lies where its frames are, or would be.
 
     Args:
-        beside: as `Mirror.beside` has it.
-        places: show what lies where its frames would, even if that is none of them.
-
-    Returns:
-        pictures of which nothing is known, since others made them.
+        beside: as `Mirror.beside` has it; sidecars are found without it.
 
     Raises:
         OSError: the store does not say.
     """
     for name, size in beside.items():
         mirror.show_file(name, size)
+    mirror.bring(sidecars_of(video, mirror))
+    for place in frame_places(mirror.folder / video):
+        if place is not None:
+            mirror.show(mirror.name_of(place.folder))
+
+
+def _show_video(video: str, mirror: Mirror) -> list[str]:
+    """Show a video and its frames; the pictures of which nothing is known, since others made them."""
+    beside = mirror.beside(video)
+    for name, size in beside.items():
+        mirror.show_file(name, size)
     foreign: list[str] = []
     for place in frame_places(mirror.folder / video):
         if place is None:
             continue
-        sidecar, folder = mirror.name_of(place.sidecar), mirror.name_of(place.folder)
+        sidecar = mirror.name_of(place.sidecar)
         if sidecar in beside:
             mirror.bring([sidecar])
-        elif video in beside and not places:
+        elif video in beside:
             continue  # there are no frames
-        names = mirror.show(folder)
-        if not (places or is_own(load_sidecar(place.sidecar))):
+        names = mirror.show(mirror.name_of(place.folder))
+        if not is_own(load_sidecar(place.sidecar)):
             foreign += [name for name in names if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES]
     return foreign
 

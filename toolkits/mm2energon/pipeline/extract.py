@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline.brought import bring_videos, show_video, sidecars_of
+from mm2energon.pipeline.brought import bring_videos, show_places, sidecars_of
 from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
 from mm2energon.pipeline.space import warn_of_frames
@@ -56,7 +56,7 @@ class VideoUnit:
     file_bytes: int = 0
     #: What `root` stands for, where that lies in a store.
     root_of: Mirrored | None = None
-    #: Then also what lies beside it under the same name: name -> bytes.
+    #: Then also what lies beside it under the same name, but for JSON: name -> bytes.
     beside: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -115,7 +115,11 @@ def extract_all(
         threads = max(1, min(at_once, ceil(2 * sizes[video] / fair_bytes)))
         size = sizes[video]
         here = VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=size)
-        return here if mirror is None else replace(here, root_of=mirror.of, beside=mirror.beside(video))
+        if mirror is None:
+            return here
+        # Neither the path of a mirror, which means nothing to others, nor sidecars: a unit is the same the next time.
+        beside = {name: size for name, size in mirror.beside(video).items() if not name.endswith(".json")}
+        return replace(here, root=Path(), root_of=mirror.of, beside=beside)
 
     fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
     warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
@@ -173,10 +177,9 @@ def extract_unit(unit: VideoUnit) -> Extracted:
 def _extract_remote(unit: VideoUnit, mirror: Mirror) -> Extracted:
     """Bring a video, extract its frames here, and publish them: the pictures, and then the sidecar."""
     try:
-        show_video(unit.video, unit.beside, mirror, places=True)
+        show_places(unit.video, unit.beside, mirror)
         mirror.fetch([unit.video])
-        packs = None if unit.packs is None else replace(unit.packs, root=mirror.folder)
-        extracted = extract_unit(replace(unit, root=mirror.folder, packs=packs, root_of=None))
+        extracted = extract_unit(replace(unit, root=mirror.folder, root_of=None))
         places = [place for place in frame_places(mirror.folder / unit.video) if place is not None]
         names = [mirror.name_of(path) for place in places for path in sorted(place.folder.glob("*"))]
         mirror.publish(name for name in names if mirror.is_new(name))

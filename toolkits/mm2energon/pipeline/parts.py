@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from mm2energon.errors import SampleError, ToolkitError
 from mm2energon.jsonio import Entry, EntryWriter, Stretch, dumps, loads, read_entries, stretches_of
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.annotations import names_of
+from mm2energon.pipeline.brought import entries_brought
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.collect import Collected, Figures, Preparing, collect_entries
 from mm2energon.pipeline.loop import Executor, run_each
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mirror import Mirrored, mirror_here
 from mm2energon.pipeline.prepare import GroupBy, Mending
 from mm2energon.remote import Place
 from mm2energon.targets import target_named
@@ -47,6 +49,8 @@ class HowPrepared:
     #: How tokens are counted; None: nobody counts.
     counting: Counting | None = None
     max_tokens: int | None = None
+    #: What `root` stands for, where that lies in a store.
+    root_of: Mirrored | None = None
 
     def preparing(self, failures: Mapping[str, SampleError], *, found: Mapping[str, Frames] | None = None) -> Preparing:
         """The same, ready to work.
@@ -152,12 +156,16 @@ def prepare_part(part: Part) -> PartDone:
     """
     shutil.rmtree(part.folder, ignore_errors=True)
     part.folder.mkdir(parents=True)
-    preparing = part.how.preparing(_read_failures(part.failures))
+    how, entries = part.how, _entries(part.pieces)
+    if how.root_of is not None:
+        mirror = mirror_here(how.root_of)
+        how, entries = replace(how, root=mirror.folder), entries_brought(entries, mirror)
+    preparing = how.preparing(_read_failures(part.failures))
     collected = Collected(part.folder, preparing, stays=True)
     path = part.folder / _SET_ASIDE
     with path.open("wb") as file:
         account = Account(EntryWriter(file, lines=True), path)
-        for _ in collect_entries(_entries(part.pieces), preparing, collected, account):
+        for _ in collect_entries(entries, preparing, collected, account):
             pass
     collected.close()
     return PartDone(account.read, dict(account.reasons), tuple(account.lost_behind), collected.figures)

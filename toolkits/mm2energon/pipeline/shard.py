@@ -242,6 +242,12 @@ def _check(job: ShardJob) -> None:
             )
     if job.output.resolve() == job.root:
         raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
+    stores, is_elsewhere = job.stores, job.executor is not None
+    if job.packs_frames and (stores.root is not None or (stores.output is not None and is_elsewhere)):
+        raise InputError(
+            "--extract: keeps frames on this machine, which is not where they are needed; leave it out: frames of "
+            "videos in a store are put beside them"
+        )
     ratios = job.arrangement.ratios
     if any(share < 0 for share in ratios.values()) or not 0 < sum(ratios.values()) < float("inf"):
         shown = ", ".join(f"--{split}-split {share:g}" for split, share in ratios.items())
@@ -302,6 +308,7 @@ def _plan(job: ShardJob, videos: Videos | None, account: Account, progress: Prog
 def _how_prepared(job: ShardJob, videos: Videos | None) -> HowPrepared:
     return HowPrepared(
         root=job.root,
+        root_of=None if job.stores.root is None else job.stores.root.of,
         target=job.target.name,
         mending=job.mending,
         group_by=job.arrangement.group_by,
@@ -317,7 +324,8 @@ def _how_prepared(job: ShardJob, videos: Videos | None) -> HowPrepared:
 
 def _parts(job: ShardJob) -> Iterator[tuple[Piece, ...]] | None:
     """The entries in parts, for several workers; None where they are prepared here."""
-    if job.retry is not None or job.stores.root is not None or (job.workers < 2 and job.planner is None):
+    is_shared = job.planner is None or job.stores.output is None
+    if job.retry is not None or not is_shared or (job.workers < 2 and job.planner is None):
         return None
     parts = cut(job.root, job.annotations)
     first = list(islice(parts, 2))
@@ -325,23 +333,25 @@ def _parts(job: ShardJob) -> Iterator[tuple[Piece, ...]] | None:
 
 
 def _run(job: ShardJob, plan: Plan, progress: ProgressMaker) -> None:
+    stores = job.stores
     tasks = (
         ShardTask(
-            plan=plan,
+            # Paths of mirrors mean nothing to others, and would be other ones the next time.
+            plan=plan if stores.output is None else plan.moved(Path()),
             number=number,
-            root=job.root,
-            output=job.output,
+            root=job.root if stores.root is None else Path(),
+            output=job.output if stores.output is None else Path(),
             target=job.target.name,
             min_side=job.target.rules.min_side if job.mending.enlarge_small_images else 1,
             pai_seconds=job.seconds_per_grid == "pai",
             packs=packs_of(job.output) if job.packs_frames else None,
             further=job.further,
-            root_of=None if job.stores.root is None else job.stores.root.of,
-            output_of=None if job.stores.output is None else job.stores.output.of,
+            root_of=None if stores.root is None else stores.root.of,
+            output_of=None if stores.output is None else stores.output.of,
         )
         for number in range(plan.units)
     )
-    if job.stores.output is None:
+    if stores.output is None:
         there = sum(path.stat().st_size for path in job.output.glob("*-shard-*.tar"))
         warn_of_shards(job.output, plan.shard_bytes - there)
     bar = progress("samples", sum(plan.samples.values()))
