@@ -30,6 +30,7 @@ TITLES = {
     "fused": "Videos to shards",
     "reading": "Annotation files",
     "workers": "Two workers",
+    "executors": "Executors",
     "startup": "Start",
     "cost": "CPU seconds for a minute of video",
     "growth": "Growth",
