@@ -1,6 +1,7 @@
 """`simulate`: from units that were run to a table of nodes, and the same for programs."""
 
 import json
+import re
 
 import pytest
 from mm2energon import cli
@@ -44,9 +45,9 @@ def test_storage_that_gives_little_holds_many_nodes_up(plan, tmp_path, capsys):
     capsys.readouterr()
     words = ("simulate", "--plan", plan, "--times", 1000, "--nodes", 512)
     assert command(*words, "--storage-gbps", 0.0001) == 0
-    assert "storage bandwidth 100%" in capsys.readouterr().out
+    assert re.search(r"storage bandwidth (9\d|100)%", capsys.readouterr().out)
     assert command(*words, "--requests-per-second", 0.1, "--share-out", "ray") == 0
-    assert "storage requests 100%" in capsys.readouterr().out
+    assert re.search(r"storage requests (9\d|100)%", capsys.readouterr().out)
 
 
 def test_without_a_unit_that_was_run_the_way_to_one_is_told(plan, tmp_path, capsys):

@@ -169,15 +169,15 @@ def test_a_step_that_comes_twice_has_units_of_its_own_each_time(tmp_path, log):
     run_share(planned(tmp_path / "plan", first), 0, 1, workers=1)
     for _ in range(2):
         executor = ArrayExecutor(tmp_path / "plan")
-        assert planned_units(executor, note_unit) == first
+        assert list(planned_units(executor, note_unit)) == first
         assert len(list(executor.run(note_unit, first, limits=NO_LIMITS))) == 2
         with pytest.raises(UnitsWaitError):
             executor.run(note_unit, second, limits=NO_LIMITS)
     assert [stage.units for stage in stages_in(tmp_path / "plan")] == [2, 3]
     executor = ArrayExecutor(tmp_path / "plan")
     executor.run(note_unit, first, limits=NO_LIMITS)
-    assert was_planned(executor, note_unit) and planned_units(executor, note_unit) == second
-    assert planned_units(None, note_unit) is None
+    assert was_planned(executor, note_unit) and list(planned_units(executor, note_unit)) == second
+    assert list(planned_units(None, note_unit)) == []
 
 
 def test_no_other_step_is_planned_or_run(tmp_path, log, monkeypatch):

@@ -17,7 +17,7 @@ from typing import Any
 
 from mm2energon.errors import InputError, ToolkitError
 from mm2energon.jsonio import dumps
-from mm2energon.pipeline.array_stage import STEPS, Stage, stages_in
+from mm2energon.pipeline.array_stage import STEPS, Outcomes, Stage, stages_in
 from mm2energon.pipeline.carried import error_from_json, result_from_json, to_json
 from mm2energon.pipeline.loop import Executor, Item, Limits, Outcome, Result
 
@@ -68,10 +68,11 @@ class ArrayExecutor:
         self._used.add(stage.folder)
         if self._run_now is not None:
             self._run_now(stage)
-        missing = list(stage.outcomes().missing())
+        outcomes = stage.outcomes()
+        missing = list(outcomes.missing())
         if missing:
             raise UnitsWaitError(stage, missing, is_new=before is None)
-        return _recorded(stage)
+        return _recorded(stage, outcomes)
 
     def planned(self, step: Callable[[Any], Any]) -> Stage | None:
         """The units of a step that an earlier go of this command planned; None where none came to it.
@@ -95,10 +96,10 @@ def step_name(step: Callable[[Any], Any]) -> str:
     return name
 
 
-def planned_units(executor: Executor | None, step: Callable[[Any], Any]) -> list[Any] | None:
-    """The units of a step that an earlier go of the command planned, where it runs as an array, and did."""
+def planned_units(executor: Executor | None, step: Callable[[Any], Any]) -> Iterator[Any]:
+    """The units of a step that an earlier go of the command planned; none where none came to it."""
     stage = executor.planned(step) if isinstance(executor, ArrayExecutor) else None
-    return None if stage is None else list(stage.all_units())
+    return iter(()) if stage is None else stage.all_units()
 
 
 def was_planned(executor: Executor | None, step: Callable[[Any], Any]) -> bool:
@@ -116,10 +117,10 @@ def _require_same(stage: Stage, items: Iterable[Any]) -> None:
             )
 
 
-def _recorded(stage: Stage) -> Iterator[Outcome[Any, Any]]:
+def _recorded(stage: Stage, outcomes: Outcomes) -> Iterator[Outcome[Any, Any]]:
     """What became of the units."""
     step = stage.step
-    for unit, record in zip(stage.all_units(), stage.outcomes().records(), strict=True):
+    for unit, record in zip(stage.all_units(), outcomes.records(), strict=True):
         if record["error"] is None:
             yield Outcome(unit, result=result_from_json(dumps(record["result"]), step))
         else:

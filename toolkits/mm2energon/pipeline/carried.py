@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -22,7 +23,7 @@ _HALF_PAIR = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 def to_json(value: Any) -> bytes:
     """A unit, or what a step made of it, on one line."""
     try:
-        return msgspec.json.encode(value, enc_hook=_plain)
+        return _encoder.encode(value)
     except UnicodeEncodeError:  # half of a surrogate pair, as in the name of a file that is not UTF-8
         return json.dumps(msgspec.to_builtins(value, enc_hook=_plain)).encode()
 
@@ -33,7 +34,7 @@ def unit_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
     Raises:
         ValueError: the text is none.
     """
-    return _read(text, next(kind for name, kind in get_type_hints(step).items() if name != "return"))
+    return _read(text, _kinds(step)[0])
 
 
 def result_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
@@ -42,7 +43,7 @@ def result_from_json(text: bytes, step: Callable[[Any], Any]) -> Any:
     Raises:
         ValueError: the text is no such thing.
     """
-    return _read(text, get_type_hints(step)["return"])
+    return _read(text, _kinds(step)[1])
 
 
 def error_from_json(text: bytes) -> SampleError:
@@ -55,11 +56,23 @@ def error_from_json(text: bytes) -> SampleError:
     return error
 
 
+@lru_cache
+def _kinds(step: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """What a step takes, and what it gives."""
+    hints = get_type_hints(step)
+    return next(kind for name, kind in hints.items() if name != "return"), hints["return"]
+
+
+@lru_cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_typed)
+
+
 def _read(text: bytes, kind: Any) -> Any:
     try:
         if _HALF_PAIR.search(text):
             return msgspec.convert(json.loads(text), type=kind, dec_hook=_typed, builtin_types=())
-        return msgspec.json.decode(text, type=kind, dec_hook=_typed)
+        return _decoder(kind).decode(text)
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from error
 
@@ -80,3 +93,6 @@ def _typed(kind: type, value: Any) -> Any:
     if issubclass(kind, SampleError):
         return (MediaError if value["is_of_media"] else SampleError)(value["message"], value["code"])
     raise NotImplementedError(f"{kind.__name__} is not carried")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)

@@ -75,7 +75,7 @@ class Videos:
         """
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
         # Those that an array was given have their frames by now, or a reason why not, which it knows.
-        given = planned_units(self.extraction.executor, extract_unit) or ()
+        given = planned_units(self.extraction.executor, extract_unit)
         wanted = list(dict.fromkeys([*(unit.video for unit in given), *wanted]))
         if not wanted:
             return
