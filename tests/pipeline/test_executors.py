@@ -7,6 +7,7 @@ import io
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,3 +124,24 @@ def test_every_way_leaves_the_files_of_one_worker(left: dict[str, Path], way: st
     assert {"page.html", "page.json", "verify.txt", "dataset.json", "wds/.nv-meta/index.sqlite"} <= set(expected)
     assert sorted(found) == sorted(expected)
     assert [name for name in expected if found[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("command", ["frames", "shard"])
+def test_a_machine_that_does_not_see_the_dataset_takes_nothing_for_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    root, elsewhere, wds = tmp_path / "root", tmp_path / "elsewhere", tmp_path / "wds"
+    name = write_images(root, 1)[0]
+    write_clip(root / "clip.mp4", frames=4, rate=2)
+    write_json(root / "dataset.json", [video_entry("clip.mp4") if command == "frames" else image_entry(name)])
+    output = ["--output-json", "out.json"] if command == "frames" else ["--output", str(wds)]
+    plan = ["--plan", str(tmp_path / "plan")]
+    assert cli.main(["plan", command, "--dataset-root", str(root), *output, *plan]) == 0
+    root.rename(elsewhere)
+    task = ["run", *plan, "--index", "0", "--of", "1", "--workers", "1"]
+    capsys.readouterr()
+    assert cli.main(task) == 1
+    assert f"{root}: is no folder on {socket.gethostname()}; all machines must see it" in capsys.readouterr().err
+    elsewhere.rename(root)
+    assert cli.main(task) == 0
+    assert cli.main(["finalize", *plan]) == 0

@@ -146,13 +146,14 @@ def test_a_node_that_is_killed_changes_no_byte(
 ) -> None:
     root, node = copy_of(undisturbed, tmp_path), ray_nodes.add(num_cpus=1)
     hold_units(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)  # nodes are in other folders
 
     def kill_node() -> None:
         begun(tmp_path, at_least=WIDTH + 1)  # all nodes are at work, and none goes on
         ray_nodes.kill(node)
 
     with disturbed(kill_node, tmp_path):
-        assert cli.main(shard_command(root, ray_nodes)) == 0
+        assert cli.main(shard_command(Path(root.name), ray_nodes)) == 0
     assert tree_bytes(root / "wds") == tree_bytes(undisturbed / "wds")
     attempts = Counter(begun(tmp_path, at_least=SHARDS + 1))
     assert sorted(attempts) == list(range(SHARDS)) and attempts.total() == SHARDS + 1

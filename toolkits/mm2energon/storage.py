@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +92,17 @@ def _remove_if_left(path: Path) -> None:
             path.unlink()
     finally:
         os.close(descriptor)
+
+
+def expect_folder(folder: Path) -> None:
+    """See that a folder is there, on this machine as on that which planned the work.
+
+    Raises:
+        FileNotFoundError: it is not; whatever lies in it would be taken for missing.
+    """
+    if not folder.is_dir():
+        why = f"is no folder on {socket.gethostname()}; all machines must see it, under the same path; mount it there"
+        raise FileNotFoundError(errno.ENOENT, f"{why}, and run the same command again to go on", str(folder))
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, 
 from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
+from mm2energon.storage import expect_folder
 from mm2energon.terminal import shown
 from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
 from mm2energon.video.extract import extract_frames
@@ -195,6 +196,7 @@ def _frames(unit: VideoUnit, watch: Stopwatch) -> tuple[int, str | None]:
     """How many frames there are, and what is wrong with the video where they are those before the fault."""
     path = unit.root / unit.video
     if not path.is_file():
+        expect_folder(unit.root)
         made_elsewhere = find_frames(path)  # frames that came without their video are as good
         if made_elsewhere is not None:
             return len(made_elsewhere.names), made_elsewhere.partial

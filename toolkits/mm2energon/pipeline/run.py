@@ -20,7 +20,7 @@ from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_ind
 from mm2energon.shards.keys import make_key
 from mm2energon.shards.records import Record, make_record
 from mm2energon.shards.writer import ShardWriter
-from mm2energon.storage import write_whole
+from mm2energon.storage import expect_folder, write_whole
 from mm2energon.targets import target_named
 from mm2energon.terminal import shown
 
@@ -174,6 +174,7 @@ def _records(
     task: ShardTask, unit: Unit, target: Any, refused: list[tuple[str, str, str]]
 ) -> Iterator[tuple[str, Record]]:
     root = task.root if task.root_of is None else mirror_here(task.root_of).folder
+    expect_folder(root)
     reader = MediaReader(
         root, min_side=task.min_side, pai_seconds=task.pai_seconds, packs=task.packs, further=task.further
     )
