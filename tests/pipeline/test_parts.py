@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm2energon import jsonio
+from mm2energon.errors import SampleError
 from mm2energon.pipeline import parts, plan
 from mm2energon.pipeline.carried import to_json
+from mm2energon.pipeline.loop import Outcome
 
 from pipeline.making import image_entry, run_shard, text_entry, tree_bytes, video_entry, write_images, write_json
 
@@ -151,6 +154,43 @@ def test_a_run_that_is_killed_while_it_plans_is_completed_by_the_same_command(tm
     found = tree_bytes(killed)
     assert found.keys() == expected.keys() and not (killed / ".mm2energon/shard").exists()
     assert {**found, "report.json": b""} == {**expected, "report.json": b""}
+
+
+class Elsewhere:
+    """Runs steps as a cluster does: from what they are when they are carried there."""
+
+    def __init__(self):
+        self.steps = []
+
+    def run(self, step, items, *, limits):
+        for item in items:
+            self.steps.append(step.__name__)
+            try:
+                yield Outcome(item, pickle.loads(pickle.dumps(step))(pickle.loads(pickle.dumps(item))))
+            except SampleError as error:
+                yield Outcome(item, error=error)
+
+
+def test_a_cluster_prepares_the_parts_where_one_is_asked(tmp_path, small_parts, monkeypatch):
+    files = dataset(tmp_path)
+    assert run_shard(tmp_path, *files) == 3
+    expected = tree_bytes(tmp_path / "wds")
+    elsewhere = Elsewhere()
+    monkeypatch.setattr("mm2energon.pipeline.on_ray.RayExecutor", lambda _: elsewhere)
+    assert run_shard(tmp_path, *files, "--executor", "ray", "--restart") == 3
+    assert tree_bytes(tmp_path / "wds") == expected
+    assert elsewhere.steps.count("prepare_part") == len(small_parts) > 8 and "write_shard" in elsewhere.steps
+
+
+def test_a_part_whose_worker_dies_ends_the_run(tmp_path, small_parts, monkeypatch, capsys):
+    files = dataset(tmp_path)
+    elsewhere = Elsewhere()
+    died = SampleError("part 1 of the annotations: its process died", "worker-died")
+    monkeypatch.setattr(elsewhere, "run", lambda step, items, limits: (Outcome(item, error=died) for item in items))
+    monkeypatch.setattr("mm2energon.pipeline.on_ray.RayExecutor", lambda _: elsewhere)
+    assert run_shard(tmp_path, *files, "--executor", "ray", "--no-extract") == 1
+    assert "its process died; run the same command again" in capsys.readouterr().err
+    assert not list((tmp_path / "wds").rglob("*plan*"))
 
 
 def test_what_a_part_carries_is_small(tmp_path):
