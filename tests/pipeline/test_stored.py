@@ -13,6 +13,7 @@ import pytest
 from media import write_clip
 from mm2energon import cli
 from mm2energon.pipeline import run
+from mm2energon.pipeline.lease import leased
 from mm2energon.remote import Remote
 
 from pipeline.making import (
@@ -168,6 +169,14 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(local, bucket, t
         time.sleep(0.01)
     assert run_shard(s3, *OPTIONS) == 0
     assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_a_second_run_for_the_same_output_is_refused(local, s3, capsys):
+    upload(local[0], s3)
+    with leased(Remote(f"{s3}/wds")):
+        assert run_shard(s3, *OPTIONS) == 1
+    assert f"{s3}/wds: another run writes to it now" in capsys.readouterr().err
+    assert [name for name, _ in Remote(f"{s3}/wds").files(deep=True)] == []
 
 
 def test_the_cache_may_be_smaller_than_what_goes_through_it(local, s3, tmp_path):

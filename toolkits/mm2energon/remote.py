@@ -42,6 +42,8 @@ _AT_A_TIME = 16
 _BLOCK_BYTES = 8 << 20
 _BUFFER_BYTES = 1 << 20
 _MISSING = "no such file in the store"
+#: Stores that write a file only where there is none, in one request.
+_EXCLUSIVE = ("s3", "gs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,24 @@ class Remote:
         with _told(self.url):
             self._store().pipe_file(self.url, data)
 
+    def create(self, data: bytes) -> bool:
+        """Make it a file of these bytes, unless there is one, which is left as it is; whether it was made.
+
+        Two that do so at the same moment may both be told so by a store that cannot: who reads it finds the last.
+
+        Raises:
+            OSError: the store does not take it.
+        """
+        if self.size() is not None:
+            return False
+        exclusively = {"mode": "create"} if self.url.startswith(_EXCLUSIVE) else {}
+        try:
+            with _told(self.url):
+                self._store().pipe_file(self.url, data, **exclusively)
+        except FileExistsError:
+            return False
+        return True
+
     def remove(self, names: Sequence[str]) -> None:
         """Take files of the folder away, as far as they are there.
 
@@ -283,6 +303,8 @@ def _told(url: str) -> Iterator[None]:
         raise
     except (FileNotFoundError, IsADirectoryError) as error:
         raise type(error)(errno.ENOENT, _MISSING, url) from error
+    except FileExistsError:
+        raise
     except PermissionError as error:
         raise PermissionError(errno.EACCES, "the store does not allow it; check its credentials", url) from error
     except OSError as error:

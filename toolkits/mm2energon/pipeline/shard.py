@@ -19,6 +19,7 @@ from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.collect import Collected, collect_entries
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
+from mm2energon.pipeline.lease import leased
 from mm2energon.pipeline.loop import Executor, ProgressMaker, run_each, silent
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.output import (
@@ -142,9 +143,9 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
         InputError: the input cannot be read, no sample can be written, or the output holds something else.
     """
     _check(job)
-    with held_by_us(job.output):
-        mirror = job.stores.output
-        stored = None if mirror is None else StoredOutput(mirror)
+    mirror = job.stores.output
+    with held_by_us(job.output), leased(None if mirror is None else mirror.remote) as lease:
+        stored = None if mirror is None or lease is None else StoredOutput(mirror, lease)
         check_owner(job.output)
         remove_temporary(job.output)
         try:

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from mm2energon.pipeline.account import KEPT_NAMES
+from mm2energon.pipeline.lease import LEASE, Lease
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.plan import Plan
@@ -19,22 +20,22 @@ _AT_A_TIME = 64
 #: Last of all there is what says that all is there.
 _LAST = (f"{FOLDER}/dataset.yaml",)
 _SMALL_SUFFIXES = (".json", ".jsonl")
-#: What only those need who write the shards.
-_OF_UNITS = (f"{PLAN_FOLDER}/units/", f"{PLAN_FOLDER}/samples/")
+#: What only those need who write the shards, and the lease, which changes all the time.
+_NOT_BROUGHT = (f"{PLAN_FOLDER}/units/", f"{PLAN_FOLDER}/samples/", LEASE)
 
 
 class StoredOutput:
     """An output folder in a store, and the mirror of it that the run works in."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: Mirror, lease: Lease) -> None:
         """Bring what is known of a dataset, or of an unfinished run; of shards, show that they are there.
 
         Raises:
             OSError: the store does not give it.
         """
-        self._mirror = mirror
+        self._mirror, self._lease = mirror, lease
         small = [name for name in mirror.show() if PurePosixPath(name).suffix in _SMALL_SUFFIXES]
-        small += [name for name in mirror.show(STATE_FOLDER, deep=True) if not name.startswith(_OF_UNITS)]
+        small += [name for name in mirror.show(STATE_FOLDER, deep=True) if not name.startswith(_NOT_BROUGHT)]
         mirror.bring([*small, *mirror.show(FOLDER)])
         known = Plan.known(mirror.folder / PLAN_FOLDER)
         #: The hash of the plan that lies in the store, complete.
@@ -45,7 +46,9 @@ class StoredOutput:
 
         Raises:
             OSError: the store does not take it.
+            InputError: another run has taken the folder over.
         """
+        self._lease.require()
         is_there = self._published == plan.content_hash
         self._mirror.remove_gone(but=f"{PLAN_FOLDER}/" if is_there else None)
         if is_there:
@@ -73,9 +76,11 @@ class StoredOutput:
 
         Raises:
             OSError: the store does not take it.
+            InputError: another run has taken the folder over.
         """
+        self._lease.require()
         self._mirror.sync(_order)
-        self._mirror.remove_gone()
+        self._mirror.remove_gone(but=LEASE)
 
 
 def _order(name: str) -> int | None:
