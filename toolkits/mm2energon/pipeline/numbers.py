@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -35,9 +36,7 @@ class Numbers:
         self._row = struct.Struct("=" + "".join(fields.values()))
         self._file: IO[bytes] = unnamed_file(folder) if path is None else path.open("a+b", buffering=_BUFFER_BYTES)
         self._write, self._pack = self._file.write, self._row.pack
-
-    def __del__(self) -> None:
-        self._file.close()
+        weakref.finalize(self, self._file.close)
 
     def append(self, *row: int) -> None:
         """Add a row."""

@@ -1,4 +1,4 @@
-"""Shard: an annotation file to Energon shards; plan, run, finalize."""
+"""Shard: annotation files to Energon shards; plan, run, finalize."""
 
 from __future__ import annotations
 
