@@ -173,7 +173,7 @@ def _replace_open(disk: FaultyDisk) -> None:
         # What is open already was counted when it was opened.
         raw = _File(file, how) if isinstance(file, int) else disk.call("open", file, lambda: _File(file, how))
         raw.disk = disk
-        buffered = io.BufferedWriter(raw)
+        buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, *text, **more)
 
     def os_open(path: Any, flags: int, *rest: Any, **more: Any) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import secrets
 import struct
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from mm2energon.storage import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:  # numpy is imported where it is needed: a tenth of a second
     import numpy as np
@@ -36,7 +40,7 @@ class Numbers:
         self._row = struct.Struct("=" + "".join(fields.values()))
         self._file: IO[bytes] = unnamed_file(folder) if path is None else path.open("a+b", buffering=_BUFFER_BYTES)
         self._write, self._pack = self._file.write, self._row.pack
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
 
     def append(self, *row: int) -> None:
         """Add a row."""
@@ -144,8 +148,16 @@ def zeros(count: int, letter: str, *, folder: Path | None) -> NDArray[Any]:
 
 
 def unnamed_file(folder: Path | None) -> IO[bytes]:
-    """A file that is gone when it is closed."""
-    return tempfile.TemporaryFile(dir=folder, buffering=_BUFFER_BYTES)
+    """A file that is gone when it is closed, or with the process."""
+    path = Path(folder or tempfile.gettempdir()) / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    file = path.open("x+b", buffering=_BUFFER_BYTES)
+    path.unlink()
+    return file
+
+
+def _close(file: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):  # the disk is full, of which the write has told; nobody reads it any more
+        file.close()
 
 
 def _mapped(file: IO[bytes], count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
