@@ -107,11 +107,25 @@ def connected(options: RayOptions) -> Any:
             ray._private.worker._worker_logs_enabled = False
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **how)
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+        if _wants_token(error):
+            raise InputError(
+                f"--ray-address {options.address}: the Ray cluster asks for a token; set RAY_AUTH_MODE=token, with the "
+                "token of its head in ~/.ray/auth_token, and run the same command again"
+            ) from error
         raise InputError(
             f"--ray-address {options.address}: no Ray cluster answers ({first_line(error)}); start one with "
             "ray start --head, or give --ray-address local"
         ) from error
     return ray
+
+
+def _wants_token(error: BaseException | None) -> bool:
+    """Whether it comes of that; Ray has an error for it since 2.52, and raises others from it."""
+    while error is not None:
+        if type(error).__name__ == "AuthenticationError" or "AuthenticationError" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def first_line(error: BaseException) -> str:
