@@ -178,6 +178,26 @@ def test_input_that_changes_before_the_end_is_refused(tmp_path, capsys):
     assert len(stored(root / "wds")) == 6
 
 
+def test_several_annotation_files_are_planned_by_several_workers_and_none_may_join_before_the_end(tmp_path, capsys):
+    ours, theirs = two_of(image_dataset(tmp_path / "a" / "data", 6))
+    for root in (ours, theirs):
+        entries = json.loads((root / "dataset.json").read_text())
+        write_json(root / "parts" / "1.json", entries[:3])
+        write_json(root / "parts" / "2.json", entries[3:])
+    assert run_shard(ours, "--json", "parts") == 0
+    plan = tmp_path / "plan"
+    words = ("shard", "--dataset-root", theirs, "--json", "parts", "--workers", 2)
+    assert command("plan", *words, "--plan", plan) == 0
+    run_tasks(plan, 2)
+    write_json(theirs / "parts" / "3.json", [text_entry()])
+    capsys.readouterr()
+    assert command("finalize", "--plan", plan) == 1
+    assert "3.json: has changed since the plan was made" in capsys.readouterr().err
+    (theirs / "parts" / "3.json").unlink()
+    assert command("finalize", "--plan", plan) == 0
+    assert results(theirs / "wds") == results(ours / "wds")
+
+
 def test_videos_that_change_before_the_end_are_refused(tmp_path, capsys):
     root = video_dataset(tmp_path / "data")
     plan = tmp_path / "plan"

@@ -130,7 +130,7 @@ def test_units_that_are_not_those_that_were_planned_are_refused_and_the_first_is
 
 def test_a_fault_of_a_unit_is_what_became_of_it(tmp_path, log):
     units = units_of(log, 4, u0={"does": "refused"}, u1={"does": "dies"}, u2={"does": "hangs"})
-    stage = planned(tmp_path / "plan", units, Limits(seconds=1.5))
+    stage = planned(tmp_path / "plan", units, Limits(seconds=4.0))
     assert run_share(stage, 0, 1, workers=3) == (4, 0)
     done = outcomes_of(tmp_path / "plan", units)
     assert [outcome.error.code for outcome in done[:3]] == ["no-frames", "worker-died", "video-timeout"]

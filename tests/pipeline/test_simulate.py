@@ -126,6 +126,8 @@ def test_units_that_sleep_take_what_was_measured_and_a_simulation_of_them_what_t
     assert all(one >= asleep for one, asleep in zip(took, [0.01, 0.2, 0.03, 0.04, 0.15, 0.02], strict=True))
     found = measured(stage, request_bytes=100)
     assert found.units == 6 and found.work.seconds.tolist() == took
+    by_cpu = measured(stage, request_bytes=100, by_cpu=True).work.seconds
+    assert 0 < by_cpu.sum() < sum([0.01, 0.2, 0.03, 0.04, 0.15, 0.02])
     free = [0.0, 0.0]
     for one in took:
         free[free.index(min(free))] += one

@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--requests-per-second", type=positive, metavar="R", help="that the storage takes (no limit)")
     parser.add_argument("--request-size", type=size, default=8 << 20, metavar="SIZE", help="bytes of a request (8M)")
+    parser.add_argument(
+        "--cpu-seconds",
+        action="store_true",
+        help="a unit takes the seconds that a core worked for it, where the machine that ran it had other work, too",
+    )
     parser.add_argument("--start-seconds", type=seconds, default=0.0, help="until a node begins with its units (0)")
     parser.add_argument(
         "--share-out",
@@ -78,7 +83,8 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     lines, figures = [f"{plan}   mm2energon {command.name}"], []
     for stage in stages:
         driver = _driver_seconds(plan, stage, is_last=stage is stages[-1])
-        found = measured(stage, request_bytes=arguments.request_size, driver_seconds=driver)
+        size, by_cpu = arguments.request_size, arguments.cpu_seconds
+        found = measured(stage, request_bytes=size, driver_seconds=driver, by_cpu=by_cpu)
         work = found.work.times(arguments.times)
         predictions = [simulate(work, _cluster(arguments, nodes)) for nodes in arguments.nodes]
         lines += ["", *_head(stage, found, work), *_table(predictions)]
@@ -119,7 +125,7 @@ def _head(stage: Stage, found: Measured, work: Work) -> list[str]:
     ]
     if not found.has_traffic:
         return [*lines, "  note: what they read and wrote is not known here (Linux tells it); storage has no limit"]
-    total = f"{work.bytes_read.sum() / 1e12:.3f} TB read, {work.bytes_written.sum() / 1e12:.3f} TB written"
+    total = f"{_bytes(work.bytes_read.sum())} read, {_bytes(work.bytes_written.sum())} written"
     return [*lines, f"  {total}, {work.requests.sum():.0f} requests to the storage"]
 
 
@@ -139,6 +145,11 @@ def _row(one: Prediction) -> str:
         f"  {one.nodes:>7} {workers:>8} {_duration(one.wall_seconds):>14} {one.busy:>6.0%} "
         f"{one.bytes_per_second / _GIGABIT:>9.2f} {one.requests_per_second:>11.0f} {last:>13}   {held}"
     )
+
+
+def _bytes(number: float) -> str:
+    """A number of bytes as a person says it."""
+    return f"{number / 1e12:.1f} TB" if number >= 1e12 else f"{number / 1e9:.3g} GB"
 
 
 def _duration(spent: float) -> str:

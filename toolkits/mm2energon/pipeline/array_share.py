@@ -25,22 +25,24 @@ from mm2energon.storage import naming
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What a step made of a unit, how long it took by the clock, and what it read and wrote."""
+    """What a step made of a unit, how long it took by the clock and on a core, and what it read and wrote."""
 
     result: Any
     error: SampleError | None
     seconds: float
+    cpu_seconds: float
     traffic: Traffic
 
 
 def _measured(unit: Any, *, step: Callable[[Any], Any]) -> _Measured:
-    began, before = time.perf_counter(), traffic_so_far()
+    began, cpu_began, before = time.perf_counter(), time.process_time(), traffic_so_far()
     result, error = None, None
     try:
         result = step(unit)
     except SampleError as fault:
         error = fault
-    return _Measured(result, error, time.perf_counter() - began, traffic_so_far() - before)
+    traffic = traffic_so_far() - before
+    return _Measured(result, error, time.perf_counter() - began, time.process_time() - cpu_began, traffic)
 
 
 def run_share(stage: Stage, index: int, of: int, *, workers: int, progress: ProgressMaker = silent) -> tuple[int, int]:
@@ -68,7 +70,7 @@ def run_share(stage: Stage, index: int, of: int, *, workers: int, progress: Prog
     with naming(path), path.open("xb") as file:
         done = run_each(step, units, workers=min(workers, len(numbers)), limits=stage.limits)
         for number, outcome in zip(numbers, done, strict=True):
-            measured = outcome.result or _Measured(None, outcome.error, 0.0, Traffic())
+            measured = outcome.result or _Measured(None, outcome.error, 0.0, 0.0, Traffic())
             if measured.error is not None and not STEPS[stage.step_name]:
                 failed.append(measured.error)
                 continue
@@ -82,5 +84,6 @@ def run_share(stage: Stage, index: int, of: int, *, workers: int, progress: Prog
 
 
 def _line(number: int, host: str, measured: _Measured) -> bytes:
-    spent = {"seconds": round(measured.seconds, 6), **measured.traffic._asdict()}
+    clocks = {"seconds": round(measured.seconds, 6), "cpu_seconds": round(measured.cpu_seconds, 6)}
+    spent = {**clocks, **measured.traffic._asdict()}
     return to_json({"unit": number, "host": host, **spent, "error": measured.error, "result": measured.result}) + b"\n"

@@ -25,13 +25,14 @@ class Measured:
     has_traffic: bool
 
 
-def measured(stage: Stage, *, request_bytes: int, driver_seconds: float = 0.0) -> Measured:
+def measured(stage: Stage, *, request_bytes: int, driver_seconds: float = 0.0, by_cpu: bool = False) -> Measured:
     """What the units of a stage take.
 
     Units stand in the order of their size, or are alike: one that was not run takes what the nearest took that was.
 
     Args:
         request_bytes: what one request to the storage brings; each file that is opened is one more.
+        by_cpu: a unit takes the seconds that a core worked for it, not those of the clock.
 
     Raises:
         InputError: none was run.
@@ -53,7 +54,7 @@ def measured(stage: Stage, *, request_bytes: int, driver_seconds: float = 0.0) -
     before = np.maximum(after - 1, 0)
     nearest = np.where(wanted - known[before] <= known[after] - wanted, before, after)
     nearest = np.where(known[after] == wanted, after, nearest)
-    names = ("seconds", "bytes_read", "bytes_written", "files_opened")
+    names = ("cpu_seconds" if by_cpu else "seconds", "bytes_read", "bytes_written", "files_opened")
     seconds, read, written, files = (np.array([float(record[name]) for record in records])[nearest] for name in names)
     requests = files + np.ceil((read + written) / request_bytes)
     return Measured(Work(seconds, read, written, requests, driver_seconds), len(records), has_traffic)
