@@ -112,6 +112,20 @@ def test_a_line_that_was_cut_off_anywhere_is_no_outcome(tmp_path, log):
     assert [outcome.result.number for outcome in outcomes_of(tmp_path / "plan", units)] == [0, 10]
 
 
+def test_of_a_unit_that_was_run_twice_a_result_counts_more_than_an_error(tmp_path, log):
+    units = units_of(log, 2)
+    stage = planned(tmp_path / "plan", units)
+    run_share(stage, 0, 1, workers=1)
+    [path] = stage.done.iterdir()
+    error = {"message": "died", "code": "worker-died", "is_of_media": True}
+    lines = "".join(json.dumps({"unit": n, "error": error, "result": None}) + "\n" for n in range(2))
+    for name in ("0-of-1.a.jsonl", "0-of-1.z.jsonl"):
+        (stage.done / name).write_text(lines)
+    assert [outcome.result.number for outcome in outcomes_of(tmp_path / "plan", units)] == [0, 10]
+    path.unlink()
+    assert [outcome.error.code for outcome in outcomes_of(tmp_path / "plan", units)] == ["worker-died"] * 2
+
+
 def test_lines_that_a_broken_disk_left_are_no_outcomes(tmp_path, log):
     stage = planned(tmp_path / "plan", units_of(log, 3))
     foreign = [b"\0" * 40 + b"}\n", b'{"unit":7}\n', b'{"unit":-1}\n', b'{"unit":"x"}\n', b"[1]\n", b"\xff}\n", b"{}\n"]

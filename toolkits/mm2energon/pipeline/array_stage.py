@@ -134,20 +134,24 @@ def _numbered(name: str) -> re.Match[str] | None:
 
 
 class Outcomes:
-    """Where the outcome of each unit stands; numbers alone are kept in memory, 12 bytes a unit."""
+    """Where the outcome of each unit stands; numbers alone are kept in memory, 13 bytes a unit.
+
+    Of a unit that was run twice a result counts more than an error, such as that of a node that lacked memory.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self._files = sorted(stage.done.glob("*.jsonl"))
         #: Unit -> 1 + the number of the file that holds its outcome, 0 for none; and the place in it.
         self._file_of = array("I", bytes(4 * stage.units))
         self._places = array("Q", bytes(8 * stage.units))
+        is_well = bytearray(stage.units)
         for number, path in enumerate(self._files, start=1):
             with naming(path), path.open("rb") as file:
                 place = 0
                 for line in file:
-                    unit = _unit_of(line)
-                    if unit is not None and 0 <= unit < stage.units and not self._file_of[unit]:
-                        self._file_of[unit], self._places[unit] = number, place
+                    unit, went_well = _unit_of(line)
+                    if 0 <= unit < stage.units and (not self._file_of[unit] or went_well > is_well[unit]):
+                        self._file_of[unit], self._places[unit], is_well[unit] = number, place, went_well
                     place += len(line)
 
     def missing(self) -> Iterator[int]:
@@ -178,11 +182,12 @@ class Outcomes:
         return list(dict.fromkeys(int(found[1]) for path in begun if (found := _OF.fullmatch(path.name))))
 
 
-def _unit_of(line: bytes) -> int | None:
-    """The number of the unit that a line is about; None of a line that was cut off."""
+def _unit_of(line: bytes) -> tuple[int, bool]:
+    """The number of the unit that a line is about, and whether it went well; -1 of a line that was cut off."""
     if not line.endswith(b"}\n"):
-        return None
+        return -1, False
     try:
-        return int(loads(line)["unit"])
+        record = loads(line)
+        return int(record["unit"]), record["error"] is None
     except (ValueError, KeyError, TypeError):
-        return None
+        return -1, False
