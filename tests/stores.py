@@ -67,6 +67,12 @@ def folder(request, bucket):
 
 
 @pytest.fixture
+def msc(bucket):
+    """An empty folder of a store, by NVIDIA's multi-storage-client."""
+    return f"msc://test/{bucket}/folder"
+
+
+@pytest.fixture
 def s3(bucket):
     """An empty folder of a store."""
     return f"s3://{bucket}/folder"

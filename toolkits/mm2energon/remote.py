@@ -17,10 +17,12 @@ import io
 import os
 import re
 import secrets
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -41,6 +43,8 @@ _AT_A_TIME = 16
 #: Bytes that are asked for at a time of a file that is read from front to back.
 _BLOCK_BYTES = 8 << 20
 _BUFFER_BYTES = 1 << 20
+#: What stores call the time of the last change.
+_MODIFIED = ("LastModified", "mtime", "updated", "last_modified")
 _MISSING = "no such file in the store"
 #: Stores that write a file only where there is none, in one request.
 _EXCLUSIVE = ("s3", "gs")
@@ -63,6 +67,11 @@ class Remote:
     def name(self) -> str:
         """Its last part."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Remote:
+        """The folder that it lies in."""
+        return Remote(self.url.rpartition("/")[0])
 
     @property
     def suffix(self) -> str:
@@ -115,6 +124,18 @@ class Remote:
             return None
         return int(found["size"]) if found["type"] == "file" else None
 
+    def modified_ns(self) -> int:
+        """When the file was written, in nanoseconds since 1970, to the second; 0 where the store does not say.
+
+        Raises:
+            OSError: as `open`.
+        """
+        with _told(self.url):
+            about = self._store().info(self.url)
+        when = next((about[key] for key in _MODIFIED if about.get(key)), None)
+        when = datetime.fromisoformat(when) if isinstance(when, str) else when
+        return int(when.timestamp()) * 10**9 if isinstance(when, datetime) else 0
+
     def files(self, *, deep: bool = False) -> Iterator[tuple[str, int]]:
         """Name and bytes of the files of the folder, and of those below it, in which case the names are paths.
 
@@ -136,6 +157,47 @@ class Remote:
             for name, about in sorted(files.items()):
                 if name:
                     yield (f"{below}/{name}" if below else name), int(about["size"])
+
+    def walk(self) -> Iterator[tuple[str, dict[str, int], list[str]]]:
+        """The folder and those below it, by path: their files with their bytes, and the names of their folders.
+
+        Only those folders are looked into that are left in the list.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        waiting: deque[str] = deque([""])
+        asked: deque[Future[tuple[str, dict[str, int], list[str]]]] = deque()
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+            while waiting or asked:
+                while waiting and len(asked) < 2 * _AT_A_TIME:
+                    asked.append(threads.submit(self._listed, waiting.popleft()))
+                folder, files, folders = asked.popleft().result()
+                yield folder, files, folders
+                waiting.extend(f"{folder}/{name}" if folder else name for name in folders)
+
+    def _listed(self, below: str) -> tuple[str, dict[str, int], list[str]]:
+        here = self / below if below else self
+        files: dict[str, int] = {}
+        folders: list[str] = []
+        try:
+            with _told(here.url):
+                store = here._store()
+                found = store.ls(here.url, detail=True, refresh=True)
+                store.invalidate_cache(here.url)  # it would remember all that there is
+        except FileNotFoundError:
+            return below, files, folders
+        itself = store._strip_protocol(here.url).rstrip("/")
+        for about in found:
+            path = str(about["name"]).rstrip("/")
+            if path == itself:
+                continue  # a folder is an object of its own in some stores
+            name = path.rpartition("/")[2]
+            if about["type"] == "directory":
+                folders.append(name)
+            elif not str(about["name"]).endswith("/"):
+                files[name] = int(about["size"])
+        return below, dict(sorted(files.items())), sorted(folders)
 
     def fetch(self, names: Iterable[str], folder: Path) -> dict[str, int]:
         """Bring files of the folder into one of this machine, each whole; name -> bytes of those that there are.

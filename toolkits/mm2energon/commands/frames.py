@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.options import (
     accounted,
+    add_cache,
     add_common,
     add_executor,
     add_frames,
     add_further_roots,
+    brought,
     count,
     extraction,
     further_roots,
+    mirrored,
     partial_videos,
 )
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.sources import NO_ANNOTATIONS
+from mm2energon.pipeline.stored_root import StoredRoot
+from mm2energon.remote import place
 
 #: The default of the script that this one takes the place of.
 _INTERVAL_SECONDS = 1.0
@@ -34,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add_further_roots(parser)
     add_executor(parser)
+    add_cache(parser)
     add_profile(parser)
     parser.add_argument("--output-json", type=Path, default=Path("dataset.json"), help="merged dataset, below the root")
     parser.add_argument(
@@ -42,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-extraction", action="store_true", help="do not unpack archives of videos")
     parser.add_argument("--no-frames", action="store_true", help="only merge the annotations, extract no frames")
     parser.add_argument(
-        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
     )
     add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
     parser.add_argument("--max-frames", type=count, help="more than this: as many, evenly spread")
@@ -50,17 +57,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Merge and extract."""
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
     profile = Profile(arguments)
-    root = arguments.dataset_root.resolve()
+    root, mirror = mirrored(arguments.dataset_root, arguments, stack)
+    root = root.resolve()
+    output = _below(root, arguments.output_json)
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=arguments.max_frames)
     job = FramesJob(
         root=root,
-        output=_below(root, arguments.output_json),
+        output=output,
         video_token=arguments.video_token,
         extraction=None if arguments.no_frames else wanted,
         unpack=not arguments.skip_extraction,
-        retry=arguments.retry,
+        retry=None if arguments.retry is None else brought(arguments.retry, arguments, stack),
         further=further_roots(arguments),
+        stored=None if mirror is None else StoredRoot(mirror, output),
     )
     report = build_frame_dataset(job, progress=progress)
     lines = _lines(report, job, profile.wall_seconds)

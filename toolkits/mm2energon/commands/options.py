@@ -184,6 +184,16 @@ def mirrored(where: Place, arguments: argparse.Namespace, stack: contextlib.Exit
     return mirror.folder, mirror
 
 
+def brought(given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Path:
+    """A file that was given: itself, or a copy of it that goes when the stack is closed, where it lies in a store."""
+    if isinstance(given, Path):
+        return given
+    folder, mirror = mirrored(given.parent, arguments, stack)
+    if mirror is not None:
+        mirror.bring([given.name])
+    return folder / given.name
+
+
 def add_further_roots(parser: argparse._ActionsContainer) -> None:
     """The option that opens further roots."""
     parser.add_argument(

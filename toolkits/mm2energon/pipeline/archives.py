@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from mm2energon.pipeline.archive_member import ArchiveError, DishonestArchiveError, Member, MemberError, NoRoomError
 from mm2energon.pipeline.archive_stream import MOST_RATIO, decompressed
@@ -26,7 +27,7 @@ _MAX_MEMBERS = 5_000_000
 _MAX_BYTES = 20 << 40
 _FREE_BYTES = 100 << 20
 #: Folders below the root in which archives are looked for: that of a split, and those in it.
-_DEPTH = 2
+DEPTH = 2
 #: Times that archives are looked for: archives may come out of archives.
 _ROUNDS = 3
 #: Refused members that are kept by name, and characters of each.
@@ -53,13 +54,36 @@ class Unpacked:
             self.refused.append(f"{shown}: {why}")
 
 
-def unpack_all(root: Path) -> Iterator[Unpacked]:
+class Bringing(Protocol):
+    """Has here what is needed of archives that lie elsewhere."""
+
+    def archive(self, archive: Path) -> AbstractContextManager[None]:
+        """Have an archive here while it is unpacked."""
+
+    def member(self, folder: Path, parts: Sequence[str], size: int) -> None:
+        """Have here what lies in the place of a member."""
+
+
+class _OnDisk:
+    """Archives of this machine."""
+
+    def archive(self, _archive: Path) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def member(self, folder: Path, parts: Sequence[str], size: int) -> None:
+        pass
+
+
+def unpack_all(root: Path, *, bringing: Bringing | None = None) -> Iterator[Unpacked]:
     """Unpack each archive of the root, of its split folders and of the folders in them, unless it is done.
 
     So are archives that come out of archives, some rounds deep; these share what the first may unpack to.
 
+    Args:
+        bringing: brings what the root only shows, where it stands for a folder elsewhere.
     """
     root = root.resolve()
+    bringing = bringing or _OnDisk()
     seen: set[Path] = set()
     budget = _Budget()
     for turn in range(_ROUNDS):
@@ -67,7 +91,7 @@ def unpack_all(root: Path) -> Iterator[Unpacked]:
         if turn == 0:
             budget.left = sum(_most_bytes(archive) for archive in fresh)
         for archive in fresh:
-            yield _unpack_once(archive, root, budget)
+            yield _unpack_once(archive, root, budget, bringing)
         seen.update(fresh)
         if not fresh:
             return
@@ -92,7 +116,7 @@ def _most_bytes(archive: Path) -> int:
 
 def _archives(root: Path) -> list[Path]:
     found: list[Path] = []
-    for folder in _folders(root, _DEPTH):
+    for folder in _folders(root, DEPTH):
         with suppress(PermissionError):  # a folder that may be listed, but not entered
             found += [path for path in sorted(folder.iterdir()) if _is_archive(path)]
     return found
@@ -115,14 +139,19 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 def _is_archive(path: Path) -> bool:
     """Whether a file is one to unpack; a tar with an index beside it is a shard."""
-    if not path.name.lower().endswith(_SUFFIXES) or path.name.startswith("."):
+    if not is_archive_name(path.name) or path.name.startswith("."):
         return False
     return path.is_file() and not path.with_name(f"{path.name}.idx").exists()
 
 
-def _unpack_once(archive: Path, root: Path, budget: _Budget) -> Unpacked:
+def is_archive_name(name: str) -> bool:
+    """Whether an archive may have that name."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def _unpack_once(archive: Path, root: Path, budget: _Budget, bringing: Bringing) -> Unpacked:
     stat = archive.stat()
-    mark = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    mark: dict[str, Any] = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     report = Unpacked(archive.relative_to(root).as_posix())
     try:
         known = read_ledger(archive.parent).get(archive.name)
@@ -137,8 +166,10 @@ def _unpack_once(archive: Path, root: Path, budget: _Budget) -> Unpacked:
         report.refuse(report.name, "is a link out of the dataset root; put the archive itself there")
         return report
     try:
-        _unpack(archive, report, budget)
-        note(archive.parent, archive.name, {**mark, "refused": report.refused, "refused_count": report.refused_count})
+        with bringing.archive(archive):
+            _unpack(archive, report, budget, bringing)
+            mark |= {"refused": report.refused, "refused_count": report.refused_count}
+            note(archive.parent, archive.name, mark)
     except NoRoomError as error:
         report.refuse(report.name, f"{error}; make room, and run the same command again to go on")
     except DishonestArchiveError as error:
@@ -152,16 +183,26 @@ def _unpack_once(archive: Path, root: Path, budget: _Budget) -> Unpacked:
     return report  # a refused archive is not marked as done: a mended one is tried again
 
 
-def _unpack(archive: Path, report: Unpacked, budget: _Budget) -> None:
+def _unpack(archive: Path, report: Unpacked, budget: _Budget, bringing: Bringing) -> None:
     """Unpack what is sound: of an archive that is cut off the files before the cut, of a dishonest one none."""
     box, room = Box(archive.parent), _Room(archive, budget)
+
+    def take(member: Member) -> tuple[str, ...] | None:
+        """Write a member into its place; None when it is there already."""
+        if member.refused:
+            raise MemberError(member.refused)
+        parts = safe_parts(member.name)
+        room.take(member.size)
+        bringing.member(archive.parent, parts, member.size)
+        return parts if box.put(parts, member.size, member.blocks) else None
+
     taken: list[tuple[str, ...]] = []
     try:
         with _members(archive) as members:
             for member in members:
                 room.count()
                 try:
-                    if parts := _take(member, box, room):
+                    if parts := take(member):
                         taken.append(parts)
                 except MemberError as error:
                     report.refuse(member.name, str(error))
@@ -183,20 +224,6 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
     else:
         with decompressed(archive) as stream:
             yield tar_members(stream)
-
-
-def _take(member: Member, box: Box, room: _Room) -> tuple[str, ...] | None:
-    """Write a member into its place; None when it is there already.
-
-    Raises:
-        MemberError: it is not taken.
-        ArchiveError: there is no room for it, or the archive ends in it.
-    """
-    if member.refused:
-        raise MemberError(member.refused)
-    parts = safe_parts(member.name)
-    room.take(member.size)
-    return parts if box.put(parts, member.size, member.blocks) else None
 
 
 class _Room:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -164,12 +165,12 @@ def with_ending(video: str, root: Path, *, origin: str, further: tuple[Path, ...
     return name_from(root, found[0])
 
 
-def with_endings(path: Path) -> list[Path]:
+def with_endings(path: Path, *, is_file: Callable[[Path], bool] = Path.is_file) -> list[Path]:
     """The videos that a path without its ending may mean, asked for one by one: their folder may hold any number."""
-    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+    if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
         return [path]
     endings = (case(ending) for ending in sorted(VIDEO_SUFFIXES) for case in (str.lower, str.upper))
-    return [one for ending in endings if (one := path.with_name(path.name + ending)).is_file()]
+    return [one for ending in endings if is_file(one := path.with_name(path.name + ending))]
 
 
 def pictures_of(video: str, how: Reshaping, origin: str) -> Video:

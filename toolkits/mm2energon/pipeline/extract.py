@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline.brought import bring_videos, show_places, sidecars_of
+from mm2energon.pipeline.brought import show_places, sidecars_of
 from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
 from mm2energon.pipeline.space import warn_of_frames
@@ -18,7 +18,7 @@ from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.storage import expect_folder
 from mm2energon.terminal import shown
 from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
-from mm2energon.video.extract import extract_frames
+from mm2energon.video.extract import extract_frames, frames_made
 from mm2energon.video.layout import find_frames
 from mm2energon.video.pack import Packs, pack_frames
 from mm2energon.video.places import frame_places
@@ -105,27 +105,29 @@ def extract_all(
     folder that share a stem are placed by their names alone.
 
     Args:
-        mirror: what `root` is, where it stands for a folder in a store; frames appear there, and are shown here.
+        mirror: what `root` is, where it stands for a folder in a store; frames appear there.
     """
-    listed = sorted(((_file_bytes(root / video), video) for video in videos), key=lambda one: (-one[0], one[1]))
-    sizes = {video: size for size, video in listed}
+    known = {video: _known(root, video, mirror) for video in sorted(videos)}
+    sizes = {video: size for video, (size, _) in sorted(known.items(), key=lambda one: (-one[1][0], one[0]))}
     at_once = 1 if extraction.executor else extraction.workers  # the cores elsewhere are not known here
     fair_bytes = max(1.0, sum(sizes.values()) / max(1, at_once))
 
     def unit(video: str) -> VideoUnit:
         threads = max(1, min(at_once, ceil(2 * sizes[video] / fair_bytes)))
-        size = sizes[video]
+        size, beside = known.pop(video)
         here = VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=size)
-        if mirror is None:
+        if mirror is None or video.startswith("/"):
             return here
         # Neither the path of a mirror, which means nothing to others, nor sidecars: a unit is the same the next time.
-        beside = {name: size for name, size in mirror.beside(video).items() if not name.endswith(".json")}
         return replace(here, root=Path(), root_of=mirror.of, beside=beside)
 
-    fresh = {name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))}
-    warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
-    bar = progress("videos", len(listed))
-    workers = min(extraction.workers, max(1, len(listed)))
+    if mirror is None:
+        fresh = {
+            name: size for name, size in sizes.items() if size and not _file_bytes((root / name).with_suffix(".json"))
+        }
+        warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
+    bar = progress("videos", len(sizes))
+    workers = min(extraction.workers, max(1, len(sizes)))
     for outcome in run_each(
         extract_unit, map(unit, sizes), workers=workers, limits=extraction.limits, executor=extraction.executor
     ):
@@ -133,11 +135,16 @@ def extract_all(
         bar.update(1, frames=done.frames, MB=sizes[done.video] / 1e6)
         if outcome.error is not None and outcome.error.code in _KILLED:
             sweep_leftovers(root / outcome.item.video)
-        if mirror is not None and packs is None:
-            mirror.look_again(sidecars_of(done.video, mirror))
-            bring_videos([done.video], mirror)
         yield done
     bar.close()
+
+
+def _known(root: Path, video: str, mirror: Mirror | None) -> tuple[int, Mapping[str, int]]:
+    """Bytes of a video, and what lies beside it in a store under the same name, but for what we may have put there."""
+    if mirror is None or video.startswith("/"):
+        return _file_bytes(root / video), {}
+    beside, ours = mirror.beside(video), sidecars_of(video, mirror)
+    return beside.get(video, 0), {name: size for name, size in beside.items() if name not in ours}
 
 
 def _file_bytes(path: Path) -> int:
@@ -177,11 +184,16 @@ def extract_unit(unit: VideoUnit) -> Extracted:
 
 def _extract_remote(unit: VideoUnit, mirror: Mirror) -> Extracted:
     """Bring a video, extract its frames here, and publish them: the pictures, and then the sidecar."""
+    path = mirror.folder / unit.video
     try:
         show_places(unit.video, unit.beside, mirror)
+        if unit.packs is None and path.is_file():
+            made = frames_made(path, unit.options, unit.allowance)
+            if made is not None:  # then the video need not come
+                return Extracted(unit.video, len(made.names), partial=made.partial)
         mirror.fetch([unit.video])
         extracted = extract_unit(replace(unit, root=mirror.folder, root_of=None))
-        places = [place for place in frame_places(mirror.folder / unit.video) if place is not None]
+        places = [place for place in frame_places(path) if place is not None]
         names = [mirror.name_of(path) for place in places for path in sorted(place.folder.glob("*"))]
         mirror.publish(name for name in names if mirror.is_new(name))
         mirror.publish(name for name in sidecars_of(unit.video, mirror) if mirror.is_new(name))

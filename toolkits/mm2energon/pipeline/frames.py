@@ -24,6 +24,7 @@ from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_
 from mm2energon.pipeline.retry import Joining, folder_of, read_set_aside
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.stored_root import StoredRoot
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.storage import remove_leftovers
@@ -44,6 +45,8 @@ class FramesJob:
     retry: Path | None = None
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
+    #: What `root` is, where it stands for a folder in a store.
+    stored: StoredRoot | None = None
 
 
 @dataclass
@@ -95,22 +98,28 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
         raise InputError(f"--dataset-root {job.root}: no such folder")
     if not job.video_token.strip():
         raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
+    if job.stored is not None:
+        job.stored.look()
     check_place(job.output, job.root)
     with alone_on(job.output, option="--output-json"):
         remove_leftovers(job.root, deep=True)
+        report = FramesReport()
+        with report.watch.time("unpack"):
+            report.archives = list(unpack_all(job.root, bringing=job.stored)) if job.unpack else []
+        if job.stored is not None and any(archive.files for archive in report.archives):
+            job.stored.look()  # what came out of them may hold annotations
         before = standing(job.output)
-        report = _build(job, progress)
+        with contextlib.nullcontext() if job.stored is None else job.stored.published():
+            _build(job, report, progress)
         is_new = report.extracted or report.moved or any(archive.files for archive in report.archives)
         report.already_done = not is_new and was_left_alone(job.output, before)
         return report
 
 
-def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
-    report = FramesReport()
-    with report.watch.time("unpack"):
-        report.archives = list(unpack_all(job.root)) if job.unpack else []
+def _build(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> None:
     if job.retry is not None:
-        return _build_again(job, job.retry, report, progress)
+        _build_again(job, job.retry, report, progress)
+        return
     with report.watch.time("annotations"):
         found = find_annotations(job.root, output=job.output)
     report.annotations, report.ignored, report.unread = found.annotations, found.ignored, found.unread
@@ -126,10 +135,9 @@ def _build(job: FramesJob, progress: ProgressMaker) -> FramesReport:
         account.facts = report.facts()
     account.require_written(job.root, earlier=job.output)
     report.account = account.as_dict()
-    return report
 
 
-def _build_again(job: FramesJob, retry: Path, report: FramesReport, progress: ProgressMaker) -> FramesReport:
+def _build_again(job: FramesJob, retry: Path, report: FramesReport, progress: ProgressMaker) -> None:
     """Extract what entries of an account need, and let them join the output."""
     joining = Joining(job.output, retry)
     if job.output.exists() and noted(job.output) is None:
@@ -144,7 +152,6 @@ def _build_again(job: FramesJob, retry: Path, report: FramesReport, progress: Pr
         account.facts = report.facts()
     account.require_written(retry, earlier=job.output)
     report.account = account.as_dict()
-    return report
 
 
 def _account(job: FramesJob, sources: list[Path]) -> contextlib.AbstractContextManager[Account]:
@@ -175,7 +182,8 @@ def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> d
     check_no_sidecar(job.output, (job.root / video for video in videos))
     if job.extraction is None:
         return failures
-    for one in extract_all(job.root, videos, job.extraction, progress=progress):
+    mirror = None if job.stored is None else job.stored.mirror
+    for one in extract_all(job.root, videos, job.extraction, mirror=mirror, progress=progress):
         report.videos += 1
         report.frames += one.frames
         report.watch.add_all(one.spent)
@@ -253,7 +261,7 @@ def _merge(entry: Entry, folder: str, job: FramesJob) -> dict[str, Any] | Sample
         return entry.error
     try:
         merged = formats.to_sharegpt(entry.value, origin=entry.origin)
-        merged = rebase(merged, folder, job.root, origin=entry.origin, further=job.further)
+        merged = rebase(merged, folder, job.root, origin=entry.origin, further=job.further, there=job.stored)
     except SampleError as error:
         return error
     return _with_video_tags(merged, job.video_token)

@@ -20,12 +20,12 @@ from mm2energon.roots import read_regular
 from mm2energon.storage import naming, sync_folder, write_whole
 
 STATE_FOLDER = ".mm2energon"
-_LEDGER_NAME = "outputs.json"
+LEDGER_NAME = "outputs.json"
 
 
 def ledger_path(folder: Path) -> Path:
     """Where the ledger of `folder` lies."""
-    return folder / STATE_FOLDER / _LEDGER_NAME
+    return folder / STATE_FOLDER / LEDGER_NAME
 
 
 def read_ledger(folder: Path) -> dict[str, Any]:

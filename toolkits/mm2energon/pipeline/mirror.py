@@ -92,6 +92,18 @@ class Mirror:
         found = {one: size for one, size in alike.items() if one == last or _fold(one).startswith(f"{stem}.")}
         return {f"{folder}/{one}" if folder else one: size for one, size in found.items()}
 
+    def size_of(self, name: str) -> int | None:
+        """Bytes of a file; None when there is none, here or in the store, whose folder is listed once.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        if self.has(name):
+            return (self.folder / name).stat().st_size
+        folder, _, last = name.rpartition("/")
+        with self._lock:
+            return self._listing(folder).get(_beginning(last), {}).get(last)
+
     def look_again(self, names: Iterable[str]) -> None:
         """Learn of files that came into the store since their folder was listed.
 
@@ -119,6 +131,17 @@ class Mirror:
             if name not in self._marks:
                 self._show(name, size)
 
+    def date(self, name: str) -> None:
+        """Let a file that is shown have the time of the one in the store.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        when = (self.remote / name).modified_ns()
+        with self._lock:
+            os.utime(self.folder / name, ns=(when, when))
+            self._mark(name)
+
     def fetch(self, names: Iterable[str], *, keep: int = 0) -> None:
         """Bring the bytes of files, as far as there are such, and let others go to make room.
 
@@ -142,6 +165,13 @@ class Mirror:
                 self._mark(name)
             self._make_room(keep=len(wanted) + keep)
 
+    def let_go(self, names: Iterable[str]) -> None:
+        """Only show files from now on whose bytes nobody needs any more."""
+        with self._lock:
+            for name in names:
+                if name in self._fetched:
+                    self._show(name, self._let_go(name))
+
     def bring(self, names: Iterable[str]) -> None:
         """Bring small files, which stay, as they are in the store now.
 
@@ -154,8 +184,11 @@ class Mirror:
                 self._let_go(name)
                 self._mark(name)
 
-    def publish(self, names: Iterable[str]) -> None:
+    def publish(self, names: Iterable[str], *, keeps: bool = False) -> None:
         """Send files to the store, at the same time; here they are only shown from then on.
+
+        Args:
+            keeps: their bytes stay here, too.
 
         Raises:
             OSError: the store does not take them.
@@ -165,7 +198,10 @@ class Mirror:
         with self._lock:
             for name in names:
                 self._let_go(name)
-                self._show(name, (self.folder / name).stat().st_size)
+                if keeps:
+                    self._mark(name)
+                else:
+                    self._show(name, (self.folder / name).stat().st_size)
 
     def sync(self, order: Callable[[str], int | None]) -> None:
         """Publish what was made or changed here.
@@ -193,6 +229,7 @@ class Mirror:
             self._fetched.clear()
             self._fetched_bytes = 0
             self._marks.clear()
+            self._listed.clear()
             for path in self.folder.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path, ignore_errors=True)

@@ -49,6 +49,11 @@ def remove_report(output: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_report_name(name: str) -> bool:
+    """Whether a report may have that name."""
+    return _REPORT.fullmatch(name) is not None
+
+
 def is_report(path: Path) -> bool:
     """Whether a file is a report of ours."""
     return _read(path) is not None

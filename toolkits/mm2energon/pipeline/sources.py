@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mm2energon import formats
 from mm2energon.errors import InputError
@@ -29,6 +29,31 @@ _PEEKED_BYTES = 1 << 16
 #: Why most of them are none.
 NO_ANNOTATIONS = "holds no annotations"
 _NO_JSON = "is not valid JSON, and seems to hold no annotations"
+
+
+class There(Protocol):
+    """What lies below a dataset root."""
+
+    def exists(self, name: str) -> bool:
+        """Whether a path relative to the root leads to a file or folder."""
+
+    def is_file(self, name: str) -> bool:
+        """Whether it leads to a file."""
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """What lies below a root of this machine."""
+
+    root: Path
+
+    def exists(self, name: str) -> bool:
+        """As of `There`."""
+        return (self.root / name).exists()
+
+    def is_file(self, name: str) -> bool:
+        """As of `There`."""
+        return (self.root / name).is_file()
 
 
 @dataclass
@@ -102,7 +127,13 @@ def why_no_annotations(path: Path) -> str | None:
 
 
 def rebase(
-    entry: Mapping[str, Any], folder: str, root: Path, *, origin: str, further: Sequence[Path] = ()
+    entry: Mapping[str, Any],
+    folder: str,
+    root: Path,
+    *,
+    origin: str,
+    further: Sequence[Path] = (),
+    there: There | None = None,
 ) -> dict[str, Any]:
     """A ShareGPT entry with its media paths made relative to the dataset root.
 
@@ -111,27 +142,32 @@ def rebase(
     Args:
         folder: the folder of the annotation file, relative to the root.
         further: roots of which files may be named by absolute paths, which stay so.
+        there: what lies below the root, where that is not on this machine.
 
     Raises:
         MediaError: `outside-root`, `media-url` or `missing-media`.
     """
+    below_root = there or OnDisk(root)
 
     def place(path: str) -> str:
         name = path if is_url(path) else os.path.join(folder, path)  # noqa: PTH118 (may be absolute)
         beside = inside_root(root, name, origin=origin, further=further)
-        if folder and not (root / beside).exists():
+        if folder and not below_root.exists(beside):
             below = inside_root(root, path, origin=origin, further=further)
-            if (root / below).exists():
+            if below_root.exists(below):
                 return below
         return beside
 
     def place_video(path: str) -> str:
         placed = place(path)
         ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 (of a string)
-        if ending in VIDEO_SUFFIXES or is_url(path) or (root / placed).is_file():
+        if ending in VIDEO_SUFFIXES or is_url(path) or below_root.is_file(placed):
             return placed
-        found = with_endings(root / placed)
-        return name_from(root, found[0]) if len(found) == 1 else placed
+        for name in dict.fromkeys([placed, inside_root(root, path, origin=origin, further=further)]):
+            found = with_endings(root / name, is_file=lambda one: below_root.is_file(name_from(root, one)))
+            if found:
+                return name_from(root, found[0]) if len(found) == 1 else name
+        return placed
 
     rebased = dict(entry)
     for key in PLURALS.values():

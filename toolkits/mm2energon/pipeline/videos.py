@@ -11,6 +11,7 @@ from mm2energon import formats
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.array import planned_units
+from mm2energon.pipeline.brought import bring_videos, sidecars_of
 from mm2energon.pipeline.extract import Extraction, extract_all, extract_unit
 from mm2energon.pipeline.known import Known
 from mm2energon.pipeline.loop import ProgressMaker
@@ -84,6 +85,9 @@ class Videos:
             self.root, wanted, self.extraction, packs=self.packs, mirror=self.mirror, progress=progress
         )
         for one in extracted:
+            if self.mirror is not None and self.packs is None:
+                self.mirror.look_again(sidecars_of(one.video, self.mirror))
+                bring_videos([one.video], self.mirror)
             self.watch.add_all(one.spent)
             if one.error is not None:
                 self.failures[one.video] = one.error

@@ -12,7 +12,7 @@ from mm2energon.video.places import Place, choose_place, frame_name, frame_names
 from mm2energon.video.streams import file_facts
 from mm2energon.video.workplace import move_in, sweep_leftovers, work_folder
 
-__all__ = ["Allowance", "FrameOptions", "extract_frames"]
+__all__ = ["Allowance", "FrameOptions", "extract_frames", "frames_made"]
 
 
 class _Folder:
@@ -50,10 +50,12 @@ def extract_frames(
     """
     file_facts(video)
     watch = watch or Stopwatch()
-    if (done := _done(video, options, allowance)) is not None:
+    if (done := frames_made(video, options, allowance)) is not None:
         return done
     with work_folder(video) as folder:
-        if (done := _done(video, options, allowance)) is not None:  # another process was at it, and we waited for it
+        if (
+            done := frames_made(video, options, allowance)
+        ) is not None:  # another process was at it, and we waited for it
             return done
         place = choose_place(video)
         # The size is taken before the first read: a file that grows meanwhile is found changed at the next run.
@@ -74,8 +76,8 @@ def extract_frames(
     )
 
 
-def _done(video: Path, options: FrameOptions, allowance: Allowance) -> Frames | None:
-    """The frames that an earlier run made, when video and options are still the same."""
+def frames_made(video: Path, options: FrameOptions, allowance: Allowance) -> Frames | None:
+    """The frames that an earlier run made, when video and options are still the same; the video is not opened."""
     for place in frame_places(video):
         sidecar = None if place is None else read_own_sidecar(place, video)
         if place is None or sidecar is None:
