@@ -118,7 +118,7 @@ def extract_all(
         here = VideoUnit(root, video, extraction.options, threads, packs, extraction.allowance, file_bytes=size)
         if mirror is None or video.startswith("/"):
             return here
-        # Neither the path of a mirror, which means nothing to others, nor sidecars: a unit is the same the next time.
+        # Without the path of a mirror, which means nothing to others.
         return replace(here, root=Path(), root_of=mirror.of, beside=beside)
 
     if mirror is None:
@@ -140,11 +140,11 @@ def extract_all(
 
 
 def _known(root: Path, video: str, mirror: Mirror | None) -> tuple[int, Mapping[str, int]]:
-    """Bytes of a video, and what lies beside it in a store under the same name, but for what we may have put there."""
+    """Bytes of a video, and what lies beside it in a store under the same name, but for sidecars, which come and go."""
     if mirror is None or video.startswith("/"):
         return _file_bytes(root / video), {}
-    beside, ours = mirror.beside(video), sidecars_of(video, mirror)
-    return beside.get(video, 0), {name: size for name, size in beside.items() if name not in ours}
+    beside = mirror.beside(video)
+    return beside.get(video, 0), {name: size for name, size in beside.items() if not name.endswith(".json")}
 
 
 def _file_bytes(path: Path) -> int:

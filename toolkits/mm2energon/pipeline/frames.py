@@ -98,22 +98,26 @@ def build_frame_dataset(job: FramesJob, *, progress: ProgressMaker = silent) -> 
         raise InputError(f"--dataset-root {job.root}: no such folder")
     if not job.video_token.strip():
         raise InputError("--video-token: is empty; what stands for the video in the text was expected, such as <image>")
-    if job.stored is not None:
-        job.stored.look()
-    check_place(job.output, job.root)
-    with alone_on(job.output, option="--output-json"):
-        remove_leftovers(job.root, deep=True)
-        report = FramesReport()
-        with report.watch.time("unpack"):
-            report.archives = list(unpack_all(job.root, bringing=job.stored)) if job.unpack else []
-        if job.stored is not None and any(archive.files for archive in report.archives):
-            job.stored.look()  # what came out of them may hold annotations
-        before = standing(job.output)
-        with contextlib.nullcontext() if job.stored is None else job.stored.published():
-            _build(job, report, progress)
-        is_new = report.extracted or report.moved or any(archive.files for archive in report.archives)
-        report.already_done = not is_new and was_left_alone(job.output, before)
-        return report
+    with contextlib.nullcontext() if job.stored is None else job.stored.looked_at():
+        check_place(job.output, job.root)
+        with alone_on(job.output, option="--output-json"):
+            remove_leftovers(job.root, deep=True)
+            return _build_alone(job, progress)
+
+
+def _build_alone(job: FramesJob, progress: ProgressMaker) -> FramesReport:
+    report = FramesReport()
+    with report.watch.time("unpack"):
+        report.archives = list(unpack_all(job.root, bringing=job.stored)) if job.unpack else []
+    files_unpacked = any(archive.files for archive in report.archives)
+    if job.stored is not None and files_unpacked:
+        job.stored.look()  # what came out of them may hold annotations
+    before = standing(job.output)
+    with contextlib.nullcontext() if job.stored is None else job.stored.published():
+        _build(job, report, progress)
+    is_new = report.extracted or report.moved or files_unpacked
+    report.already_done = not is_new and was_left_alone(job.output, before)
+    return report
 
 
 def _build(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> None:

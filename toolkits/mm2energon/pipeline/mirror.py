@@ -223,6 +223,11 @@ class Mirror:
         """What a file of the mirror is called in the store, below the remote folder."""
         return path.relative_to(self.folder).as_posix()
 
+    def remote_of(self, folder: Path) -> Remote:
+        """The remote folder that one of the mirror stands for."""
+        name = self.name_of(folder)
+        return self.remote if name == "." else self.remote / name
+
     def clear(self) -> None:
         """Take away all that is here; the store keeps it."""
         with self._lock:

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.account import is_account_name
+from mm2energon.pipeline.lease import leased
 from mm2energon.pipeline.ledger import LEDGER_NAME, ledger_path
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.report import is_report_name
 
 
 @contextmanager
-def published(mirror: Mirror | None, outputs: Iterable[Path]) -> Iterator[None]:
-    """At the end of the block put into the store what was made in it, the files themselves last.
+def stored_files(mirror: Mirror | None, outputs: Iterable[Path]) -> Iterator[None]:
+    """Bring what earlier runs left of files in one folder, keep others from it, and publish what is made in the block.
 
     Args:
-        mirror: what stands for the folder that they lie in; None: they lie on this machine.
+        mirror: what stands for the folder, or one above it; None: it is on this machine.
 
     Raises:
+        InputError: another run writes to the folder.
         OSError: the store does not give, or take, it.
     """
+    outputs = list(outputs)
     if mirror is None:
         yield
         return
-    outputs = list(outputs)
+    with leased(mirror.remote_of(outputs[0].parent)):
+        bring_earlier(mirror, outputs)
+        with published(mirror, outputs):
+            yield
+
+
+@contextmanager
+def published(mirror: Mirror, outputs: Sequence[Path]) -> Iterator[None]:
+    """At the end of the block put into the store what was made in it: first what lies beside files, then the notes on
+    them, then they themselves.
+
+    Raises:
+        OSError: the store does not take it.
+    """
     try:
         yield
     except InputError:  # of a run that came to nothing, the account says why
-        publish(mirror, outputs)
+        _publish(mirror, outputs)
         raise
-    publish(mirror, outputs)
+    _publish(mirror, outputs)
 
 
 def bring_earlier(mirror: Mirror, outputs: Iterable[Path]) -> None:
@@ -43,23 +59,13 @@ def bring_earlier(mirror: Mirror, outputs: Iterable[Path]) -> None:
     """
     for output in outputs:
         output.parent.mkdir(parents=True, exist_ok=True)
-        folder = mirror.name_of(output.parent)
-        listed = (mirror.remote if folder == "." else mirror.remote / folder).files()
+        listed = mirror.remote_of(output.parent).files()
         names = [name for name, _ in listed if is_account_name(name) or is_report_name(name)]
         mirror.bring(mirror.name_of(output.with_name(name)) for name in [*names, output.name])
         mirror.bring([mirror.name_of(ledger_path(output.parent))])
 
 
-def publish(mirror: Mirror, outputs: Iterable[Path]) -> None:
-    """Put what was made into the store: what lies beside files, then the notes on them, then they themselves.
-
-    Raises:
-        OSError: the store does not take it.
-    """
+def _publish(mirror: Mirror, outputs: Sequence[Path]) -> None:
     last = {mirror.name_of(output) for output in outputs}
-
-    def order(name: str) -> int:
-        return 2 if name in last else int(PurePosixPath(name).name == LEDGER_NAME)
-
-    mirror.sync(order)
+    mirror.sync(lambda name: 2 if name in last else int(PurePosixPath(name).name == LEDGER_NAME))
     mirror.remove_gone()

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from mm2energon.pipeline.archives import DEPTH, is_archive_name
+from mm2energon.pipeline.lease import leased
 from mm2energon.pipeline.ledger import LEDGER_NAME, STATE_FOLDER, ledger_path
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.name_index import NameIndex
@@ -31,6 +32,18 @@ class StoredRoot:
         self.mirror = mirror
         self._output = output
         self._names = NameIndex(mirror.of.cache)
+
+    @contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """Keep other runs from the folder of the dataset until the block ends, and look at what there is.
+
+        Raises:
+            InputError: another run writes there.
+            OSError: as `look`.
+        """
+        with leased(self.mirror.remote_of(self._output.parent)):
+            self.look()
+            yield
 
     def look(self) -> None:
         """Go through all that there is; bring what may be annotations and what is known of them, show the archives.
