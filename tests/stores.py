@@ -1,25 +1,61 @@
-"""A store of this machine that speaks S3 (moto), for tests; `s3` gives a fresh bucket, `msc` the same by a profile."""
+"""A store of this machine that speaks S3 (moto), for tests; `s3` gives a fresh bucket, `msc` the same by a profile.
+
+What it is asked for is noted, and it can be told to fail now and then.
+"""
 
 import itertools
 import json
 import logging
 import os
+import threading
+from dataclasses import dataclass, field
 
 import pytest
 
 _NUMBERS = itertools.count()
 
 
+@dataclass
+class Watched:
+    """A server's application, whose requests are noted, and some of which go wrong."""
+
+    application: object
+    #: (method, key and query, bytes that were given).
+    requests: list = field(default_factory=list)
+    #: Told of method and key; gives "busy" for an answer that says so, "cut" for one that breaks off, or None.
+    fails: object = None
+
+    def __call__(self, environ, start_response):
+        method, key = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        fault = self.fails and self.fails(method, key)
+        if fault == "busy":
+            start_response("503 Slow Down", [("Content-Type", "text/xml")])
+            return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+        data = b"".join(self.application(environ, start_response))
+        self.requests.append((method, f"{key}?{environ['QUERY_STRING']}", len(data)))
+        return _cut(data) if fault == "cut" else [data]
+
+    @property
+    def given_bytes(self):
+        return sum(size for method, _, size in self.requests if method == "GET")
+
+
+def _cut(data):
+    yield data[: len(data) // 2]
+    raise ConnectionResetError
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
-    """The address of the store, which all tools find by the environment, as they find one of the user's."""
-    from moto.server import ThreadedMotoServer
+    """The server of the store, which all tools find by the environment, as they find one of the user's."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
+    application = Watched(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.port}"
     profile = {
         "storage_provider": {
             "type": "s3",
@@ -41,13 +77,21 @@ def store(tmp_path_factory):
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
-    yield url
+    yield application
     for name, value in before.items():
         if value is None:
             os.environ.pop(name)
         else:
             os.environ[name] = value
-    server.stop()
+    server.shutdown()
+
+
+@pytest.fixture
+def watched(store):
+    """The server of the store, of whose requests none are noted yet."""
+    store.requests.clear()
+    yield store
+    store.fails = None
 
 
 @pytest.fixture

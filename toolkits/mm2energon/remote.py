@@ -23,6 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -73,6 +74,10 @@ class Remote:
         """The folder that it lies in."""
         return Remote(self.url.rpartition("/")[0])
 
+    def with_name(self, name: str) -> Remote:
+        """Another file of its folder."""
+        return self.parent / name
+
     @property
     def suffix(self) -> str:
         """The ending of its name, with the dot."""
@@ -108,6 +113,27 @@ class Remote:
         with _told(self.url):
             data: bytes = self._store().cat_file(self.url, start=begin, end=end)
             return data
+
+    def read_parts(self, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
+        """Some stretches of the file, (begin, end) of each: where a piece begins, and its bytes; several at a time.
+
+        Raises:
+            OSError: as `open`; or the file ends before.
+        """
+
+        def read(piece: tuple[int, int]) -> tuple[int, bytes]:
+            begin, end = piece
+            data = self.read_part(begin, end)
+            if len(data) != end - begin:
+                raise OSError(errno.EIO, f"{len(data)} bytes from {begin} on, {end - begin} were expected", self.url)
+            return begin, data
+
+        pieces = (
+            (at, min(at + _BLOCK_BYTES, end)) for begin, end in stretches for at in range(begin, end, _BLOCK_BYTES)
+        )
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+            while some := list(islice(pieces, _AT_A_TIME)):
+                yield from threads.map(read, some)
 
     def size(self) -> int | None:
         """Bytes of the file; None when there is none.

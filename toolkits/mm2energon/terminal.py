@@ -17,8 +17,14 @@ def call(folder: str, name: str) -> None:
     _called[folder] = name
 
 
-def shown(text: str) -> str:
-    """A line without the control characters that a file name may hold, and without what turns its direction."""
+def known(text: str) -> str:
+    """A text that names folders as people know them."""
     for folder, name in _called.items():
         text = text.replace(folder, name)
+    return text
+
+
+def shown(text: str) -> str:
+    """A line without the control characters that a file name may hold, and without what turns its direction."""
+    text = known(text)
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.options import add_cache, stored_dataset
 from mm2energon.pipeline.describe import Description, describe
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.remote import Place, place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
+    parser.add_argument("shards", type=place, nargs="?", default=Path("wds"), help="folder or URL of the shards (wds)")
+    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Describe a dataset."""
-    return Result(summary(arguments.shards, describe(arguments.shards)))
+    with contextlib.ExitStack() as stack:
+        root, stored = stored_dataset(arguments.shards, arguments, stack)
+        return Result(summary(arguments.shards, describe(root, stored)))
 
 
-def summary(root: Path, found: Description) -> list[str]:
+def summary(root: Place, found: Description) -> list[str]:
     """A dataset in a few lines."""
     lines = [f"{root}   for {found.target.name}: {found.target.reader}"]
     for split, (shards, samples, size) in found.splits.items():

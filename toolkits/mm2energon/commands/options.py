@@ -19,6 +19,7 @@ from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Executor, Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
 from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_of, remove_mirrors
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.remote import Place, place
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.encode import Allowance, FrameOptions
@@ -158,6 +159,20 @@ def plan_folder(text: str) -> Path:
     return plain(Path(text))
 
 
+def here(text: str) -> Path:
+    """A folder of this machine.
+
+    Raises:
+        argparse.ArgumentTypeError: it lies in an object store.
+    """
+    found = place(text)
+    if isinstance(found, Path):
+        return found
+    raise argparse.ArgumentTypeError(
+        f"{text!r} lies in an object store; a folder of this machine was expected; copy it"
+    )
+
+
 def plain(path: Path) -> Path:
     """A path that is absolute and without `..`; the last part stays as it is, a link perhaps."""
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
@@ -192,6 +207,26 @@ def brought(given: Place, arguments: argparse.Namespace, stack: contextlib.ExitS
     if mirror is not None:
         mirror.bring([given.name])
     return folder / given.name
+
+
+def stored_dataset(
+    where: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, with_accounts: bool = False
+) -> tuple[Path, StoredDataset | None]:
+    """The folder of finished shards to work in, and what brings them there where it is a mirror.
+
+    Args:
+        with_accounts: of the folder above, too.
+
+    Raises:
+        OSError: the store does not give what is known of them.
+    """
+    root, mirror = mirrored(where, arguments, stack)
+    if mirror is None:
+        return root, None
+    above = mirror.remote.parent
+    has_above = with_accounts and above.url.count("/") > 1 and above.name != ""
+    mirror_above = stack.enter_context(mirror_of(Mirrored(above.url, mirror.of.cache))) if has_above else None
+    return root, StoredDataset(mirror, mirror_above)
 
 
 def add_further_roots(parser: argparse._ActionsContainer) -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import add_executor, add_further_roots, count_or_none, executor, further_roots
+from mm2energon.commands.options import (
+    add_cache,
+    add_executor,
+    add_further_roots,
+    count_or_none,
+    executor,
+    further_roots,
+    here,
+    stored_dataset,
+)
 from mm2energon.pipeline.annotations import files_of
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import HowDeep, verify
 from mm2energon.pipeline.verify_findings import Compared, Verified
 from mm2energon.pipeline.verify_sources import Sources
+from mm2energon.remote import place
 
 #: Faults shown; the number of all is said.
 _SHOWN = 50
@@ -19,14 +30,14 @@ _SHOWN = 50
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("shards", type=Path, nargs="?", default=Path("wds"), help="folder of the shards (wds)")
+    parser.add_argument("shards", type=place, nargs="?", default=Path("wds"), help="folder or URL of the shards (wds)")
     parser.add_argument(
         "--deep",
         action="store_true",
         help="read every byte: checksums, all records, all pictures (small datasets are always read so)",
     )
     parser.add_argument(
-        "--against", type=Path, metavar="ROOT", help="compare with the dataset root that shard read; reads every byte"
+        "--against", type=here, metavar="ROOT", help="compare with the dataset root that shard read; reads every byte"
     )
     parser.add_argument(
         "--json",
@@ -39,23 +50,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=count_or_none, default=0, help="processes that read, and of Energon's loader (0: this one)"
     )
     add_executor(parser)
+    add_cache(parser)
     parser.add_argument("--skip-energon", action="store_true", help="read with webdataset alone (needs no torch)")
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Read everything back."""
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
     sources = None
     if arguments.against is not None:
         root = arguments.against.resolve()
         files = files_of(root, arguments.json or [Path("dataset.json")])
         sources = Sources(arguments.against, files, further_roots(arguments))
+    root, stored = stored_dataset(arguments.shards, arguments, stack)
     found = verify(
-        arguments.shards,
+        root,
         how=HowDeep(deep=arguments.deep),
         energon=not arguments.skip_energon,
         workers=arguments.workers,
         against=sources,
         executor=executor(arguments),
+        stored=stored,
         progress=progress,
     )
     lines = [f"{arguments.shards}   for {found.target}", *_read(found, energon=not arguments.skip_energon)]
@@ -78,7 +97,8 @@ def _read(found: Verified, *, energon: bool) -> list[str]:
         lines.append(f"{split:<6} {listed}{samples:>8} {how}, {by_energon:>8} by Energon")
     lines.append(f"{found.images} images, {found.videos} videos with {found.frames} frames decoded")
     if not found.deep:
-        lines.append("a look at all headers and at samples spread over the shards; --deep reads every byte")
+        what = "the indexes" if found.by_index else "all headers"
+        lines.append(f"a look at {what} and at samples spread over the shards; --deep reads every byte")
     return lines
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.shards import reader
 from mm2energon.shards.metadata import replace_dataset_yamls
@@ -31,19 +32,26 @@ class Description:
     lost: int | None = 0
 
 
-def describe(root: Path) -> Description:
+def describe(root: Path, stored: StoredDataset | None = None) -> Description:
     """What the dataset in `root` holds.
+
+    Args:
+        stored: the dataset, where it lies in a store, and `root` is a mirror.
 
     Raises:
         InputError: there is no dataset.
     """
     index = reader.read_index(root)
     target = target_of(root, index)
+    first = next(iter(index.counts), None)
+    if stored is not None:
+        stored.show_shards(index.counts)
+        if first is not None:
+            stored.bring_first(first)
     splits: dict[str, tuple[int, int, int]] = {}
     for split, names in index.splits.items():
         sizes = [(root / name).stat().st_size for name in names if (root / name).exists()]
         splits[split] = (len(names), sum(index.counts.get(name, 0) for name in names), sum(sizes))
-    first = next(iter(index.counts), None)
     _, record = next(reader.read_shard(root / first), ("", {})) if first is not None else ("", {})
     readers = _readers(target, index)
     return Description(
@@ -63,13 +71,13 @@ def _readers(target: Target, index: DatasetIndex) -> dict[str, int | None]:
     return {reader: counted.get(reader) for reader in [written_for.name, *written_for.also]}
 
 
-def retarget(root: Path, name: str) -> Description:
+def retarget(root: Path, name: str, stored: StoredDataset | None = None) -> Description:
     """Make `name` the target that the dataset is read by; the shards stay as they are.
 
     Raises:
         InputError: there is no dataset or no such target, or its reader cannot take these bytes.
     """
-    before = describe(root)
+    before = describe(root, stored)
     written_for = TARGETS.get(str(before.manifest.get("written_for")), before.target)
     if name not in TARGETS:
         raise InputError(f"--target {name}: no such target; one of {', '.join(TARGETS)} was expected")
@@ -82,7 +90,9 @@ def retarget(root: Path, name: str) -> Description:
         del manifest["written_for"]
     files = dataset_yamls(written_for, read_by=TARGETS[name])
     replace_dataset_yamls(root, dataset_yamls=files, manifest=manifest)
-    return describe(root)
+    if stored is not None:
+        stored.publish_metadata()
+    return describe(root, stored)
 
 
 def _why_not(written: Target, wanted: Target) -> str:

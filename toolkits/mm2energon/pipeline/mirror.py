@@ -31,6 +31,8 @@ _LOCK = ".lock"
 #: Younger mirrors are left alone: they may not be locked yet.
 _FRESH_SECONDS = 60.0
 _FOLDERS_REMEMBERED = 16
+#: Bytes that come in the time of a request.
+_GAP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,35 @@ class Mirror:
                 if name in self._fetched:
                     self._show(name, self._let_go(name))
 
+    def fill(self, name: str, stretches: Iterable[tuple[int, int]]) -> None:
+        """Bring some stretches of a file that is shown, in place of those that were brought of it before.
+
+        What is not brought reads as zeros. Stretches that nearly touch come in one request.
+
+        Raises:
+            OSError: the store does not give them, or the disk does not take them.
+        """
+        if name in self._fetched:
+            return
+        path = self.folder / name
+        size = path.stat().st_size
+        with path.open("r+b", buffering=0) as file:  # the same file for who has it open already
+            file.truncate(0)
+            file.truncate(size)
+            for begin, data in (self.remote / name).read_parts(_joined(stretches)):
+                file.seek(begin)
+                file.write(data)
+        with self._lock:
+            self._mark(name)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take away files that are here; the store keeps them."""
+        with self._lock:
+            for name in names:
+                self._let_go(name)
+                self._marks.pop(name, None)
+                (self.folder / name).unlink(missing_ok=True)
+
     def bring(self, names: Iterable[str]) -> None:
         """Bring small files, which stay, as they are in the store now.
 
@@ -302,6 +333,20 @@ class Mirror:
 
     def _mark(self, name: str) -> None:
         self._marks[name] = _mark_of(self.folder / name)
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Stretches in order, as one where what lies between two of them costs less than another request."""
+    last: tuple[int, int] | None = None
+    for begin, end in sorted(stretches):
+        if last is not None and begin - last[1] <= _GAP_BYTES:
+            last = last[0], max(last[1], end)
+            continue
+        if last is not None:
+            yield last
+        last = begin, end
+    if last is not None:
+        yield last
 
 
 def _beginning(name: str) -> str:

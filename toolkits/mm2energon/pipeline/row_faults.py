@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mm2energon.errors import InputError
@@ -12,15 +13,30 @@ from mm2energon.shards.index import SampleRow
 _INDEX = "index.sqlite"
 
 
-def row_faults(root: Path, name: str, number: int, true_rows: list[SampleRow], end: int) -> Iterator[tuple[str, str]]:
+def row_faults(
+    root: Path,
+    name: str,
+    number: int,
+    true_rows: list[SampleRow],
+    end: int,
+    *,
+    bring: Callable[[], None] | None = None,
+    digest: str | None = None,
+) -> Iterator[tuple[str, str]]:
     """(place, what) of every index that does not say what its tar holds.
 
     Args:
         number: of the shard, in the order of `.info.json`, by which the index knows it.
         true_rows: what the headers of the tar say.
         end: where its last sample ends.
+        digest: of the rows in `index.sqlite`, of somebody who knows them.
+        bring: brings `index.sqlite`, where they are others.
     """
     yield from _offset_faults(root / name, [*(row.byte_offset for row in true_rows), end])
+    if digest == digest_of_rows(true_rows):
+        return
+    if bring is not None:
+        bring()
     most = sum(len(row.parts) for row in true_rows) + 1
     try:
         with reader.open_rows(root) as index:
@@ -29,6 +45,27 @@ def row_faults(root: Path, name: str, number: int, true_rows: list[SampleRow], e
         return  # `index_faults` says so, once
     if rows != true_rows:
         yield _INDEX, f"does not tell the samples of {name} as they are, first at {_first(rows, true_rows)}"
+
+
+def digest_of_rows(rows: Sequence[SampleRow]) -> str:
+    """By which the rows of a shard are known to be the same."""
+    return hashlib.sha256(repr([tuple(row) for row in rows]).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def faults_by_offsets(
+    root: Path, name: str, places: Sequence[int], rows: Sequence[SampleRow]
+) -> Iterator[tuple[str, str]]:
+    """(place, what) of the offsets of a shard that do not say where the index has some of its samples."""
+    try:
+        offsets = reader.read_offsets(root / name)
+    except InputError as error:
+        yield f"{name}.idx", str(error).removeprefix(f"{root / name}.idx: ")
+        return
+    for place, row in zip(places, rows, strict=True):
+        found = tuple(offsets[place : place + 2])
+        if found != (row.byte_offset, row.byte_offset + row.byte_size):
+            yield f"{name}.idx", f"does not say where {row.key} lies by {_INDEX}: {found}"
+            return
 
 
 def index_faults(root: Path, *, samples: int, parts: int, deep: bool) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,8 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.pipeline.loop import Executor, Outcome, ProgressMaker, run_each, silent
 from mm2energon.pipeline.record_content import read_content
-from mm2energon.pipeline.survey_account import RunAccount, accounts_of, counts_in
+from mm2energon.pipeline.stored_shards import StoredDataset, shard_brought
+from mm2energon.pipeline.survey_account import RunAccount, accounts_of, counts_in, name_of
 from mm2energon.pipeline.survey_cards import Card, Shown, shown
 from mm2energon.pipeline.survey_copies import Copies, Group, Where
 from mm2energon.pipeline.survey_measures import MEASURES, measured
@@ -25,6 +26,7 @@ from mm2energon.shards import reader
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.shards.reader import DatasetIndex
 from mm2energon.targets import TARGETS, Target
+from mm2energon.terminal import known
 from mm2energon.tokens import MODELS, load_tokenizer, require_template
 
 #: Places of a warning that are told, and groups of near copies that are shown.
@@ -110,13 +112,16 @@ def survey(
     *,
     workers: int = 0,
     executor: Executor | None = None,
+    stored: StoredDataset | None = None,
     progress: ProgressMaker = silent,
 ) -> Survey:
     """Look through a finished dataset.
 
     Args:
+        root: its folder, or a mirror of it.
         workers: processes that read shards; 0 is this one.
         executor: what reads them instead of workers of this machine.
+        stored: the dataset, where it lies in a store.
 
     Raises:
         InputError: there is no dataset, or no such tokenizer, or it is another model's.
@@ -130,10 +135,12 @@ def survey(
         require_template(load_tokenizer(options.tokenizer), template, path=options.tokenizer)
     index = reader.read_index(root)
     target = target_of(root, index)
-    accounts, unread = accounts_of(root)
+    if stored is not None:
+        stored.show_shards(index.counts)
+    accounts, unread = accounts_of(root, above=None if stored is None else stored.above)
     shards = {name: _size(root / name, index.counts.get(name, 0)) for names in index.splits.values() for name in names}
     found = Survey(
-        name="/".join(root.resolve().parts[-2:]),
+        name="/".join(root.resolve().parts[-2:] if stored is None else stored.mirror.of.url.split("/")[-2:]),
         target=target,
         options=options,
         manifest=index.manifest,
@@ -144,14 +151,14 @@ def survey(
     )
     for path, what in unread:
         found.warn("unreadable-account", path.name, what)
-    plan = SurveyPlan(root, index, found.target, found.options)
+    plan = SurveyPlan(root, index, found.target, found.options, stored)
     found.samples, found.chosen = plan.samples, plan.chosen
     outcomes = run_each(survey_shard, plan.looks(), workers=workers, executor=executor)
     _look(outcomes, found, progress=progress)
     for name in plan.shards:
         if (path := root / name).is_file():
             found.spreads["shard_bytes"].add(path.stat().st_size)
-    _find_copies(root, layout_of(index, target), index, found)
+    _find_copies(root, layout_of(index, target), index, found, stored)
     found.reworded = _reworded(found.questions)
     return found
 
@@ -160,7 +167,7 @@ def _why_none(root: Path) -> str:
     if not root.is_dir():
         return "is no folder" if root.exists() else "no such folder"
     for run in accounts_of(root)[0]:
-        if run.command == "shard" and run.written == 0 and run.of == root.resolve().name:
+        if run.command == "shard" and run.written == 0 and run.of == name_of(root):
             reasons = ", ".join(f"{code} {count}" for code, count in run.set_aside.items())
             return f"holds no shards: all {run.read} entries were set aside ({reasons}), see {run.file or 'its report'}"
     return "holds no shards"
@@ -229,10 +236,10 @@ def _kind(seen: SampleSeen) -> str:
     return " and ".join(name for name, count in counts.items() if count) or "text alone"
 
 
-def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey) -> None:
+def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey, stored: StoredDataset | None) -> None:
     """Say what is there twice, and show what looks nearly the same."""
-    for known in (found.copies.images, found.copies.videos, found.copies.audios):
-        for group in known.repeated():
+    for media in (found.copies.images, found.copies.videos, found.copies.audios):
+        for group in media.repeated():
             if len(group.splits) > 1:
                 found.warn(
                     "medium-in-two-splits", group.places[0], f"{group.count} times, {_in(group)}, also {_also(group)}"
@@ -245,7 +252,7 @@ def _find_copies(root: Path, layout: Target, index: DatasetIndex, found: Survey)
         if len(group.splits) > 1:
             found.warn("near-copy-in-two-splits", group.places[0], f"{_in(group)}, also {_also(group)}")
     for group in near[:_GROUPS]:
-        found.near.append((group, [_picture_at(root, layout, index, where) for where in group.places]))
+        found.near.append((group, [_picture_at(root, layout, index, where, stored) for where in group.places]))
 
 
 def _reworded(questions: Tally[str]) -> list[list[tuple[str, int]]]:
@@ -264,11 +271,14 @@ def _also(group: Group) -> Where:
     return next((where for where in others if where.split != first.split), others[0])
 
 
-def _picture_at(root: Path, layout: Target, index: DatasetIndex, where: Where) -> Shown:
+def _picture_at(root: Path, layout: Target, index: DatasetIndex, where: Where, stored: StoredDataset | None) -> Shown:
     """A small copy of an image, or of the middle frame of a video."""
+    in_store = None if stored is None else stored.of_shard(where.shard)
     try:
-        places = read_places(root / where.shard, [where.place], count=index.counts[where.shard])
-        _, _, record, _ = next(places)
+        with shard_brought(in_store, root, where.shard) as (folder, pieces):
+            path = folder / where.shard
+            places = read_places(path, [where.place], count=index.counts[where.shard], pieces=pieces)
+            _, _, record, _ = next(places)
         if isinstance(record, SampleError):
             raise record
         content = read_content(record, TARGETS[layout.name])
@@ -277,4 +287,4 @@ def _picture_at(root: Path, layout: Target, index: DatasetIndex, where: Where) -
         frames = content.videos[where.number]
         return shown(frames[len(frames) // 2], side=_SMALL_SIDE)
     except (SampleError, InputError, LookupError) as error:
-        return Shown(fault=str(error))
+        return Shown(fault=known(str(error)))

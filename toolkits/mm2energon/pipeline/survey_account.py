@@ -15,7 +15,7 @@ from mm2energon.jsonio import loads, read_entries
 from mm2energon.pipeline.account import is_account_name
 from mm2energon.pipeline.report import is_report
 from mm2energon.roots import open_regular, read_regular
-from mm2energon.terminal import told
+from mm2energon.terminal import known, told
 
 _REPORT = re.compile(r"report(\..+)?\.json")
 _MOST_REPORTS = 20
@@ -43,10 +43,19 @@ class RunAccount:
     formats: Mapping[str, int] = field(default_factory=dict)
 
 
-def accounts_of(root: Path) -> tuple[list[RunAccount], list[tuple[Path, str]]]:
-    """The accounts that lie in the folder of the shards and in the one above it; and those that cannot be read."""
+def name_of(folder: Path) -> str:
+    """The last part of what a folder is called."""
+    return known(str(folder.resolve())).rpartition("/")[2]
+
+
+def accounts_of(root: Path, *, above: Path | None = None) -> tuple[list[RunAccount], list[tuple[Path, str]]]:
+    """The accounts that lie in the folder of the shards and in the one above it; and those that cannot be read.
+
+    Args:
+        above: what that one is where `root` is a mirror.
+    """
     found, unread = [], []
-    for folder in (root, root.absolute().parent):
+    for folder in (root, above or root.absolute().parent):
         paths = sorted(path for path in folder.glob("report*.json") if _REPORT.fullmatch(path.name))
         for path in paths[:_MOST_REPORTS]:
             try:
@@ -76,7 +85,7 @@ def _read(path: Path) -> RunAccount | None:
     lies_there = isinstance(name, str) and is_account_name(name) and (path.parent / name).is_file()
     return RunAccount(
         command=str(about.get("command", ""))[:_LETTERS],
-        of=str(about["of"])[:_LETTERS] if about["of"] != "." else path.parent.resolve().name,
+        of=str(about["of"])[:_LETTERS] if about["of"] != "." else name_of(path.parent),
         read=_count(about["read"]),
         written=sum(counts_in(about.get("written")).values()),
         set_aside=refused,

@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.survey_sample import SurveyLook
 from mm2energon.pipeline.verify_metadata import layout_of
 from mm2energon.shards.reader import DatasetIndex
@@ -37,8 +38,16 @@ class SurveyOptions:
 class SurveyPlan:
     """Which samples of a dataset are read."""
 
-    def __init__(self, root: Path, index: DatasetIndex, target: Target, options: SurveyOptions) -> None:
+    def __init__(
+        self,
+        root: Path,
+        index: DatasetIndex,
+        target: Target,
+        options: SurveyOptions,
+        stored: StoredDataset | None = None,
+    ) -> None:
         self._root, self._index, self._target, self._options = root, index, target, options
+        self._stored = stored
         self._split_of = {name: split for split, names in index.splits.items() for name in names}
         #: Shard that is in a split -> samples that it has, by the metadata.
         self.shards = {n: min(count, _MOST_SAMPLES) for n, count in index.counts.items() if n in self._split_of}
@@ -69,7 +78,7 @@ class SurveyPlan:
     def _look(self, name: str, places: Sequence[int], shown: frozenset[int]) -> SurveyLook:
         written = self._index.manifest.get("options", {})
         return SurveyLook(
-            root=self._root.absolute(),
+            root=self._root.absolute() if self._stored is None else Path(),
             name=name,
             split=self._split_of[name],
             count=self.shards[name],
@@ -81,6 +90,7 @@ class SurveyPlan:
             tokenizer=self._options.tokenizer,
             frames_of_grid=1.0 if written.get("second_per_grid_ts") == "pai" else 2.0,
             takes_odd=written.get("odd_frames") == "keep",
+            in_store=None if self._stored is None else self._stored.of_shard(name),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mm2energon.errors import InputError, SampleError
+from mm2energon.pipeline.stored_shards import Pieces, in_batches
 from mm2energon.roots import open_regular
 from mm2energon.shards import reader
 from mm2energon.shards.index import SampleRow
@@ -19,12 +20,13 @@ _END = bytes(2 * BLOCK_BYTES)
 
 
 def read_places(
-    path: Path, places: Sequence[int], *, count: int
+    path: Path, places: Sequence[int], *, count: int, pieces: Pieces | None = None
 ) -> Iterator[tuple[int, str, dict[str, bytes] | SampleError, int]]:
     """Some samples of a shard: (place, key, its parts or why it cannot be read, its bytes in the tar).
 
     Args:
         count: samples that the shard has, as the metadata says.
+        pieces: brings what is read of it, where it lies in a store.
 
     Raises:
         InputError: the shard cannot be read, or has fewer samples.
@@ -32,8 +34,8 @@ def read_places(
     try:
         with open_regular(path) as file:
             size = file.seek(0, io.SEEK_END)
-            stretches = _stretches(path, count=count, file_bytes=size)
-            for place in places:
+            stretches = _stretches(path, count=count, file_bytes=size, pieces=pieces)
+            for place in places if pieces is None else _brought(places, stretches, pieces, file_bytes=size):
                 if place >= len(stretches):
                     raise InputError(f"{path}: {len(stretches)} samples; {count} were expected, by .info.json")
                 begin, end = stretches[place]
@@ -53,7 +55,17 @@ def read_places(
         raise InputError(f"{path}: {told(error)}; a whole tar was expected; mm2energon verify says more") from error
 
 
-def _stretches(path: Path, *, count: int, file_bytes: int) -> list[tuple[int, int]]:
+def _brought(
+    places: Sequence[int], stretches: Sequence[tuple[int, int]], pieces: Pieces, *, file_bytes: int
+) -> Iterator[int]:
+    """The places, whose samples are there when it is their turn."""
+    for some in in_batches(places, stretches):
+        wanted = [stretches[place] for place in some if place < len(stretches)]
+        pieces.some([(begin, end) for begin, end in wanted if begin < end <= min(file_bytes, begin + _MOST_BYTES)])
+        yield from some
+
+
+def _stretches(path: Path, *, count: int, file_bytes: int, pieces: Pieces | None) -> list[tuple[int, int]]:
     """Where each sample lies: by the index beside the shard, or by the headers where there is none that is sound."""
     try:
         offsets = reader.read_offsets(path)
@@ -63,6 +75,8 @@ def _stretches(path: Path, *, count: int, file_bytes: int) -> list[tuple[int, in
     by_index = list(zip(offsets, offsets[1:], strict=False)) if is_sound else []
     if by_index and offsets[-1] <= file_bytes:
         return by_index
+    if pieces is not None:
+        pieces.whole()
     try:
         rows, _ = sample_rows(path)
     except DamagedTarError:

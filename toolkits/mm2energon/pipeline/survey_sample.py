@@ -11,12 +11,14 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.pipeline.prepare import visual_tokens
 from mm2energon.pipeline.record_content import Content, digest, read_content
+from mm2energon.pipeline.stored_shards import InStore, Pieces, shard_brought
 from mm2energon.pipeline.survey_cards import Card, card_of
 from mm2energon.pipeline.survey_pictures import Looked, look_at_picture
 from mm2energon.pipeline.survey_read import read_places
 from mm2energon.rules import Facts, VideoFacts, check
 from mm2energon.sample import Sample
 from mm2energon.targets import TARGETS, Target
+from mm2energon.terminal import known
 from mm2energon.tokens import MODELS, load_tokenizer, text_tokens
 
 #: A word: letters and digits in a row, or one character of a script that is written without spaces.
@@ -56,6 +58,8 @@ class SurveyLook:
     frames_of_grid: float = 2.0
     #: Odd numbers of frames are no fault.
     takes_odd: bool = False
+    #: Where the shard lies, if that is no folder that `root` could be.
+    in_store: InStore | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -113,19 +117,20 @@ class SampleSeen:
 def survey_shard(look: SurveyLook) -> list[SampleSeen]:
     """What is known of the samples that are read of a shard; of one that breaks off, of those before."""
     found = []
-    try:
-        for seen in _samples(look):
-            found.append(seen)
-    except InputError as error:
-        place = look.places[len(found)] if len(found) < len(look.places) else look.count
-        found.append(SampleSeen(place, is_read=False, faults=[("bad-part", str(error))]))
+    with shard_brought(look.in_store, look.root, look.name) as (root, pieces):
+        try:
+            for seen in _samples(look, root / look.name, pieces):
+                found.append(seen)
+        except InputError as error:
+            place = look.places[len(found)] if len(found) < len(look.places) else look.count
+            found.append(SampleSeen(place, is_read=False, faults=[("bad-part", known(str(error)))]))
     return found
 
 
-def _samples(look: SurveyLook) -> Iterator[SampleSeen]:
+def _samples(look: SurveyLook, path: Path, pieces: Pieces | None) -> Iterator[SampleSeen]:
     layout = TARGETS[look.layout]
     template, tokenizer = MODELS[look.model].template, load_tokenizer(look.tokenizer) if look.tokenizer else None
-    for place, key, record, size in read_places(look.root / look.name, look.places, count=look.count):
+    for place, key, record, size in read_places(path, look.places, count=look.count, pieces=pieces):
         seen = SampleSeen(place, key, size)
         try:
             if isinstance(record, SampleError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps
@@ -10,6 +10,7 @@ from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.survey import Survey
 from mm2energon.pipeline.survey_page import GENERATOR, page_of
 from mm2energon.pipeline.survey_told import BY, json_of
+from mm2energon.remote import Place, Remote, is_there
 from mm2energon.roots import open_regular
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.storage import write_whole
@@ -19,37 +20,48 @@ _MARKS = (f'content="{GENERATOR}"'.encode(), f'{{"by":"{BY}"'.encode())
 _HEAD_BYTES = 1024
 
 
-def check_output(path: Path, root: Path, *, option: str, overwrite: bool) -> None:
+def check_output(path: Place, root: Place, *, option: str, overwrite: bool) -> None:
     """Refuse to write where something else stands, before anything is read.
 
     Raises:
         InputError: a file that is no report of ours, or a folder; or it would lie among the metadata.
     """
-    if FOLDER in path.absolute().parts or path.name.endswith((".tar", ".idx")):
+    parts = path.url.split("/") if isinstance(path, Remote) else path.absolute().parts
+    if FOLDER in parts or path.name.endswith((".tar", ".idx")):
         raise InputError(f"{option} {path}: is a place of the shards of {root}; another name was expected")
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         raise InputError(f"{option} {path}: is a folder; the name of a file was expected")
-    if path.exists() and not overwrite and not _is_ours(path):
+    there = is_there(path) if isinstance(path, Remote) else path.exists()
+    if there and not overwrite and not _is_ours(path):
         raise InputError(f"{option} {path}: exists, and is no report of ours; choose another name, or --overwrite it")
 
 
-def numbers_beside(page: Path) -> Path:
+def numbers_beside(page: Place) -> Place:
     """Where the JSON of a page goes: `report.json` may be the account of a run, or a file of the user's."""
-    path = page.with_suffix(".json")
-    return path if path != page and (not path.exists() or (path.is_file() and _is_ours(path))) else Path(f"{page}.json")
+    path = page.with_name(f"{PurePosixPath(page.name).stem}.json")
+    if isinstance(path, Remote):
+        is_free = not is_there(path) or _is_ours(path)
+    else:
+        is_free = not path.exists() or (path.is_file() and _is_ours(path))
+    return path if path != page and is_free else page.with_name(f"{page.name}.json")
 
 
-def write_page(path: Path, found: Survey) -> bool:
+def write_page(path: Place, found: Survey) -> bool:
     """Write the page; False when it was there already."""
     return _write(path, page_of(found), option="--output")
 
 
-def write_json(path: Path, found: Survey) -> bool:
+def write_json(path: Place, found: Survey) -> bool:
     """Write the JSON; False when it was there already."""
     return _write(path, dumps(json_of(found)) + b"\n", option="--json")
 
 
-def _write(path: Path, data: bytes, *, option: str) -> bool:
+def _write(path: Place, data: bytes, *, option: str) -> bool:
+    if isinstance(path, Remote):
+        if path.size() == len(data) and path.read() == data:
+            return False
+        path.write(data)
+        return True
     with alone_on(path.absolute(), option=option):
         if path.is_file() and path.read_bytes() == data:
             return False
@@ -58,7 +70,10 @@ def _write(path: Path, data: bytes, *, option: str) -> bool:
     return True
 
 
-def _is_ours(path: Path) -> bool:
-    with open_regular(path) as file:
-        head = file.read(_HEAD_BYTES)
+def _is_ours(path: Place) -> bool:
+    if isinstance(path, Remote):
+        head = path.read_part(0, min(_HEAD_BYTES, path.size() or 0))
+    else:
+        with open_regular(path) as file:
+            head = file.read(_HEAD_BYTES)
     return any(mark in head for mark in _MARKS)

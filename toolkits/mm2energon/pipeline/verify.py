@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -19,10 +19,12 @@ from typing import Any
 from mm2energon.errors import InputError
 from mm2energon.pipeline.loop import Executor, Outcome, ProgressMaker, run_each, silent
 from mm2energon.pipeline.row_faults import index_faults
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.verify_against import compare_with
 from mm2energon.pipeline.verify_catalog import Catalog
 from mm2energon.pipeline.verify_energon import check_by_energon
 from mm2energon.pipeline.verify_findings import Fault, Verified
+from mm2energon.pipeline.verify_indexed import Indexed
 from mm2energon.pipeline.verify_metadata import check_metadata, is_plain_yaml, layout_of, target_of
 from mm2energon.pipeline.verify_shards import ShardLook, ShardSeen, look_at_shard
 from mm2energon.pipeline.verify_sources import Sources
@@ -56,16 +58,19 @@ def verify(
     workers: int = 0,
     against: Sources | None = None,
     executor: Executor | None = None,
+    stored: StoredDataset | None = None,
     progress: ProgressMaker = silent,
 ) -> Verified:
     """Check a finished dataset.
 
     Args:
+        root: its folder, or a mirror of it.
         how: how much is read; with `against` it is everything.
         energon: read it with Energon's loader too (needs the extra `energon`).
         workers: processes that read shards, and that Energon's loader reads with; 0 is this one.
         against: what it was made from, to be compared with it.
         executor: what reads shards instead of workers of this machine.
+        stored: the dataset, where it lies in a store.
 
     Raises:
         InputError: there is no dataset.
@@ -77,21 +82,34 @@ def verify(
         )
     index = reader.read_index(root)
     how = how or HowDeep()
+    if stored is not None:
+        stored.show_shards(index.counts)
+        stored.bring_rows()
     target = target_of(root, index)
     is_deep = how.deep or against is not None or _is_small(root, index, how)
-    result = Verified(target=target.name, deep=is_deep)
+    result = Verified(target=target.name, deep=is_deep, by_index=stored is not None and not is_deep)
     check_metadata(root, index, target, result)
     catalog = Catalog()
     try:
-        looks = _looks(root, index, places=None if is_deep else _spread(index, how.samples))
+        looks = _looks(root, index, stored, places=None if is_deep else _spread(index, how.samples))
         outcomes = run_each(look_at_shard, looks, workers=workers, executor=executor)
         _look(root, outcomes, index, catalog, result, progress=progress)
         _check_keys_and_splits(index, catalog, result)
         if against is not None:
-            result.compared = compare_with(against, root, index, catalog, result, workers=workers, progress=progress)
-        if energon and _may_be_loaded(root, target, result):
+            bring = None if stored is None else stored.bring_whole
+            result.compared = compare_with(
+                against, root, index, catalog, result, workers=workers, bring=bring, progress=progress
+            )
+        if energon and _may_be_loaded(root, target, stored, result):
             loader: Any = importlib.import_module("mm2energon.shards.energon")  # torch, for those who ask for it
-            load_split = partial(loader.load_split, root, num_workers=workers)
+            # Where not all headers are known, nothing is let near what Energon would decode by itself.
+            load_split = partial(
+                loader.load_split,
+                root,
+                num_workers=workers,
+                decode=not result.by_index,
+                read_from=None if stored is None else stored.energon_url,
+            )
             most = None if is_deep else how.by_energon
             check_by_energon(load_split, index, catalog.database, result, progress, most=most)
     finally:
@@ -99,8 +117,13 @@ def verify(
     return result
 
 
-def _may_be_loaded(root: Path, target: Target, result: Verified) -> bool:
+def _may_be_loaded(root: Path, target: Target, stored: StoredDataset | None, result: Verified) -> bool:
     """Whether nothing was found by which Energon, which trusts what it reads, could be made to run somebody's code."""
+    if stored is not None and stored.energon_url is None:
+        result.notes.append(
+            f"Energon was not asked: it does not read {stored.mirror.of.url}; it reads msc://, s3://, gs://"
+        )
+        return False
     if result.trusted and is_plain_yaml(reader.read_dataset_yaml(root), target):
         return True
     result.notes.append("Energon was not asked to read what does not look as it was written; mend that first")
@@ -125,7 +148,26 @@ def _spread(index: DatasetIndex, wanted: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _looks(root: Path, index: DatasetIndex, *, places: dict[str, tuple[int, ...]] | None) -> Iterator[ShardLook]:
+def _looks(
+    root: Path, index: DatasetIndex, stored: StoredDataset | None, *, places: dict[str, tuple[int, ...]] | None
+) -> Iterator[ShardLook]:
+    looks = _looks_of_all(root, index, places=places)
+    if stored is None:
+        yield from looks
+        return
+    indexed = Indexed(root)
+    for look in looks:
+        look = replace(look, root=Path(), in_store=stored.of_shard(look.name))
+        if look.number is None:
+            yield look
+        elif look.places is None:
+            yield replace(look, rows_digest=indexed.digest(look.number))
+        else:
+            rows = indexed.some(look.number, look.places)
+            yield replace(look, rows=rows, places=look.places[: len(rows)])
+
+
+def _looks_of_all(root: Path, index: DatasetIndex, *, places: dict[str, tuple[int, ...]] | None) -> Iterator[ShardLook]:
     target = target_of(root, index)
     numbers = {name: number for number, name in enumerate(index.counts)}
     done: set[str] = set()
@@ -168,6 +210,8 @@ def _look(
             result.fault(look.name, f"could not be read ({outcome.error})")
             totals["untrusted"] += 1
             continue
+        if look.rows is not None and look.number is not None:
+            seen.keys, seen.parts = Indexed(root).keys_and_parts(look.number)
         _take(look, seen, index, catalog, result)
         totals.update(
             samples=len(seen.keys or ()),

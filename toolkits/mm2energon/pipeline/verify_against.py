@@ -8,7 +8,7 @@ left is missing, or too many. Only samples that differ are read again, to say in
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, tee
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,13 @@ def compare_with(
     result: Verified,
     *,
     workers: int,
+    bring: Callable[[str], None] | None = None,
     progress: ProgressMaker,
 ) -> Compared:
     """Compare every sample of the catalog with the entry that it was made from; differences are faults.
+
+    Args:
+        bring: brings a shard, where they lie in a store.
 
     Raises:
         InputError: the sources cannot be read.
@@ -111,7 +115,7 @@ def compare_with(
     _pair(database)
     _tell_lost(database, result, compared)
     compared.same = database.execute(f"SELECT count(*) {_SAME.format(is_same='=', and_or='AND')}").fetchone()[0]
-    _tell_different(source, root, layout, database, result, compared)
+    _tell_different(source, _StoredReader(root, layout, bring), database, result, compared)
     for one, other in database.execute(_GROUPS):
         result.fault(
             one, f"shares what keeps samples in one split (--group-by {group_by}) with {other} of another split"
@@ -193,13 +197,12 @@ def _tell_lost(database: sqlite3.Connection, result: Verified, compared: Compare
 
 
 def _tell_different(
-    source: SourceReader, root: Path, layout: Target, database: sqlite3.Connection, result: Verified, compared: Compared
+    source: SourceReader, stored: _StoredReader, database: sqlite3.Connection, result: Verified, compared: Compared
 ) -> None:
     """Read the samples again that are not the same, and say in what they differ."""
     unlike = _SAME.format(is_same="IS NOT", and_or="OR")
     rows = database.execute(f"SELECT w.origin, s.shard, s.key, w.refused, s.said = w.said {unlike} ORDER BY w.place")
     ours, theirs = tee(row for row in rows if not _is_unseen(row, result, compared))
-    stored = _StoredReader(root, layout)
     for (_, shard, key, *_), wanted in zip(ours, source.wanted_of(row[0] for row in theirs), strict=False):
         what = list(_unlike(stored.read(shard, key), wanted, compared))
         for one in what:
@@ -211,8 +214,8 @@ def _tell_different(
 class _StoredReader:
     """Reads samples of shards by their keys."""
 
-    def __init__(self, root: Path, layout: Target) -> None:
-        self._root, self._layout = root, layout
+    def __init__(self, root: Path, layout: Target, bring: Callable[[str], None] | None) -> None:
+        self._root, self._layout, self._bring = root, layout, bring
         self._rows: dict[str, dict[str, SampleRow]] = {}
 
     def read(self, shard: str, key: str) -> Content:
@@ -224,6 +227,8 @@ class _StoredReader:
         if shard not in self._rows:
             if len(self._rows) >= _OPEN_SHARDS:
                 self._rows.clear()
+            if self._bring is not None:
+                self._bring(shard)
             self._rows[shard] = {row.key: row for row in sample_rows(self._root / shard)[0]}
         try:
             ((_, record),) = reader.read_samples(self._root / shard, [self._rows[shard][key]])

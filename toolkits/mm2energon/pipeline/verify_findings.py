@@ -47,6 +47,8 @@ class Verified:
     target: str = ""
     #: Every byte was read, and every picture decoded.
     deep: bool = True
+    #: Of what was not read nothing but the indexes were looked at, no headers: the shards lie in a store.
+    by_index: bool = False
     #: Split -> samples that the tars hold, by their headers.
     samples: dict[str, int] = field(default_factory=dict)
     #: Split -> samples that webdataset read (all when `deep`), and that Energon's loader read.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.record_content import Digests, digests_of
 from mm2energon.pipeline.record_faults import RecordReader
-from mm2energon.pipeline.row_faults import row_faults
+from mm2energon.pipeline.row_faults import faults_by_offsets, row_faults
+from mm2energon.pipeline.stored_shards import InStore, Pieces, shard_brought
+from mm2energon.pipeline.verify_indexed import as_indexed
 from mm2energon.roots import open_regular
 from mm2energon.shards import reader
 from mm2energon.shards.index import SampleRow
@@ -20,7 +23,7 @@ from mm2energon.shards.keys import valid_key
 from mm2energon.shards.records import SOUNDS
 from mm2energon.shards.tars import DamagedTarError, RefusedTarError, odd_bytes, sample_rows
 from mm2energon.targets import TARGETS
-from mm2energon.terminal import told
+from mm2energon.terminal import known, told
 
 #: Endings of parts that a target of ours writes; of others, Energon's own decoder unpickles or unpacks some.
 _KNOWN_ENDINGS = frozenset({"json", "jpgs", "videos", "mp4s", "mp3s", "jpg", "png", "webp", "bin"}) | SOUNDS
@@ -44,6 +47,12 @@ class ShardLook:
     odd_frames: str | None
     #: Samples that are read, by their places; None: every byte of the shard.
     places: tuple[int, ...] | None = None
+    #: Where the shard lies, if that is no folder that `root` could be.
+    in_store: InStore | None = None
+    #: Of a shard in a store: what the index says of the samples at `places`, the only ones that are looked at; or, of a
+    #: whole one, the digest of all that it says.
+    rows: tuple[SampleRow, ...] | None = None
+    rows_digest: str | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -78,9 +87,16 @@ class ShardSeen:
 
 def look_at_shard(look: ShardLook) -> ShardSeen:
     """Everything that can be told of one shard by itself."""
+    with shard_brought(look.in_store, look.root, look.name) as (root, pieces):
+        seen = _look(replace(look, root=root), pieces)
+    seen.faults = [(place, known(what)) for place, what in seen.faults]
+    return seen
+
+
+def _look(look: ShardLook, pieces: Pieces | None) -> ShardSeen:
     seen = ShardSeen()
     path = look.root / look.name
-    rows = _headers(look, path, seen)
+    rows = _rows(look, path, pieces, seen)
     if look.places is None:
         _check_digest(look, path, seen)
     records = RecordReader(TARGETS[look.layout], TARGETS[look.target], odd_frames=look.odd_frames)
@@ -98,7 +114,22 @@ def look_at_shard(look: ShardLook) -> ShardSeen:
     return seen
 
 
-def _headers(look: ShardLook, path: Path, seen: ShardSeen) -> list[SampleRow]:
+def _rows(look: ShardLook, path: Path, pieces: Pieces | None, seen: ShardSeen) -> list[SampleRow]:
+    """Where the samples of a shard lie, or those that are looked at alone."""
+    if pieces is None:
+        return _headers(look, path, None, seen)
+    if look.rows is None:
+        pieces.whole()
+        return _headers(look, path, pieces, seen)
+    for place, what in faults_by_offsets(look.root, look.name, look.places or (), look.rows):
+        seen.fault(place, what)
+    rows = as_indexed(path, look.rows, pieces, partial(seen.fault, look.name))
+    _check_parts(look, rows, seen)
+    seen.trusted = not seen.faults
+    return rows
+
+
+def _headers(look: ShardLook, path: Path, pieces: Pieces | None, seen: ShardSeen) -> list[SampleRow]:
     try:
         rows, end = sample_rows(path)
     except DamagedTarError as error:
@@ -111,15 +142,27 @@ def _headers(look: ShardLook, path: Path, seen: ShardSeen) -> list[SampleRow]:
         return []
     seen.keys, seen.parts = [row.key for row in rows], sum(len(row.parts) for row in rows)
     if look.number is not None:
-        for place, what in row_faults(look.root, look.name, look.number, rows, end):
+        for place, what in row_faults(
+            look.root,
+            look.name,
+            look.number,
+            rows,
+            end,
+            digest=look.rows_digest,
+            bring=None if pieces is None else pieces.bring_rows,
+        ):
             seen.fault(place, what)
+    _check_parts(look, rows, seen)
+    seen.trusted = look.number is not None and not seen.faults
+    return rows
+
+
+def _check_parts(look: ShardLook, rows: list[SampleRow], seen: ShardSeen) -> None:
     odd = next(((row.key, part) for row in rows for part, *_ in row.parts if not _is_known(part)), None)
     if odd is not None:
         seen.fault(
             f"{look.name}/{odd[0]}", f"has a part {odd[1]!r}, which no target writes; loaders unpickle some kinds"
         )
-    seen.trusted = look.number is not None and not seen.faults
-    return rows
 
 
 def _is_known(part: str) -> bool:
@@ -129,7 +172,8 @@ def _is_known(part: str) -> bool:
 def _records(look: ShardLook, path: Path, rows: list[SampleRow]) -> Iterator[tuple[str, Mapping[str, bytes]]]:
     if look.places is None:
         return reader.read_shard(path)
-    return reader.read_samples(path, [rows[place] for place in look.places if place < len(rows)])
+    some = rows if look.rows is not None else [rows[place] for place in look.places if place < len(rows)]
+    return reader.read_samples(path, some)
 
 
 def _check_digest(look: ShardLook, path: Path, seen: ShardSeen) -> None:

@@ -114,7 +114,13 @@ def stand_in(module: str, class_name: str, parts: Mapping[str, PartKind] = PARTS
 
 
 def load_split(
-    root: Path, split: str, *, dataset_config: str = "dataset.yaml", num_workers: int = 0, decode: bool = True
+    root: Path,
+    split: str,
+    *,
+    dataset_config: str = "dataset.yaml",
+    num_workers: int = 0,
+    decode: bool = True,
+    read_from: str | None = None,
 ) -> Iterator[Any]:
     """Every sample of a split once, in the order that Energon gives them, as the target's reader makes them.
 
@@ -122,11 +128,12 @@ def load_split(
     The dataset.yaml is trusted: Energon makes an instance of whatever class it names.
 
     Args:
-        root: the folder of the shards.
+        root: the folder of the shards, or of their metadata alone.
         split: its name; one without shards has no samples.
         dataset_config: which file of `.nv-meta` tells how to read the samples.
         num_workers: processes that Energon reads with; 0 is this one.
         decode: whether pictures are decoded to tensors (a `crude` dataset is always decoded).
+        read_from: where Energon reads them, by a URL of its own, if that is not `root`.
 
     Raises:
         InputError: the metadata cannot be read, or Energon left samples out.
@@ -141,7 +148,7 @@ def load_split(
     if "__module__" in config and "__class__" in config:
         _stand_in_for_frameworks(str(config["__module__"]), str(config["__class__"]))
     count = 0
-    for sample in _one_pass(root, split, dataset_config, num_workers, decode):
+    for sample in _one_pass(read_from or root, split, dataset_config, num_workers, decode):
         count += 1
         yield sample
     expected = sum(index.counts.get(shard, 0) for shard in shards)
@@ -158,7 +165,7 @@ def _stand_in_for_frameworks(module: str, class_name: str) -> None:
         stand_in(module, class_name, always=not module.startswith("megatron.energon"))
 
 
-def _one_pass(root: Path, split: str, dataset_config: str, num_workers: int, decode: bool) -> Iterator[Any]:
+def _one_pass(root: Path | str, split: str, dataset_config: str, num_workers: int, decode: bool) -> Iterator[Any]:
     encoder = _Chats()
     encoder.decoder = DefaultTaskEncoder.decoder if decode else None
     dataset = get_val_dataset(

@@ -31,6 +31,7 @@ _ROWS = (
     "FROM samples AS s JOIN sample_parts AS p ON p.tar_file_id = s.tar_file_id AND p.sample_index = s.sample_index"
 )
 _ORDER = "ORDER BY s.tar_file_id, s.sample_index, p.content_byte_offset"
+_ROWS_OF_SAMPLE = f"{_ROWS} WHERE s.tar_file_id = ? AND s.sample_index = ? {_ORDER}"
 _ROWS_OF_SHARD = f"{_ROWS} WHERE s.tar_file_id = ? {_ORDER} LIMIT ?"
 
 
@@ -213,6 +214,16 @@ class RowReader:
     def of_shard(self, number: int, *, most_parts: int) -> list[SampleRow]:
         """The rows of one shard, in order, of so many parts at most."""
         return [row for _, row in _grouped(self._database.execute(_ROWS_OF_SHARD, (number, most_parts)))]
+
+    def at(self, number: int, place: int) -> SampleRow | None:
+        """The sample at a place of a shard; None where there is none."""
+        return next((row for _, row in _grouped(self._database.execute(_ROWS_OF_SAMPLE, (number, place)))), None)
+
+    def parts_of_shard(self, number: int) -> int:
+        """How many parts the samples of one shard have."""
+        asked = "SELECT count(*) FROM sample_parts WHERE tar_file_id = ?"
+        found: int = self._database.execute(asked, (number,)).fetchone()[0]
+        return found
 
     def keys_of_shard(self, number: int) -> list[str]:
         """The keys of one shard, in order."""
