@@ -213,3 +213,10 @@ def test_files_that_are_passed_over_are_named_with_the_reason(tmp_path, capsys):
     (tmp_path / "sub/u.json").unlink()
     assert cli.main(run) == 0
     assert "  passed over broken.json: is not valid JSON" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["doctor", "s3://bucket/wds"], ["repair", "wds", "--output", "s3://bucket/wds"]])
+def test_a_url_where_only_paths_are_taken_is_refused_as_it_was_written(capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(words)
+    assert stop.value.code == 2 and "s3://bucket/wds: lies in an object store" in capsys.readouterr().err

@@ -161,3 +161,30 @@ def test_a_stale_index_is_told_as_it_is_on_this_machine(large, s3, tmp_path):
     upload(copy, f"{s3}/wds")
     here = [str(fault) for fault in verify(copy, how=HowDeep(deep=True), energon=False).faults]
     assert faults_of(s3, deep=True) == here and any("does not tell the samples of" in fault for fault in here)
+
+
+@pytest.mark.parametrize("command", [["report", "--text", "--read", "0"], ["verify", "--deep", "--skip-energon"]])
+def test_units_of_an_array_find_their_shards_in_the_store(here, s3, capsys, tmp_path, command):
+    upload(here, f"{s3}/data")
+    words, plan = [command[0], f"{s3}/data/wds", *command[1:]], ["--plan", tmp_path / "plan"]
+    alone = ran(capsys, *words)
+    assert ran(capsys, "plan", *words, *plan)[0] == 0
+    for index in range(2):
+        assert ran(capsys, "run", *plan, "--index", index, "--of", 2)[0] == 0
+    assert ran(capsys, "finalize", *plan) == alone
+    assert "mirror" not in "".join(path.read_text() for path in (tmp_path / "plan").rglob("*.json*"))
+
+
+def test_energon_reads_the_store_itself_where_verify_asks_it(here, folder, capsys):
+    upload(here / "wds", f"{folder}/wds")
+    status, said = ran(capsys, "verify", f"{folder}/wds")
+    assert status == 0 and "not asked" not in said and " 8 by Energon" in said
+
+
+def test_samples_of_a_store_are_compared_with_their_sources(here, s3, capsys):
+    upload(here / "wds", f"{s3}/wds")
+    local = ran(capsys, "verify", here / "wds", "--against", here, "--skip-energon")
+    assert ran(capsys, "verify", f"{s3}/wds", "--against", here, "--skip-energon") == (
+        local[0],
+        local[1].replace(str(here / "wds"), f"{s3}/wds"),
+    )

@@ -42,6 +42,10 @@ _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 _ADVICE.update(dict.fromkeys(_IN_THE_WAY, "; something else is in its place: move it away, or choose another name"))
 
 
+#: A URL that was taken for a path, which loses one of its slashes.
+_OF_A_STORE = re.compile(r"(s3|gs|hf|msc):/")
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that shows what it was given without the control characters in it."""
 
@@ -92,9 +96,15 @@ def _run(name: str, prog: str | None, arguments: Sequence[str], *, is_process: b
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments; options may stand between IN and OUT, unless a command passes on all that follows it."""
     try:
-        return parser.parse_intermixed_args(arguments)
+        parsed = parser.parse_intermixed_args(arguments)
     except TypeError:  # argparse refuses to do so for such a command, before it has read anything
-        return parser.parse_args(arguments)
+        parsed = parser.parse_args(arguments)
+    for value in vars(parsed).values():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and (found := _OF_A_STORE.match(str(path))):
+                url = f"{found[0]}/{str(path)[found.end() :]}"
+                parser.error(f"{url}: lies in an object store; a path of this machine was expected here; copy it")
+    return parsed
 
 
 @contextlib.contextmanager

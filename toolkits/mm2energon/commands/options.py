@@ -159,20 +159,6 @@ def plan_folder(text: str) -> Path:
     return plain(Path(text))
 
 
-def here(text: str) -> Path:
-    """A folder of this machine.
-
-    Raises:
-        argparse.ArgumentTypeError: it lies in an object store.
-    """
-    found = place(text)
-    if isinstance(found, Path):
-        return found
-    raise argparse.ArgumentTypeError(
-        f"{text!r} lies in an object store; a folder of this machine was expected; copy it"
-    )
-
-
 def plain(path: Path) -> Path:
     """A path that is absolute and without `..`; the last part stays as it is, a link perhaps."""
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name

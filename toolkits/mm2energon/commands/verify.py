@@ -14,7 +14,6 @@ from mm2energon.commands.options import (
     count_or_none,
     executor,
     further_roots,
-    here,
     stored_dataset,
 )
 from mm2energon.pipeline.annotations import files_of
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read every byte: checksums, all records, all pictures (small datasets are always read so)",
     )
     parser.add_argument(
-        "--against", type=here, metavar="ROOT", help="compare with the dataset root that shard read; reads every byte"
+        "--against", type=Path, metavar="ROOT", help="compare with the dataset root that shard read; reads every byte"
     )
     parser.add_argument(
         "--json",
