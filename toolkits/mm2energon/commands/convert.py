@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_further_roots, count, further_roots
+from mm2energon.commands.options import (
+    accounted,
+    add_cache,
+    add_further_roots,
+    brought,
+    count,
+    further_roots,
+    made_at,
+)
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
 from mm2energon.pipeline.convert import ConvertJob, convert
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.reshaping import Reshaping
+from mm2energon.pipeline.stored_file import stored_files
+from mm2energon.remote import Place, place
 
 #: Formats that are written to files of fixed names, where OUT is a folder.
 _FILE_NAMES = {
@@ -26,9 +38,13 @@ _ALL_LEGACY = "all-legacy"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument(
-        "source", type=Path, nargs="?", metavar="IN", help="JSON array, JSON lines, Parquet, a saved dataset, or shards"
+        "source",
+        type=place,
+        nargs="?",
+        metavar="IN",
+        help="JSON array or lines, Parquet, a saved dataset, or shards",
     )
-    parser.add_argument("output", type=Path, metavar="OUT", help="lines when it ends in .jsonl; of legacy-*, a folder")
+    parser.add_argument("output", type=place, metavar="OUT", help="lines when it ends in .jsonl; of legacy-*, a folder")
     names = [*FORMATS, _ALL_LEGACY]
     parser.add_argument(
         "--from", dest="read_as", choices=names[:-1], metavar="F", help="what IN holds (told entry by entry)"
@@ -56,12 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--media-dir", type=Path, default=Path("media"), help="where media go that stand in entries, below the root"
     )
     parser.add_argument(
-        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
     )
+    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
@@ -69,30 +86,38 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     source = arguments.retry or arguments.source
     if source is None or (arguments.retry and arguments.source):
         raise InputError("convert: one of IN and --retry FILE was expected before OUT")
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, source, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
     root = arguments.dataset_root.resolve()
     media_folder = root / arguments.media_dir
     if not media_folder.resolve().is_relative_to(root):
         raise InputError(f"--media-dir {arguments.media_dir}: a folder below the dataset root was expected")
-    outputs = _outputs(arguments.write_as, arguments.output.absolute())
-    done = convert(
-        ConvertJob(
-            source=source,
-            outputs=outputs,
-            read_as=arguments.read_as,
-            reshaping=Reshaping(
-                root=root,
-                media_folder=media_folder,
-                frames=arguments.frames,
-                frame_rule=arguments.frame_rule,
-                joins_frames=arguments.join_frames,
-                checks_media=arguments.check_media,
-                further=further_roots(arguments),
-            ),
-            overwrite=arguments.overwrite,
-            retry=arguments.retry is not None,
+    outputs: dict[str, Path] = {}
+    mirror: Mirror | None = None
+    for name, output in _outputs(arguments.write_as, arguments.output).items():
+        outputs[name], mirror = made_at(output, arguments, stack, root=mirror)
+    source = brought(given, arguments, stack, mirrors=[mirror])
+    job = ConvertJob(
+        source=source,
+        outputs=outputs,
+        read_as=arguments.read_as,
+        reshaping=Reshaping(
+            root=root,
+            media_folder=media_folder,
+            frames=arguments.frames,
+            frame_rule=arguments.frame_rule,
+            joins_frames=arguments.join_frames,
+            checks_media=arguments.check_media,
+            further=further_roots(arguments),
         ),
-        progress=progress,
+        overwrite=arguments.overwrite,
+        retry=arguments.retry is not None,
     )
+    with stored_files(mirror, outputs.values()):
+        done = convert(job, progress=progress)
     lines = [f"{output}   as {name}" for name, output in outputs.items()]
     lines += [f"{path}" for path in done.companions.written]
     lines.append(f"  from {source}")
@@ -105,8 +130,9 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     return accounted(lines, done.account, allowed=arguments.allow_set_aside)
 
 
-def _outputs(write_as: str, output: Path) -> dict[str, Path]:
-    if write_as == _ALL_LEGACY and output.suffix in (".json", ".jsonl") and not output.is_dir():
+def _outputs(write_as: str, output: Place) -> dict[str, Place]:
+    is_folder = isinstance(output, Path) and output.is_dir()
+    if write_as == _ALL_LEGACY and output.suffix in (".json", ".jsonl") and not is_folder:
         raise InputError(f"OUT {output}: {_ALL_LEGACY} is three files; the name of a folder was expected")
     if write_as == _ALL_LEGACY:
         return {name: output / file_name for name, file_name in _FILE_NAMES.items()}

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_counting, add_further_roots, count, counting, further_roots
+from mm2energon.commands.options import (
+    accounted,
+    add_cache,
+    add_counting,
+    add_further_roots,
+    brought,
+    count,
+    counting,
+    further_roots,
+    made_at,
+    mirrored,
+)
 from mm2energon.errors import InputError
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries, root_of
+from mm2energon.pipeline.filter_pictures import pictures_of
 from mm2energon.pipeline.filter_rules import PRESETS, Bounds
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.mirror import Mirror
+from mm2energon.pipeline.stored_file import stored_files
+from mm2energon.remote import Place, Remote, place
 from mm2energon.tokens import MODELS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="annotation file: JSON array or JSON lines")
-    parser.add_argument("output", type=Path, metavar="OUT", help="what is kept, as ShareGPT; lines for a .jsonl")
-    parser.add_argument("--dataset-root", type=Path, help="folder that media paths are relative to (that of IN)")
+    parser.add_argument("input", type=place, nargs="?", metavar="IN", help="annotation file: JSON array or JSON lines")
+    parser.add_argument("output", type=place, metavar="OUT", help="what is kept, as ShareGPT; lines for a .jsonl")
+    parser.add_argument(
+        "--dataset-root", type=place, help="folder or URL that media paths are relative to (that of IN)"
+    )
     add_further_roots(parser)
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--model", choices=list(MODELS), help="count tokens as this model does")
@@ -33,24 +51,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_counting(parser)
     parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json (2)")
     parser.add_argument(
-        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
     )
+    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Write what is within the limits."""
-    source, output = arguments.retry or arguments.input, arguments.output.absolute()
-    if source is None or (arguments.retry and arguments.input):
+    given = arguments.retry or arguments.input
+    if given is None or (arguments.retry and arguments.input):
         raise InputError("filter: one of IN and --retry FILE was expected before OUT")
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, given, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
+    retry = arguments.retry is not None
+    root = arguments.dataset_root or (given.parent if isinstance(given, Remote) and not retry else None)
+    root, root_mirror = (None, None) if root is None else mirrored(root, arguments, stack)
+    output, mirror = made_at(arguments.output, arguments, stack, root=root_mirror)
+    source = brought(given, arguments, stack, mirrors=[mirror, root_mirror])
+    with stored_files(mirror, [output], folders=[pictures_of(output)]):
+        return _filter(arguments, source, output, root, root_mirror, progress)
+
+
+def _filter(
+    arguments: argparse.Namespace,
+    source: Path,
+    output: Path,
+    root: Path | None,
+    root_mirror: Mirror | None,
+    progress: ProgressMaker,
+) -> Result:
     retry = arguments.retry is not None
     job = FilterJob(
         source=source,
         output=output,
-        root=(arguments.dataset_root or root_of(source, output, retry=retry)).resolve(),
+        root=(root or root_of(source, output, retry=retry)).resolve(),
         by=counting(arguments) or arguments.preset,
         bounds=_bounds(arguments),
         fit=arguments.fit,
@@ -59,6 +100,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         retry=retry,
         default_fps=arguments.default_fps,
         further=further_roots(arguments),
+        root_mirror=root_mirror,
     )
     done = filter_entries(job, progress=progress)
     return accounted(_lines(job, done), done.account, allowed=arguments.allow_set_aside)

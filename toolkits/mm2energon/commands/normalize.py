@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted
+from mm2energon.commands.options import accounted, add_cache, brought, made_at
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.normalize import normalize
 from mm2energon.pipeline.sources import only_annotation_file
+from mm2energon.pipeline.stored_file import stored_files
+from mm2energon.remote import place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("--input-file", type=Path, help="JSON array or JSON lines (the only one in this folder)")
+    parser.add_argument("--input-file", type=place, help="JSON array or JSON lines (the only one in this folder)")
     parser.add_argument(
-        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
     )
-    parser.add_argument("--output-file", type=Path, default=Path("dataset.json"), help="lines when it ends in .jsonl")
+    parser.add_argument("--output-file", type=place, default=Path("dataset.json"), help="lines when it ends in .jsonl")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
     )
+    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Write the input as ShareGPT."""
-    output = arguments.output_file.absolute()
+    with contextlib.ExitStack() as stack:
+        return _run(arguments, progress, stack)
+
+
+def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
+    output, mirror = made_at(arguments.output_file, arguments, stack)
     retry = arguments.retry is not None
-    source = arguments.retry or arguments.input_file or only_annotation_file(Path.cwd())
-    done = normalize(source, output, overwrite=arguments.overwrite, retry=retry, progress=progress)
+    given = arguments.retry or arguments.input_file or only_annotation_file(Path.cwd())
+    source = brought(given, arguments, stack, mirrors=[mirror])
+    with stored_files(mirror, [output]):
+        done = normalize(source, output, overwrite=arguments.overwrite, retry=retry, progress=progress)
     lines = [f"{output}", f"  from {source}"]
     if done.already_done:
         lines.append("  was complete already, nothing was written")

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from mm2energon.pipeline.loop import Executor, Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
 from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_of, remove_mirrors
 from mm2energon.pipeline.stored_shards import StoredDataset
-from mm2energon.remote import Place, place
+from mm2energon.remote import Place, Remote, place
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.sampling import Sampling
@@ -185,14 +185,41 @@ def mirrored(where: Place, arguments: argparse.Namespace, stack: contextlib.Exit
     return mirror.folder, mirror
 
 
-def brought(given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Path:
-    """A file that was given: itself, or a copy of it that goes when the stack is closed, where it lies in a store."""
+def made_at(
+    given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, root: Mirror | None = None
+) -> tuple[Path, Mirror | None]:
+    """Where an output is made: where it was asked for, or in a mirror of its folder, or of the root above it."""
+    if isinstance(given, Path):
+        return given.absolute(), None
+    if root is not None and (inside := _below(given, root)):
+        return root.folder / inside, root
+    folder, mirror = mirrored(given.parent, arguments, stack)
+    return folder / given.name, mirror
+
+
+def brought(
+    given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, mirrors: Sequence[Mirror | None] = ()
+) -> Path:
+    """A file that was given: itself, or a copy of it where it lies in a store, which goes when the stack is closed.
+
+    Args:
+        mirrors: what stands for folders that it may lie in.
+    """
     if isinstance(given, Path):
         return given
+    for known in mirrors:
+        if known is not None and (inside := _below(given, known)):
+            known.bring([inside])
+            return known.folder / inside
     folder, mirror = mirrored(given.parent, arguments, stack)
     if mirror is not None:
         mirror.bring([given.name])
     return folder / given.name
+
+
+def _below(given: Remote, mirror: Mirror) -> str:
+    """What a file is called below the folder that a mirror stands for; empty where it is not below it."""
+    return given.url.removeprefix(f"{mirror.of.url}/") if given.url.startswith(f"{mirror.of.url}/") else ""
 
 
 def stored_dataset(

@@ -137,6 +137,8 @@ def _show_video(video: str, mirror: Mirror) -> list[str]:
     for name, size in beside.items():
         mirror.show_file(name, size)
     foreign: list[str] = []
+    if video not in beside and not PurePosixPath(video).suffix:  # a folder of pictures
+        foreign += [name for name in mirror.show(video) if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES]
     for place in frame_places(mirror.folder / video):
         if place is None:
             continue

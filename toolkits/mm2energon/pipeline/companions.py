@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from mm2energon.jsonio import dumps, loads, read_entries, type_name
 from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import note, noted, sha256_of
 from mm2energon.storage import write_whole
+from mm2energon.terminal import known
 
 #: Trainers that read one JSON array, and those that read JSON lines, by the name's ending alone.
 _ARRAYS = frozenset({"minicpm-v", "videollama2"})
@@ -45,7 +47,7 @@ def accompany(outputs: Mapping[str, Path], *, root: Path) -> Companions:
             _accompany(name, output, root, survey, found)
     if "llama-factory" in outputs:
         folder = outputs["llama-factory"].parent
-        found.advice.append(f"start LLaMA-Factory with dataset_dir: {folder}, media_dir: {root}")
+        found.advice.append(f"start LLaMA-Factory with dataset_dir: {known(str(folder))}, media_dir: {root}")
     return found
 
 
@@ -106,12 +108,17 @@ def _internvl(output: Path, root: Path, survey: _Survey, _before: Mapping[str, A
     """The meta file ("Meta file" in InternVL's documentation)."""
     about = {
         "root": f"{root}/",
-        "annotation": str(output),
+        "annotation": known(str(output)),
         "data_augment": False,
         "repeat_time": 1,
         "length": survey.count,
     }
     return {output.stem: about}
+
+
+def is_companion_name(name: str) -> bool:
+    """Whether such a file may have that name."""
+    return any(fnmatch.fnmatchcase(name, pattern.format("*")) for pattern in _NAMES.values())
 
 
 #: What the file is called, by the stem of the output, and what it says, also of what it has said before.

@@ -14,6 +14,7 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import open_account, write_entry
 from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.brought import entries_brought
 from mm2energon.pipeline.budget import Counting, Meter, tokenizer_digest
 from mm2energon.pipeline.filter_check import BudgetCheck, Check
 from mm2energon.pipeline.filter_fit import write_frames
@@ -23,6 +24,7 @@ from mm2energon.pipeline.filter_rules import PRESETS, Bounds, PresetCheck
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.standing import standing, was_left_alone
 
@@ -51,6 +53,8 @@ class FilterJob:
     default_fps: float | None = None
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
+    #: What `root` is, where it stands for a folder in a store.
+    root_mirror: Mirror | None = None
 
     def options(self) -> dict[str, Any]:
         """What decides the output, besides the input."""
@@ -87,9 +91,15 @@ class Filtered:
 
 
 def root_of(source: Path, output: Path, *, retry: bool) -> Path:
-    """The dataset root where none is given: the folder of the source; of a retry, the root of the run before."""
+    """The dataset root where none is given: the folder of the source; of a retry, the root of the run before.
+
+    Raises:
+        InputError: that lies in a store.
+    """
     about = (noted(output) if retry else None) or {}
     root = about.get("root")
+    if isinstance(root, str) and "://" in root:
+        raise InputError(f"--dataset-root: was expected beside --retry, such as {root}")
     return output.parent / root if isinstance(root, str) else source.parent
 
 
@@ -156,7 +166,8 @@ def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
 
 def _entries(job: FilterJob) -> Iterator[Entry]:
     packed = read_set_aside(job.source) if job.retry else read_entries(job.source)
-    return chain.from_iterable(map(formats.unwrap, packed))
+    entries = chain.from_iterable(map(formats.unwrap, packed))
+    return entries if job.root_mirror is None else entries_brought(entries, job.root_mirror)
 
 
 class _Taking:

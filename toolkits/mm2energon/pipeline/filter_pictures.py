@@ -18,6 +18,11 @@ _NAME = re.compile(r"[0-9a-f]{16}-\d+x\d+\.(jpg|png)")
 _JPEG_HEAD = b"\xff\xd8"
 
 
+def pictures_of(output: Path) -> Path:
+    """The folder of the copies of an output."""
+    return output.parent.resolve() / f"{output.stem}.pictures"
+
+
 class SmallerPictures:
     """Writes the copies of one output, and knows which there are."""
 
@@ -26,7 +31,7 @@ class SmallerPictures:
         Args:
             root: the dataset root, resolved; what is written has to lie below it.
         """
-        self.folder = output.parent.resolve() / f"{output.stem}.pictures"
+        self.folder = pictures_of(output)
         self._root = root
         self._used: set[str] = set()
         #: Copies that this run wrote.

@@ -18,6 +18,7 @@ from mm2energon.jsonio import EntryWriter, dumps, loads, write_entries
 from mm2energon.locks import lock, make_folder
 from mm2energon.roots import read_regular
 from mm2energon.storage import naming, sync_folder, write_whole
+from mm2energon.terminal import known
 
 STATE_FOLDER = ".mm2energon"
 LEDGER_NAME = "outputs.json"
@@ -121,16 +122,26 @@ def _take(fresh: Path, path: Path, about: Mapping[str, Any], *, count: int) -> N
 def made_by(command: str, output: Path, *, sources: Iterable[Path], root: Path | None = None) -> dict[str, Any]:
     """What the ledger says of a dataset that a command made: from which files, by path and by content, for which root.
 
-    Paths are relative to the folder of the output, so that a dataset may be moved.
+    Paths are relative to the folder of the output, so that a dataset may be moved; between this machine and a store,
+    and between two stores, they are whole.
     """
-    folder = output.parent.resolve()
+    folder = known(output.parent.resolve().as_posix())
 
     def relative(path: Path) -> str:
-        return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+        name = known(path.resolve().as_posix())
+        if _store_of(name) != _store_of(folder):
+            return name
+        return Path(os.path.relpath(name, folder)).as_posix()
 
     made_from = {relative(source): sha256_of(source) for source in sources}
     about: dict[str, Any] = {"by": command, "sources": dict(sorted(made_from.items()))}
     return about if root is None else {**about, "root": relative(root)}
+
+
+def _store_of(name: str) -> str:
+    """The scheme and bucket of a URL; empty for a path."""
+    scheme, is_url, rest = name.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if is_url else ""
 
 
 def noted(path: Path) -> dict[str, Any] | None:

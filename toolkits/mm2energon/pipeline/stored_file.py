@@ -8,18 +8,22 @@ from pathlib import Path, PurePosixPath
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.account import is_account_name
+from mm2energon.pipeline.companions import is_companion_name
 from mm2energon.pipeline.lease import leased
 from mm2energon.pipeline.ledger import LEDGER_NAME, ledger_path
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.report import is_report_name
 
+_SHOWN_SUFFIXES = (".json", ".jsonl")
+
 
 @contextmanager
-def stored_files(mirror: Mirror | None, outputs: Iterable[Path]) -> Iterator[None]:
+def stored_files(mirror: Mirror | None, outputs: Iterable[Path], *, folders: Iterable[Path] = ()) -> Iterator[None]:
     """Bring what earlier runs left of files in one folder, keep others from it, and publish what is made in the block.
 
     Args:
         mirror: what stands for the folder, or one above it; None: it is on this machine.
+        folders: what lies in them belongs to the files.
 
     Raises:
         InputError: another run writes to the folder.
@@ -29,8 +33,16 @@ def stored_files(mirror: Mirror | None, outputs: Iterable[Path]) -> Iterator[Non
     if mirror is None:
         yield
         return
-    with leased(mirror.remote_of(outputs[0].parent)):
+    folder = outputs[0].parent
+    with leased(mirror.remote_of(folder)):
         bring_earlier(mirror, outputs)
+        for name, size in mirror.remote_of(folder).files():
+            if is_companion_name(name):
+                mirror.bring([mirror.name_of(folder / name)])
+            elif PurePosixPath(name).suffix in _SHOWN_SUFFIXES:  # companions name such files, as far as they are there
+                mirror.show_file(mirror.name_of(folder / name), size)
+        for one in folders:
+            mirror.show(mirror.name_of(one))
         with published(mirror, outputs):
             yield
 
