@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mm2energon.errors import MediaError, ToolkitError
-from mm2energon.pipeline import pool
+from mm2energon.pipeline import pool, under_way
 from mm2energon.pipeline.loop import Limits, run_each
 
 from pipeline import steps
@@ -103,13 +103,13 @@ def test_outcomes_that_wait_for_an_earlier_one_are_not_without_bound(tmp_path):
         yield steps.Waits(tmp_path / "sign")
         for number in range(100_000):
             taken.append(number)
-            if number == 2 * pool._WINDOW - 2:  # with the first, as many as may be taken
+            if number == 2 * under_way.WINDOW - 2:  # with the first, as many as may be taken
                 (tmp_path / "sign").touch()
             yield number
 
     outcomes = run_each(step, items(), workers=2)
     assert next(outcomes).result == "waited"
-    assert len(taken) == 2 * pool._WINDOW - 1
+    assert len(taken) == 2 * under_way.WINDOW - 1
     outcomes.close()
 
 

@@ -20,7 +20,7 @@ import mm2energon
 import pytest
 from mm2energon import cli
 from mm2energon.errors import InputError, MediaError, ToolkitError
-from mm2energon.pipeline import on_ray, ray_cluster
+from mm2energon.pipeline import on_ray, ray_cluster, under_way
 from mm2energon.pipeline.loop import Limits, run_each
 from mm2energon.pipeline.on_ray import RayExecutor
 from mm2energon.pipeline.ray_cluster import RayOptions
@@ -59,13 +59,13 @@ def test_few_items_are_taken_ahead_and_more_of_them_behind_one_that_takes_long(
         yield steps.Waits(tmp_path / "sign")
         for number in range(100_000):
             taken.append(number)
-            if number == WIDTH * on_ray._WINDOW - 2:  # with the first, as many as may be taken
+            if number == WIDTH * under_way.WINDOW - 2:  # with the first, as many as may be taken
                 (tmp_path / "sign").touch()
             yield number
 
     outcomes = run_each(step, items(), workers=1, executor=RayExecutor(RayOptions(ray_nodes.address)))
     assert next(outcomes).result == "waited"
-    assert len(taken) == WIDTH * on_ray._WINDOW - 1
+    assert len(taken) == WIDTH * under_way.WINDOW - 1
     outcomes.close()
 
 

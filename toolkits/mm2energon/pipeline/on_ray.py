@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, cast
+from typing import Any, cast
 
 import mm2energon
 from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
-from mm2energon.pipeline.pool import Crew, note_answer
+from mm2energon.pipeline.pool import Crew
 from mm2energon.pipeline.ray_cluster import Cluster, RayOptions, connected, first_line
+from mm2energon.pipeline.under_way import Task, UnderWay
 
-#: Items taken for each that can run at the same time that are not done yet: the next one is there when one ends.
-_AHEAD = 4
-#: As many with those that are done and wait for the outcome of an earlier one.
-_WINDOW = 64
 #: How often an item is begun whose process dies, whose node dies, and whose node has too little memory.
 _ATTEMPTS_OF_A_PROCESS = 3
 _ATTEMPTS_ON_NODES = 10
@@ -40,23 +35,13 @@ _LIBRARY = str(Path(mm2energon.__file__).resolve().parents[1])
 
 
 @dataclass(eq=False)
-class _Task(Generic[Item, Result]):
-    """An item under way."""
-
-    item: Item
+class _Task(Task[Item, Result]):
     #: What Ray sets apart for it.
-    cpus: float
+    cpus: float = 1.0
     #: How often its process died, its node died, or its node had too little memory.
     crashes: int = 0
     losses: int = 0
     shortages: int = 0
-    outcome: Outcome[Item, Result] | None = None
-    #: What ends the run when the turn of the item comes.
-    fault: BaseException | None = None
-
-    @property
-    def is_done(self) -> bool:
-        return self.outcome is not None or self.fault is not None
 
 
 class RayExecutor:
@@ -83,41 +68,20 @@ class RayExecutor:
             raise
 
 
-class _Flight(Generic[Item, Result]):
+class _Flight(UnderWay["_Task[Item, Result]", Item, Result]):
     """The items of one step that are under way."""
 
     def __init__(self, cluster: Cluster, step: Callable[[Item], Result], limits: Limits) -> None:
+        super().__init__(partial(_Task, cpus=cluster.options.cpus))
         self._cluster, self._ray = cluster, cluster.ray
         self._step = step if limits == Limits() else partial(run_guarded, step=step, limits=limits)
         name = getattr(step, "__name__", "unit")
         self._remote = self._ray.remote(
             max_retries=0, name=name, num_cpus=cluster.options.cpus, memory=cluster.options.memory_bytes
         )(_task())
-        #: In the order of the items; the first is the next to be given back.
-        self._begun: deque[_Task[Item, Result]] = deque()
-        self._waiting: deque[_Task[Item, Result]] = deque()
         #: What Ray calls a task -> the task.
         self._flying: dict[Any, _Task[Item, Result]] = {}
         self._looked_at = time.monotonic()
-
-    def run(self, items: Iterator[Item]) -> Iterator[Outcome[Item, Result]]:
-        """The outcomes, in the order of the items."""
-        while True:
-            for item in islice(items, self._room()):
-                self._begun.append(_Task(item, self._cluster.options.cpus))
-                self._waiting.append(self._begun[-1])
-            if not self._begun:
-                return
-            while self._waiting:
-                self._submit(self._waiting.popleft())
-            if not self._begun[0].is_done:
-                self._listen()
-                continue
-            task = self._begun.popleft()
-            if task.fault is not None:
-                raise task.fault
-            if task.outcome is not None:
-                yield task.outcome
 
     def cancel(self) -> None:
         """Stop what is under way."""
@@ -125,10 +89,15 @@ class _Flight(Generic[Item, Result]):
             self._ray.cancel(reference, force=True)
         self._flying.clear()
 
-    def _room(self) -> int:
-        """How many more items can be taken."""
-        width, undone = self._cluster.width, len(self._waiting) + len(self._flying)
-        return max(0, min(width * _AHEAD - undone, width * _WINDOW - len(self._begun)))
+    def _width(self) -> int:
+        return self._cluster.width
+
+    def _busy(self) -> int:
+        return len(self._flying)
+
+    def _give_out(self) -> None:
+        while self._waiting:
+            self._submit(self._waiting.popleft())
 
     def _submit(self, task: _Task[Item, Result]) -> None:
         asked = pickle.dumps((self._step, task.item))
@@ -174,7 +143,7 @@ class _Flight(Generic[Item, Result]):
             if isinstance(answer, str):
                 task.fault = ToolkitError(answer)
             else:
-                note_answer(task, pickle.loads(answer))  # noqa: S301 (it comes from our own run)
+                task.note(pickle.loads(answer))  # noqa: S301 (it comes from our own run)
 
     def _begin_again(self, task: _Task[Item, Result], error: Exception, *, begun: int, most: int) -> None:
         if begun < most:

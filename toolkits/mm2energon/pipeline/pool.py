@@ -10,23 +10,17 @@ import multiprocessing
 import pickle
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from multiprocessing.connection import wait
-from typing import Any, Generic, Protocol
+from typing import Any
 
-from mm2energon.errors import MediaError, SampleError, ToolkitError
+from mm2energon.errors import MediaError
 from mm2energon.pipeline.loop import Item, Limits, Outcome, Result
+from mm2energon.pipeline.under_way import Task, UnderWay, no_workers
 from mm2energon.pipeline.worker import OUT_OF_MEMORY, STOPPED, Answer, serve
 
-#: Items taken for each worker that are not done yet: the next one is there when one ends.
-_AHEAD = 4
-#: Items taken for each worker, with those that are done and wait for the outcome of an earlier one: enough to keep all
-#: workers busy behind a long one, few enough to keep memory flat.
-_WINDOW = 64
 #: Items after which a worker is replaced: decoders that leak would come to the limit of memory in the end.
 _ITEMS_OF_A_WORKER = 500
 #: How often an item is begun whose worker is killed from outside, which is no fault of the item's, as a rule; and how
@@ -51,18 +45,8 @@ def run_in_workers(
 
 
 @dataclass(eq=False)
-class _Task(Generic[Item, Result]):
-    """An item under way."""
-
-    item: Item
+class _Task(Task[Item, Result]):
     attempts: int = 0
-    outcome: Outcome[Item, Result] | None = None
-    #: What ends the run when the turn of the item comes.
-    fault: BaseException | None = None
-
-    @property
-    def is_done(self) -> bool:
-        return self.outcome is not None or self.fault is not None
 
 
 class _Worker:
@@ -76,7 +60,7 @@ class _Worker:
             with _without_interrupts():
                 self.process.start()
         except (OSError, EOFError) as error:
-            raise _no_workers(f"{type(error).__name__}: {error}") from error
+            raise no_workers(f"{type(error).__name__}: {error}") from error
         theirs.close()
         self.task: _Task[Any, Any] | None = None
         self.is_ready = False
@@ -110,39 +94,14 @@ class _Worker:
         return self.process.exitcode or 0
 
 
-class Crew(Generic[Item, Result]):
+class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
     """The workers of a run, and the tasks that are under way; they live on from one `run` to the next."""
 
     def __init__(self, step: Callable[[Item], Result], count: int, limits: Limits) -> None:
         self._step, self._count, self._limits = step, count, limits
+        super().__init__(_Task)
         self._workers: list[_Worker] = []
-        #: In the order of the items; the first is the next to be given back.
-        self._begun: deque[_Task[Item, Result]] = deque()
-        #: Those of them that no worker is at.
-        self._waiting: deque[_Task[Item, Result]] = deque()
         self._failed_starts = 0
-
-    def run(self, items: Iterator[Item]) -> Iterator[Outcome[Item, Result]]:
-        """The outcomes, in the order of the items.
-
-        Raises:
-            ToolkitError: no worker comes to life.
-        """
-        while True:
-            for item in islice(items, self._room()):
-                self._begun.append(_Task(item))
-                self._waiting.append(self._begun[-1])
-            if not self._begun:
-                return
-            self._give_out()
-            if not self._begun[0].is_done:
-                self._listen()
-                continue
-            task = self._begun.popleft()
-            if task.fault is not None:
-                raise task.fault
-            if task.outcome is not None:
-                yield task.outcome
 
     def stop(self) -> None:
         """End the workers, whatever they are at."""
@@ -159,10 +118,11 @@ class Crew(Generic[Item, Result]):
             worker.end(max(0.0, until - time.monotonic()))
         self._workers.clear()
 
-    def _room(self) -> int:
-        """How many more items can be taken."""
-        undone = len(self._waiting) + sum(worker.task is not None for worker in self._workers)
-        return max(0, min(self._count * _AHEAD - undone, self._count * _WINDOW - len(self._begun)))
+    def _width(self) -> int:
+        return self._count
+
+    def _busy(self) -> int:
+        return sum(worker.task is not None for worker in self._workers)
 
     def _give_out(self) -> None:
         """Give the waiting tasks to workers that are free."""
@@ -201,7 +161,7 @@ class Crew(Generic[Item, Result]):
             return
         self._failed_starts = 0
         if worker.task is not None:
-            note_answer(worker.task, answer)
+            worker.task.note(answer)
         worker.task, worker.deadline = None, None
         worker.items += 1
         if worker.items == _ITEMS_OF_A_WORKER:
@@ -225,7 +185,7 @@ class Crew(Generic[Item, Result]):
         if task is None or not worker.is_ready:  # it never came to the task
             self._failed_starts += 1
             if self._failed_starts == _ATTEMPTS:
-                raise _no_workers(_shown(status))
+                raise no_workers(_shown(status))
             if task is not None:
                 self._waiting.appendleft(task)
             return
@@ -238,43 +198,10 @@ class Crew(Generic[Item, Result]):
         task.outcome = Outcome(task.item, error=MediaError(message, "worker-died"))
 
 
-class Begun(Protocol):
-    """An item whose answer is awaited."""
-
-    item: Any
-    outcome: Outcome[Any, Any] | None
-    fault: BaseException | None
-
-
-def note_answer(task: Begun, answer: Answer) -> None:
-    """Make the outcome of an item, or what ends the run, of what its worker answered."""
-    if answer.error is None:
-        task.outcome = Outcome(task.item, result=answer.result)
-    elif isinstance(answer.error, SampleError):
-        task.outcome = Outcome(task.item, error=answer.error)
-    else:
-        fault = answer.error
-        if isinstance(fault, ImportError):
-            fault = _no_workers(f"{type(fault).__name__}: {fault}")
-        fault.__cause__ = _InWorkerError(answer.trace)
-        task.fault = fault
-
-
-class _InWorkerError(Exception):
-    """Where an error was raised in a worker, for whoever has to find it."""
-
-
 def _shown(status: int) -> str:
     if status == OUT_OF_MEMORY:
         return "out of memory"
     return f"signal {-status}" if status < 0 else f"exit status {status}"
-
-
-def _no_workers(why: str) -> ToolkitError:
-    return ToolkitError(
-        f"worker processes: cannot start, or do not live ({why}); "
-        "give them more memory (--video-memory), or take fewer --workers, and run the same command again to go on"
-    )
 
 
 @contextmanager
