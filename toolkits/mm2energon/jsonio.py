@@ -264,7 +264,9 @@ class EntryWriter:
 
     def write(self, value: Any) -> None:
         """Append one entry."""
-        text = dumps(value)
+        self._write_text(dumps(value))
+
+    def _write_text(self, text: bytes) -> None:
         if self._lines:
             self._file.write(text + b"\n")
         else:
@@ -278,11 +280,10 @@ class EntryWriter:
             shutil.copyfileobj(lines, copy)
 
     def copy_from(self, path: Path) -> None:
-        """Append the lines of a file that another one wrote."""
+        """Append the entries of JSON lines that another one wrote."""
         with path.open("rb") as lines:
             for line in lines:
-                self._file.write(line)
-                self.count += 1
+                self._write_text(line.rstrip(b"\n"))
 
     def _close(self) -> None:
         if not self._lines:

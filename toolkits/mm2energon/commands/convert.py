@@ -11,9 +11,11 @@ from mm2energon.commands import Result
 from mm2energon.commands.options import (
     accounted,
     add_cache,
+    add_executor,
     add_further_roots,
     brought,
     count,
+    executor,
     further_roots,
     made_at,
 )
@@ -21,10 +23,11 @@ from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
 from mm2energon.pipeline.convert import ConvertJob, convert
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.machine import usual_workers
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.stored_file import stored_files
-from mm2energon.remote import Place, place
+from mm2energon.remote import Place, Remote, place
 
 #: Formats that are written to files of fixed names, where OUT is a folder.
 _FILE_NAMES = {
@@ -78,6 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
     )
+    parser.add_argument(
+        "--workers", type=count, default=usual_workers(), help="processes, for JSON lines (the cores that may be used)"
+    )
+    add_executor(parser)
     add_cache(parser)
 
 
@@ -115,7 +122,11 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         ),
         overwrite=arguments.overwrite,
         retry=arguments.retry is not None,
+        workers=arguments.workers,
+        executor=executor(arguments),
     )
+    if job.executor is not None and any(isinstance(one, Remote) for one in (given, arguments.output)):
+        raise InputError("--executor: IN and OUT of convert were expected where all machines see them, not in a store")
     with stored_files(mirror, outputs.values()):
         done = convert(job, progress=progress)
     lines = [f"{output}   as {name}" for name, output in outputs.items()]

@@ -21,7 +21,7 @@ from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.storage import write_whole
 
 #: Commands whose work has units.
-PLANNED = ("frames", "shard", "verify", "report")
+PLANNED = ("frames", "shard", "convert", "verify", "report")
 #: The command; and the seconds of each go of it, with the units that it came to, or none at its end.
 _NOTE, _GOES = "command.json", "goes.jsonl"
 

@@ -29,6 +29,7 @@ from mm2energon.storage import naming, write_whole
 STEPS: Mapping[str, bool] = {
     "mm2energon.pipeline.extract:extract_unit": True,
     "mm2energon.pipeline.run:write_shard": False,
+    "mm2energon.pipeline.convert_parts:convert_part": False,
     "mm2energon.pipeline.verify_shards:look_at_shard": True,
     "mm2energon.pipeline.survey_sample:survey_shard": True,
 }

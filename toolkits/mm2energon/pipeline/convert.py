@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import InputError, SampleError
-from mm2energon.formats.legacy_parts import SYSTEM
-from mm2energon.jsonio import Entry, EntryWriter, dumps, read_entries
-from mm2energon.pipeline.account import Account, open_account, write_entry
+from mm2energon.errors import InputError
+from mm2energon.jsonio import Entry, EntryWriter, Stretch, read_entries, stretches_of
+from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.companions import Companions, accompany
-from mm2energon.pipeline.convert_media import reshape
+from mm2energon.pipeline.convert_entries import HowConverted, write_converted
+from mm2energon.pipeline.convert_parts import PART_BYTES, parts_folder, write_parts
 from mm2energon.pipeline.ledger import made_by, noted, write_output
-from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.loop import Executor, ProgressMaker, silent
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
 from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.pipeline.unshard import are_shards, read_shards
-from mm2energon.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,10 @@ class ConvertJob:
     overwrite: bool = False
     #: The source is a set-aside file; its entries join those of the outputs.
     retry: bool = False
+    #: Processes that convert stretches of JSON lines.
+    workers: int = 1
+    #: What converts them instead of workers of this machine.
+    executor: Executor | None = None
 
 
 @dataclass(frozen=True)
@@ -116,27 +119,27 @@ def _write(
     progress: ProgressMaker,
 ) -> None:
     bar = progress("entries", None)
+    how = HowConverted(job.read_as, tuple(job.outputs), job.reshaping)
     read_as: Counter[str] = Counter()
-    for entry in chain.from_iterable(map(formats.unwrap, _entries(job))):
-        account.read += 1
-        bar.update(1)
-        try:
-            if entry.error is not None:
-                raise entry.error
-            form = job.read_as or formats.detect(entry.value, origin=entry.origin)
-            values = {name: _dumped(entry, form, name, job) for name in job.outputs}  # all of them, or none
-            for name, out in outs.items():
-                if not joining or not joining[name].has(account.read):
-                    write_entry(out, values[name], origin=entry.origin)
-        except SampleError as error:
-            account.set_aside(entry, error)
-        else:
-            account.written["entries"] += 1
-            read_as[form] += 1
-            for join in joining.values():
-                join.note(account.read)
+    if parts := _parts(job):
+        folder = parts_folder(next(iter(job.outputs.values())))
+        for count in write_parts(
+            job.source, parts, how, outs, account, read_as, folder=folder, workers=job.workers, executor=job.executor
+        ):
+            bar.update(count)
+    else:
+        entries = chain.from_iterable(map(formats.unwrap, _entries(job)))
+        for _ in write_converted(entries, how, outs, account, read_as, joining=joining):
+            bar.update(1)
     account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()
+
+
+def _parts(job: ConvertJob) -> list[Stretch]:
+    """Stretches of the source that are converted at the same time; none where it is read as a whole."""
+    if job.retry or are_shards(job.source) or are_rows(job.source) or (job.workers < 2 and job.executor is None):
+        return []
+    return [stretch for stretch, _ in stretches_of(job.source, PART_BYTES) if stretch is not None]
 
 
 def _entries(job: ConvertJob) -> Iterator[Entry]:
@@ -147,33 +150,6 @@ def _entries(job: ConvertJob) -> Iterator[Entry]:
         whole = not holds_frames and job.reshaping.frames is None
         return read_shards(job.source, job.reshaping, whole_videos=whole)
     return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
-
-
-def _dumped(entry: Entry, read_as: str, name: str, job: ConvertJob) -> dict[str, Any]:
-    """An entry of the format `read_as` as one of the format `name`."""
-    loaded = formats.FORMATS[read_as].load(entry.value, origin=entry.origin)
-    sample = reshape(loaded, read_as, job.reshaping)
-    value = _dump(sample, name)
-    _require_sayable(value, sample)
-    return value
-
-
-def _dump(sample: Sample, name: str) -> dict[str, Any]:
-    """A sample as an entry; where that has no system turn, one that says what every template says is left out."""
-    try:
-        return formats.FORMATS[name].dump(sample)
-    except SampleError:
-        if sample.turns[0] != SYSTEM or len(sample.turns) == 1:
-            raise
-        return formats.FORMATS[name].dump(replace(sample, turns=sample.turns[1:]))
-
-
-def _require_sayable(value: Mapping[str, Any], sample: Sample) -> None:
-    """Refuse what cannot be written as JSON before any of several files has it."""
-    try:
-        dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SampleError(f"{sample.origin}: cannot be written as JSON again ({error})", "broken-json") from error
 
 
 def _check_output(job: ConvertJob, output: Path) -> None:
