@@ -72,7 +72,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command(
         "plan",
         f"{_SCRIPTS}/plan_units.py",
-        "plan the units of work of frames, shard, verify or report, for any number of tasks",
+        "plan the units of work of frames, shard, convert, verify or report, for any number of tasks",
     ),
     "run": Command("run", f"{_SCRIPTS}/run_units.py", "run one task's share of the units that were planned"),
     "finalize": Command(
