@@ -11,8 +11,10 @@ WORKERS ?= auto
 quickstart: $(VENV)/energon.stamp
 	$(BIN)/python examples/quickstart.py
 
+# The tests on Ray come by themselves: they share one cluster, whose nodes take the cores that there are.
 test: tools $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not ray'
+	$(BIN)/python -m pytest -q -m ray
 
 # Kills processes at random moments, and lets every single call on a file fail; SEED=N repeats a run. Half an hour.
 CRASHES ?= 100

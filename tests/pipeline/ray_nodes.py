@@ -58,6 +58,15 @@ class Nodes:
             os.kill(process, signal.SIGKILL)
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def settle(self, num_cpus: float) -> None:
+        """Wait until the cluster has noticed which nodes have gone: until those there have so many CPUs."""
+        import ray
+
+        until = time.monotonic() + PATIENCE_SECONDS
+        while sum(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]) != num_cpus:
+            assert time.monotonic() < until, ray.nodes()
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """End all nodes."""
         self._cluster.shutdown()

@@ -20,7 +20,7 @@ from mm2energon import cli
 from pipeline.making import image_entry, text_entry, tree_bytes, video_entry, write_images, write_json
 from pipeline.ray_nodes import Nodes
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.ray
 
 TASKS = 2
 UNITS_WAIT = 4
