@@ -2,6 +2,9 @@
 
 import argparse
 import errno
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,87 @@ def test_paths_and_urls_of_files_are_places_of_this_machine():
 def test_other_urls_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         place(text)
+
+
+ODD_NAMES = ["a b", "a#b", "a?b", "a%20b", "a+b", "a&b=c", "[x]*.jpg", "日本.jpg", ".hidden", "-", "a'b\"c"]
+
+
+def test_any_name_that_a_file_may_have_is_one_in_a_store(folder, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ODD_NAMES:
+        (here / name).write_bytes(name.encode())
+    Remote(folder).send(ODD_NAMES, here)
+    assert sorted(Remote(folder).files()) == sorted((name, len(name.encode())) for name in ODD_NAMES)
+    Remote(folder).fetch(ODD_NAMES, tmp_path / "there")
+    for name in ODD_NAMES:
+        assert (tmp_path / "there" / name).read_bytes() == name.encode()
+        assert (Remote(folder) / name).size() == len(name.encode()) == len((Remote(folder) / name).open().read())
+    Remote(folder).remove(ODD_NAMES)
+    assert list(Remote(folder).files()) == []
+
+
+def test_a_folder_of_ten_thousand_files_is_listed_whole(folder):
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    (Remote(folder).parent / "beside").write(b"")
+    bucket = folder.rpartition("/")[0].rpartition("/")[2]
+    for number in range(10_000):
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, f"folder/{number:05d}", b"1")
+    assert [name for name, _ in Remote(folder).files()] == [f"{number:05d}" for number in range(10_000)]
+
+
+@pytest.mark.parametrize("fault", ["busy", "cut"])
+def test_a_request_that_fails_once_is_made_again(folder, watched, tmp_path, fault):
+    """s3fs and multi-storage-client do so themselves."""
+    failed = []
+
+    def fail_each_once(method, key):
+        if key.endswith("/a") and method in ("GET", "PUT") and method not in failed:
+            failed.append(method)
+            return fault
+        return None
+
+    data = bytes(range(256)) * 4000
+    (tmp_path / "a").write_bytes(data)
+    watched.fails = fail_each_once
+    Remote(folder).send(["a"], tmp_path)
+    assert Remote(folder).fetch(["a"], tmp_path / "there") == {"a": len(data)}
+    assert (tmp_path / "there/a").read_bytes() == data
+    failed.clear()
+    assert (Remote(folder) / "a").read_part(1000, 900_000) == data[1000:900_000]
+    assert failed == ["GET"]
+
+
+def test_stretches_of_a_file_come_as_they_are_asked_for_and_a_file_that_ends_before_is_told(folder):
+    data = bytes(range(256)) * 100
+    (Remote(folder) / "a").write(data)
+    asked = [(0, 10), (300, 20_000)]
+    assert list((Remote(folder) / "a").read_parts(asked)) == [(begin, data[begin:end]) for begin, end in asked]
+    with pytest.raises(OSError, match=r"600 bytes from 25000 on, 1000 were expected.*folder/a"):
+        list((Remote(folder) / "a").read_parts([(25_000, 26_000)]))
+
+
+def test_an_upload_that_is_killed_leaves_nothing_to_be_seen(s3, watched, tmp_path):
+    """A file of several parts, killed when the first has arrived."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(110 << 20)
+    code = "import pathlib, sys; from mm2energon.remote import Remote; "
+    code += "Remote(sys.argv[1]).send(['large'], pathlib.Path(sys.argv[2]))"
+    process = subprocess.Popen([sys.executable, "-c", code, s3, str(tmp_path)])
+    while not any("partNumber=" in key for _, key, _ in watched.requests):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not any(method == "POST" and "uploadId=" in key for method, key, _ in watched.requests)
+    assert list(Remote(s3).files()) == [] and (Remote(s3) / "large").size() is None
+
+
+def test_an_upload_of_which_less_arrives_is_told(s3, tmp_path, monkeypatch):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(9 << 20)
+    monkeypatch.setattr(Remote, "size", lambda _: 5)
+    with pytest.raises(OSError, match="5 bytes arrived, 9437184 were sent"):
+        Remote(s3).send(["large"], tmp_path)

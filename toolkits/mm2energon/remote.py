@@ -258,6 +258,10 @@ class Remote:
         def put(name: str) -> None:
             with _told(f"{self.url}/{name}"):
                 self._store().put_file(str(folder / name), f"{self.url}/{name}")
+            # What goes in one request the store counts itself.
+            sent = (folder / name).stat().st_size
+            if sent > _BLOCK_BYTES and (arrived := (self / name).size()) != sent:
+                raise OSError(errno.EIO, f"{arrived} bytes arrived, {sent} were sent", f"{self.url}/{name}")
 
         with ThreadPoolExecutor(_AT_A_TIME) as threads:
             for _ in threads.map(put, names):
@@ -375,7 +379,8 @@ class _Stream(io.RawIOBase):
             return 0
         if not self._begin <= self._at < self._begin + len(self._block):
             self._begin = self._at
-            self._block = self._remote.read_part(self._at, min(self._size, self._at + _BLOCK_BYTES))
+            end = min(self._size, self._at + _BLOCK_BYTES)
+            ((_, self._block),) = self._remote.read_parts([(self._at, end)])
         data = self._block[self._at - self._begin :][: len(buffer)]
         buffer[: len(data)] = data
         self._at += len(data)
