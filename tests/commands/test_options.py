@@ -3,7 +3,8 @@
 import argparse
 
 import pytest
-from mm2energon.commands.options import accounted, count, memory, seconds, size
+from mm2energon.commands.options import accounted
+from mm2energon.commands.values import count, memory, seconds, size
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("1e4", 10_000), ("10000.0", 10_000)])

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 from mm2energon import cli
-from mm2energon.pipeline.mirror import Mirrored, mirror_of, remove_mirrors
+from mm2energon.pipeline.mirror import Mirrored
+from mm2energon.pipeline.mirrors import mirror_of, remove_mirrors
 from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.verify import HowDeep, verify
 from mm2energon.remote import Remote

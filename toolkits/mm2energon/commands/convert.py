@@ -8,17 +8,10 @@ import json
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import (
-    accounted,
-    add_cache,
-    add_executor,
-    add_further_roots,
-    brought,
-    count,
-    executor,
-    further_roots,
-    made_at,
-)
+from mm2energon.commands.cluster import add_executor, executor
+from mm2energon.commands.options import accounted, add_further_roots, further_roots
+from mm2energon.commands.places import add_cache, brought, made_at
+from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
 from mm2energon.pipeline.convert import ConvertJob, convert

@@ -8,18 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import (
-    accounted,
-    add_cache,
-    add_counting,
-    add_further_roots,
-    brought,
-    count,
-    counting,
-    further_roots,
-    made_at,
-    mirrored,
-)
+from mm2energon.commands.options import accounted, add_counting, add_further_roots, counting, further_roots
+from mm2energon.commands.places import add_cache, brought, made_at, mirrored
+from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.filter import Filtered, FilterJob, filter_entries, root_of

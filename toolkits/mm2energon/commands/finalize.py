@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import plan_folder
+from mm2energon.commands.cluster import plan_folder
 from mm2energon.commands.plan import what_waits
 from mm2energon.commands.planned import go_on, goes_of, noted_command
 from mm2energon.errors import InputError

@@ -8,21 +8,19 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.cluster import add_executor
 from mm2energon.commands.options import (
     accounted,
-    add_cache,
     add_common,
-    add_executor,
     add_frames,
     add_further_roots,
-    brought,
-    count,
     extraction,
     further_roots,
-    mirrored,
     partial_videos,
 )
+from mm2energon.commands.places import add_cache, brought, mirrored
 from mm2energon.commands.profile import Profile, add_profile
+from mm2energon.commands.values import count
 from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.sources import NO_ANNOTATIONS

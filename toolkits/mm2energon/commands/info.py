@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import add_cache, stored_dataset
+from mm2energon.commands.places import add_cache, stored_dataset
 from mm2energon.pipeline.describe import Description, describe
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.remote import Place, place

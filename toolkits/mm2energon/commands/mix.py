@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, count
+from mm2energon.commands.options import accounted
+from mm2energon.commands.values import count
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.mix import Mixed, MixJob, Taken, mix
 from mm2energon.pipeline.mix_shares import check_total, named_input

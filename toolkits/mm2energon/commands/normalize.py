@@ -7,7 +7,8 @@ import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_cache, brought, made_at
+from mm2energon.commands.options import accounted
+from mm2energon.commands.places import add_cache, brought, made_at
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.normalize import normalize
 from mm2energon.pipeline.sources import only_annotation_file

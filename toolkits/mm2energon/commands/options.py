@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mm2energon.commands import Result
+from mm2energon.commands.cluster import executor
 from mm2energon.commands.profile import memory_line
+from mm2energon.commands.values import count, count_or_none, memory, seconds
 from mm2energon.errors import InputError
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.extract import Extraction
-from mm2energon.pipeline.loop import Executor, Limits
+from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
-from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_of, remove_mirrors
-from mm2energon.pipeline.stored_shards import StoredDataset
-from mm2energon.remote import Place, Remote, place
+from mm2energon.remote import place
 from mm2energon.video.decoders import DECODERS
 from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.sampling import Sampling
 
-#: Where units of work run.
-EXECUTORS = ("local", "ray", "slurm")
 _QUALITY = 95
 _DECODER = "pyav"
 _FRAME_LIMIT = 100_000
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY_BYTES = 4 << 30
-_LEAST_VIDEO_MEMORY_BYTES = 512 << 20
-_MOST = 1e15
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 #: Lines of one kind that a summary shows.
 _SHOWN = 20
 
@@ -88,158 +79,6 @@ def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> N
     group.add_argument(
         "--keep-partial", action="store_true", help="take the frames before the fault of a damaged video"
     )
-
-
-def add_executor(parser: argparse.ArgumentParser) -> None:
-    """Options that say where the units of work run."""
-    group = parser.add_argument_group("cluster")
-    group.add_argument(
-        "--executor",
-        choices=EXECUTORS,
-        default="local",
-        help="where the work runs: workers of this machine, a Ray cluster, or an array of Slurm (local)",
-    )
-    group.add_argument(
-        "--ray-address",
-        default="auto",
-        metavar="ADDRESS",
-        help="auto: the cluster of this machine, or of RAY_ADDRESS; local: one for this run; ray://HOST:10001 (auto)",
-    )
-    group.add_argument("--cpus-per-unit", type=positive, default=1.0, metavar="N", help="CPUs that Ray sets apart (1)")
-    group.add_argument("--memory-per-unit", type=size, metavar="SIZE", help="memory that Ray sets apart, such as 4G")
-    group.add_argument(
-        "--plan", type=plan_folder, metavar="FOLDER", help="of Slurm: where all nodes see the units of work"
-    )
-    group.add_argument("--array-tasks", type=count, default=16, metavar="N", help="of Slurm: tasks of the array (16)")
-    group.add_argument(
-        "--sbatch-options",
-        default="",
-        metavar="'--OPTION ...'",
-        help="of Slurm: such as '--partition=cpu --time=4:00:00'",
-    )
-
-
-def executor(arguments: argparse.Namespace) -> Executor | None:
-    """What `add_executor` parsed; None: workers of this machine.
-
-    Raises:
-        InputError: an option is missing.
-    """
-    chosen = arguments.executor
-    if not isinstance(chosen, str):  # mm2energon plan has put its own there
-        given: Executor = chosen
-        return given
-    if chosen == "ray":
-        from mm2energon.pipeline.on_ray import RayExecutor
-        from mm2energon.pipeline.ray_cluster import RayOptions
-
-        return RayExecutor(RayOptions(arguments.ray_address, arguments.cpus_per_unit, arguments.memory_per_unit))
-    if chosen == "slurm":
-        from mm2energon.pipeline.on_slurm import SlurmOptions, slurm_executor
-
-        if arguments.plan is None:
-            raise InputError("--executor slurm: --plan FOLDER was expected beside it, which all nodes see")
-        return slurm_executor(
-            SlurmOptions(arguments.plan, arguments.array_tasks, tuple(shlex.split(arguments.sbatch_options)))
-        )
-    return None
-
-
-def plan_folder(text: str) -> Path:
-    """The folder of a plan, absolute.
-
-    Raises:
-        argparse.ArgumentTypeError: it lies in an object store.
-    """
-    if _URL.match(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} lies in an object store, where tasks cannot note unit by unit what is done; a folder on a file "
-            "system was expected that all machines see (results may lie in a store)"
-        )
-    return plain(Path(text))
-
-
-def plain(path: Path) -> Path:
-    """A path that is absolute and without `..`; the last part stays as it is, a link perhaps."""
-    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
-
-
-def add_cache(parser: argparse.ArgumentParser) -> None:
-    """Options that say where copies of what lies in a store are kept meanwhile."""
-    group = parser.add_argument_group("object storage")
-    group.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="where copies of remote files lie (where temporary files do)"
-    )
-    group.add_argument(
-        "--cache-size", type=size, default=20 << 30, metavar="SIZE", help="what they may take in each process (20G)"
-    )
-
-
-def mirrored(where: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Path, Mirror | None]:
-    """The folder to work in: the one that was given, or a mirror of it, which goes when the stack is closed."""
-    if isinstance(where, Path):
-        return where, None
-    cache = None if arguments.cache is None else arguments.cache.absolute()
-    stack.callback(remove_mirrors)
-    mirror = stack.enter_context(mirror_of(Mirrored(where.url, cache, arguments.cache_size)))
-    return mirror.folder, mirror
-
-
-def made_at(
-    given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, root: Mirror | None = None
-) -> tuple[Path, Mirror | None]:
-    """Where an output is made: where it was asked for, or in a mirror of its folder, or of the root above it."""
-    if isinstance(given, Path):
-        return given.absolute(), None
-    if root is not None and (inside := _below(given, root)):
-        return root.folder / inside, root
-    folder, mirror = mirrored(given.parent, arguments, stack)
-    return folder / given.name, mirror
-
-
-def brought(
-    given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, mirrors: Sequence[Mirror | None] = ()
-) -> Path:
-    """A file that was given: itself, or a copy of it where it lies in a store, which goes when the stack is closed.
-
-    Args:
-        mirrors: what stands for folders that it may lie in.
-    """
-    if isinstance(given, Path):
-        return given
-    for known in mirrors:
-        if known is not None and (inside := _below(given, known)):
-            known.bring([inside])
-            return known.folder / inside
-    folder, mirror = mirrored(given.parent, arguments, stack)
-    if mirror is not None:
-        mirror.bring([given.name])
-    return folder / given.name
-
-
-def _below(given: Remote, mirror: Mirror) -> str:
-    """What a file is called below the folder that a mirror stands for; empty where it is not below it."""
-    return given.url.removeprefix(f"{mirror.of.url}/") if given.url.startswith(f"{mirror.of.url}/") else ""
-
-
-def stored_dataset(
-    where: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, with_accounts: bool = False
-) -> tuple[Path, StoredDataset | None]:
-    """The folder of finished shards to work in, and what brings them there where it is a mirror.
-
-    Args:
-        with_accounts: of the folder above, too.
-
-    Raises:
-        OSError: the store does not give what is known of them.
-    """
-    root, mirror = mirrored(where, arguments, stack)
-    if mirror is None:
-        return root, None
-    above = mirror.remote.parent
-    has_above = with_accounts and above.url.count("/") > 1 and above.name != ""
-    mirror_above = stack.enter_context(mirror_of(Mirrored(above.url, mirror.of.cache))) if has_above else None
-    return root, StoredDataset(mirror, mirror_above)
 
 
 def add_further_roots(parser: argparse._ActionsContainer) -> None:
@@ -340,62 +179,10 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
     return Extraction(options, threads, limits, allowance, executor(arguments))
 
 
-def seconds(text: str) -> float:
-    """A number of seconds from 0 up."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
-    return number
-
-
 def extraction_asked(arguments: argparse.Namespace) -> bool:
     """Whether one of the options that `add_frames` parsed says how frames shall be."""
     asked = (arguments.time_interval, arguments.fps, arguments.num_frames, arguments.min_frames, arguments.max_pixels)
     return any(value is not None for value in asked) or (arguments.quality, arguments.decoder) != (_QUALITY, _DECODER)
-
-
-def positive(text: str) -> float:
-    """A number above 0."""
-    number = seconds(text)
-    if not number:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
-
-
-def count(text: str) -> int:
-    """A whole number from 1 up; `1e4` is one."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 1 <= number <= _MOST or number != int(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(number)
-
-
-def count_or_none(text: str) -> int:
-    """A whole number from 0 up."""
-    return 0 if text.strip() == "0" else count(text)
-
-
-def size(text: str) -> int:
-    """A number of bytes: `500000000`, `500M`, `2G` (powers of 1024)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    number = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; 500000000, 500M or 2G was expected")
-    return number
-
-
-def memory(text: str) -> int:
-    """A size that leaves room for a worker itself."""
-    number = size(text)
-    if number < _LEAST_VIDEO_MEMORY_BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is too little for a worker to start in; 512M or more was expected")
-    return number
 
 
 def accounted(head: list[str], account: Mapping[str, Any], *, allowed: bool) -> Result:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import plan_folder
+from mm2energon.commands.cluster import plan_folder
 from mm2energon.commands.planned import PLANNED, PlannedCommand, go_on, note_command, parse
 from mm2energon.errors import InputError
 from mm2energon.pipeline.array import UnitsWaitError

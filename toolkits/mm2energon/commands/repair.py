@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import add_sources, count, sources_of
+from mm2energon.commands.options import add_sources, sources_of
+from mm2energon.commands.values import count
 from mm2energon.pipeline.doctor_findings import FINDINGS
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.repair import UNMENDED_NAME, Repaired, RepairJob, repair

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import add_cache, add_executor, count_or_none, executor, stored_dataset
+from mm2energon.commands.cluster import add_executor, executor
+from mm2energon.commands.places import add_cache, stored_dataset
+from mm2energon.commands.values import count_or_none
 from mm2energon.errors import InputError
 from mm2energon.pages.lines import plain
 from mm2energon.pipeline.loop import ProgressMaker

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.info import summary
-from mm2energon.commands.options import add_cache, stored_dataset
+from mm2energon.commands.places import add_cache, stored_dataset
 from mm2energon.pipeline.describe import retarget
 from mm2energon.pipeline.lease import leased
 from mm2energon.pipeline.loop import ProgressMaker

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import count, count_or_none, plan_folder
+from mm2energon.commands.cluster import plan_folder
 from mm2energon.commands.planned import goes_of, noted_command
+from mm2energon.commands.values import count, count_or_none
 from mm2energon.errors import InputError
 from mm2energon.pipeline.array_share import run_share
 from mm2energon.pipeline.array_stage import Stage, stages_in

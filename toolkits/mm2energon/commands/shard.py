@@ -8,25 +8,22 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.cluster import add_executor
 from mm2energon.commands.options import (
     accounted,
-    add_cache,
     add_common,
     add_counting,
-    add_executor,
     add_frames,
     add_further_roots,
-    count,
     counting,
     extraction,
     extraction_asked,
     further_roots,
-    mirrored,
     partial_videos,
-    plain,
-    size,
 )
+from mm2energon.commands.places import add_cache, mirrored
 from mm2energon.commands.profile import Profile, add_profile
+from mm2energon.commands.values import count, plain, size
 from mm2energon.errors import InputError
 from mm2energon.pipeline.annotations import files_of
 from mm2energon.pipeline.array import was_planned

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import count, plan_folder, positive, seconds, size
+from mm2energon.commands.cluster import plan_folder
 from mm2energon.commands.planned import goes_of, noted_command
+from mm2energon.commands.values import count, positive, seconds, size
 from mm2energon.errors import InputError
 from mm2energon.pipeline.array_stage import Stage, stages_in
 from mm2energon.pipeline.loop import ProgressMaker

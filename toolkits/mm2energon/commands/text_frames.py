@@ -8,7 +8,8 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, count
+from mm2energon.commands.options import accounted
+from mm2energon.commands.values import count
 from mm2energon.images.text_pages import PageStyle
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.machine import usual_workers

@@ -7,15 +7,10 @@ import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import (
-    add_cache,
-    add_executor,
-    add_further_roots,
-    count_or_none,
-    executor,
-    further_roots,
-    stored_dataset,
-)
+from mm2energon.commands.cluster import add_executor, executor
+from mm2energon.commands.options import add_further_roots, further_roots
+from mm2energon.commands.places import add_cache, stored_dataset
+from mm2energon.commands.values import count_or_none
 from mm2energon.pipeline.annotations import files_of
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.verify import HowDeep, verify

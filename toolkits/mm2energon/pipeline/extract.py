@@ -12,7 +12,8 @@ from typing import TypedDict
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.brought import show_places, sidecars_of
 from mm2energon.pipeline.loop import Executor, Limits, ProgressMaker, run_each, silent
-from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
+from mm2energon.pipeline.mirror import Mirror, Mirrored
+from mm2energon.pipeline.mirrors import mirror_here
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
 from mm2energon.storage import expect_folder

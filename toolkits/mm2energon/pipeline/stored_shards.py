@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mm2energon.pipeline.mirror import Mirror, Mirrored, mirror_here
+from mm2energon.pipeline.mirror import Mirror, Mirrored
+from mm2energon.pipeline.mirrors import mirror_here
 from mm2energon.shards import reader
 from mm2energon.shards.index import idx_path
 from mm2energon.shards.metadata import FOLDER
