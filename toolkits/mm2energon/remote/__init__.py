@@ -14,13 +14,11 @@ from __future__ import annotations
 import argparse
 import errno
 import io
-import os
 import re
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -29,6 +27,8 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from mm2energon.errors import missing_extra
+from mm2energon.remote.faults import MISSING, told
+from mm2energon.remote.stream import BLOCK_BYTES, Stream
 from mm2energon.storage import TEMPORARY_SUFFIX
 
 #: Scheme -> the package that speaks to such a store, and the extra that it comes with.
@@ -41,12 +41,9 @@ STORES = {
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 #: Files that are brought or sent at the same time: most of what a small one takes is waiting.
 _AT_A_TIME = 16
-#: Bytes that are asked for at a time of a file that is read from front to back.
-_BLOCK_BYTES = 8 << 20
 _BUFFER_BYTES = 1 << 20
 #: What stores call the time of the last change.
 _MODIFIED = ("LastModified", "mtime", "updated", "last_modified")
-_MISSING = "no such file in the store"
 #: Stores that write a file only where there is none, in one request.
 _EXCLUSIVE = ("s3", "gs")
 
@@ -91,8 +88,8 @@ class Remote:
         """
         size = self.size()
         if size is None:
-            raise FileNotFoundError(errno.ENOENT, _MISSING, self.url)
-        return io.BufferedReader(_Stream(self, size), buffering)
+            raise FileNotFoundError(errno.ENOENT, MISSING, self.url)
+        return io.BufferedReader(Stream(self.read_parts, size, name=self.url), buffering)
 
     def read(self) -> bytes:
         """The bytes of the file.
@@ -100,7 +97,7 @@ class Remote:
         Raises:
             OSError: as `open`.
         """
-        with _told(self.url):
+        with told(self.url):
             data: bytes = self._store().cat_file(self.url)
             return data
 
@@ -110,7 +107,7 @@ class Remote:
         Raises:
             OSError: as `open`.
         """
-        with _told(self.url):
+        with told(self.url):
             data: bytes = self._store().cat_file(self.url, start=begin, end=end)
             return data
 
@@ -128,9 +125,7 @@ class Remote:
                 raise OSError(errno.EIO, f"{len(data)} bytes from {begin} on, {end - begin} were expected", self.url)
             return begin, data
 
-        pieces = (
-            (at, min(at + _BLOCK_BYTES, end)) for begin, end in stretches for at in range(begin, end, _BLOCK_BYTES)
-        )
+        pieces = ((at, min(at + BLOCK_BYTES, end)) for begin, end in stretches for at in range(begin, end, BLOCK_BYTES))
         with ThreadPoolExecutor(_AT_A_TIME) as threads:
             while some := list(islice(pieces, _AT_A_TIME)):
                 yield from threads.map(read, some)
@@ -142,7 +137,7 @@ class Remote:
             OSError: the store does not say.
         """
         try:
-            with _told(self.url):
+            with told(self.url):
                 store = self._store()
                 store.invalidate_cache()  # it answers from what it was told before
                 found = store.info(self.url)
@@ -156,7 +151,7 @@ class Remote:
         Raises:
             OSError: as `open`.
         """
-        with _told(self.url):
+        with told(self.url):
             about = self._store().info(self.url)
         when = next((about[key] for key in _MODIFIED if about.get(key)), None)
         when = datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -168,14 +163,14 @@ class Remote:
         Raises:
             OSError: the store does not say.
         """
-        with _told(self.url):
+        with told(self.url):
             store = self._store()
             store.invalidate_cache()
             root = store._strip_protocol(self.url)
             levels = store.walk(self.url, maxdepth=None if deep else 1, detail=True, on_error="raise")
         while True:
             try:
-                with _told(self.url):
+                with told(self.url):
                     folder, _, files = next(levels)
             except (StopIteration, FileNotFoundError):
                 return
@@ -207,7 +202,7 @@ class Remote:
         files: dict[str, int] = {}
         folders: list[str] = []
         try:
-            with _told(here.url):
+            with told(here.url):
                 store = here._store()
                 found = store.ls(here.url, detail=True, refresh=True)
                 store.invalidate_cache(here.url)  # it would remember all that there is
@@ -237,7 +232,7 @@ class Remote:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
             try:
-                with _told(f"{self.url}/{name}"):
+                with told(f"{self.url}/{name}"):
                     self._store().get_file(f"{self.url}/{name}", str(part))
             except (FileNotFoundError, IsADirectoryError):
                 return name, None
@@ -256,11 +251,11 @@ class Remote:
         """
 
         def put(name: str) -> None:
-            with _told(f"{self.url}/{name}"):
+            with told(f"{self.url}/{name}"):
                 self._store().put_file(str(folder / name), f"{self.url}/{name}")
             # What goes in one request the store counts itself.
             sent = (folder / name).stat().st_size
-            if sent > _BLOCK_BYTES and (arrived := (self / name).size()) != sent:
+            if sent > BLOCK_BYTES and (arrived := (self / name).size()) != sent:
                 raise OSError(errno.EIO, f"{arrived} bytes arrived, {sent} were sent", f"{self.url}/{name}")
 
         with ThreadPoolExecutor(_AT_A_TIME) as threads:
@@ -273,7 +268,7 @@ class Remote:
         Raises:
             OSError: the store does not take it.
         """
-        with _told(self.url):
+        with told(self.url):
             self._store().pipe_file(self.url, data)
 
     def create(self, data: bytes) -> bool:
@@ -288,7 +283,7 @@ class Remote:
             return False
         exclusively = {"mode": "create"} if self.url.startswith(_EXCLUSIVE) else {}
         try:
-            with _told(self.url):
+            with told(self.url):
                 self._store().pipe_file(self.url, data, **exclusively)
         except FileExistsError:
             return False
@@ -302,7 +297,7 @@ class Remote:
         """
         for name in names:
             try:
-                with _told(f"{self.url}/{name}"):
+                with told(f"{self.url}/{name}"):
                     self._store().rm_file(f"{self.url}/{name}")
             except FileNotFoundError:
                 continue
@@ -350,66 +345,3 @@ def place(text: str) -> Place:
         known = ", ".join(f"{name}://" for name in (*STORES, "file"))
         raise argparse.ArgumentTypeError(f"{text!r} names no store; a path, or one of {known} was expected")
     return Remote(f"{scheme}://{found[2].rstrip('/')}")
-
-
-class _Stream(io.RawIOBase):
-    """A file of a store that is read block by block, each in one request."""
-
-    def __init__(self, remote: Remote, size: int) -> None:
-        self._remote, self._size, self._at = remote, size, 0
-        #: The block that was read last, and where it begins.
-        self._block, self._begin = b"", 0
-        self.name = remote.url
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        self._at = max(0, place + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        if self._at >= self._size:
-            return 0
-        if not self._begin <= self._at < self._begin + len(self._block):
-            self._begin = self._at
-            end = min(self._size, self._at + _BLOCK_BYTES)
-            ((_, self._block),) = self._remote.read_parts([(self._at, end)])
-        data = self._block[self._at - self._begin :][: len(buffer)]
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Let every fault of a store, and of what speaks to it, be an OSError that names the URL, and no credentials."""
-    try:
-        yield
-    except ImportError:
-        raise
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise type(error)(errno.ENOENT, _MISSING, url) from error
-    except FileExistsError:
-        raise
-    except PermissionError as error:
-        raise PermissionError(errno.EACCES, "the store does not allow it; check its credentials", url) from error
-    except OSError as error:
-        if error.filename is not None:
-            raise  # of a file of this machine
-        raise OSError(errno.EIO, _first_line(error), url) from error
-    except Exception as error:
-        if error.__class__.__module__.partition(".")[0] in ("builtins", "mm2energon"):
-            raise
-        raise OSError(errno.EIO, _first_line(error), url) from error
-
-
-def _first_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__

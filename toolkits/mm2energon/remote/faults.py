@@ -1,0 +1,37 @@
+"""Faults of stores, and of what speaks to them, as faults of files."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MISSING = "no such file in the store"
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """Let every fault of a store, and of what speaks to it, be an OSError that names the URL, and no credentials."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise type(error)(errno.ENOENT, MISSING, url) from error
+    except FileExistsError:
+        raise
+    except PermissionError as error:
+        raise PermissionError(errno.EACCES, "the store does not allow it; check its credentials", url) from error
+    except OSError as error:
+        if error.filename is not None:
+            raise  # of a file of this machine
+        raise OSError(errno.EIO, _first_line(error), url) from error
+    except Exception as error:
+        if error.__class__.__module__.partition(".")[0] in ("builtins", "mm2energon"):
+            raise
+        raise OSError(errno.EIO, _first_line(error), url) from error
+
+
+def _first_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
