@@ -43,8 +43,8 @@ def open_folder():
 
 
 @pytest.fixture(scope="session")
-def ray_nodes():
-    """A Ray cluster of a head that runs nothing, and nodes of one and two CPUs."""
+def ray_nodes(store):
+    """A Ray cluster of a head that runs nothing, and nodes of one and two CPUs, which find the store."""
     with started() as nodes:
         nodes.add(num_cpus=1)
         nodes.add(num_cpus=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import random
 import re
@@ -16,10 +17,13 @@ from pathlib import Path
 import pytest
 from media import write_clip
 from mm2energon import cli
+from mm2energon.pipeline import convert_parts
+from mm2energon.remote import Remote
 
 from pipeline.making import image_entry, text_entry, tree_bytes, video_entry, write_images, write_json
 from pipeline.ray_nodes import Nodes
 
+pytest_plugins = ["stores"]
 pytestmark = pytest.mark.ray
 
 TASKS = 2
@@ -145,3 +149,32 @@ def test_a_machine_that_does_not_see_the_dataset_takes_nothing_for_missing(
     elsewhere.rename(root)
     assert cli.main(task) == 0
     assert cli.main(["finalize", *plan]) == 0
+
+
+def test_nodes_write_from_a_store_to_a_store_what_one_worker_writes_here(
+    ray_nodes: Nodes, s3: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    make_dataset(root)
+    Remote(s3).send([path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()], root)
+    options = ["--json", "a.json", "--json", "b.json", "--max-samples-per-tar", "3", "--allow-set-aside"]
+    assert local(1)(["shard", "--dataset-root", str(root), *options])[0] == 0
+    assert ray(ray_nodes)(["shard", "--dataset-root", s3, *options])[0] == 0
+    made = tmp_path / "made"
+    Remote(f"{s3}/wds").fetch([name for name, _ in Remote(f"{s3}/wds").files(deep=True)], made)
+    names_places = ("set_aside.jsonl", ".mm2energon/outputs.json")
+    expected = {name: data for name, data in tree_bytes(root / "wds").items() if name not in names_places}
+    assert {name: data for name, data in tree_bytes(made).items() if name not in names_places} == expected
+
+
+def test_nodes_convert_stretches_to_the_file_that_one_process_writes(
+    ray_nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert_parts, "PART_BYTES", 300)
+    lines = [json.dumps(text_entry(number, id=number)) for number in range(20)]
+    source, outputs = tmp_path / "in.jsonl", [tmp_path / name / "out.jsonl" for name in ("here", "there")]
+    source.write_text("\n".join([*lines, "no json"]))
+    for output, way in zip(outputs, (local(1), ray(ray_nodes)), strict=True):
+        output.parent.mkdir()
+        assert way(["convert", str(source), str(output), "--to", "messages", "--allow-set-aside"])[0] == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() and outputs[0].read_bytes().count(b"\n") == 20

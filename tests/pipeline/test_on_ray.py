@@ -30,6 +30,7 @@ from pipeline.making import image_dataset, run_shard, tree_bytes
 from pipeline.ray_nodes import TESTS, Nodes, begun, hold_units
 from pipeline.steps import step
 
+pytest_plugins = ["stores"]
 pytestmark = pytest.mark.ray
 
 #: Units that the nodes run at the same time.
