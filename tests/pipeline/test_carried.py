@@ -8,7 +8,7 @@ import pytest
 from media import write_clip
 from mm2energon import cli
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline import array_stage
+from mm2energon.pipeline import array_stage, convert_parts
 from mm2energon.pipeline.array_stage import STEPS, Stage
 from mm2energon.pipeline.carried import error_from_json, result_from_json, to_json, unit_from_json
 from mm2energon.pipeline.extract import Extracted, VideoUnit, extract_unit
@@ -60,7 +60,7 @@ def made_units(root: Path, *words: str) -> tuple[Stage, list]:
     return stage, list(stage.all_units())
 
 
-def test_units_of_every_step_and_what_becomes_of_them_are_read_back(tmp_path, capsys):
+def test_units_of_every_step_and_what_becomes_of_them_are_read_back(tmp_path, capsys, monkeypatch):
     root = tmp_path / "data"
     write_images(root, 2)
     write_clip(root / "v.mp4", frames=20)
@@ -74,6 +74,10 @@ def test_units_of_every_step_and_what_becomes_of_them_are_read_back(tmp_path, ca
     assert run_shard(root, "--max-samples-per-tar", 2, "--output", tmp_path / "wds") == 0
     planned.append(made_units(root, "verify", str(tmp_path / "wds")))
     planned.append(made_units(root, "report", str(tmp_path / "wds"), "--text"))
+    monkeypatch.setattr(convert_parts, "PART_BYTES", 100)
+    lines = tmp_path / "in.jsonl"
+    lines.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    planned.append(made_units(root, "convert", str(lines), str(tmp_path / "out.jsonl"), "--to", "messages"))
     assert {stage.step_name for stage, _ in planned} == set(STEPS)
     for stage, units in planned:
         assert units
