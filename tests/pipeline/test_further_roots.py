@@ -14,7 +14,8 @@ from mm2energon.pipeline.frames import FramesJob, build_frame_dataset
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
-from mm2energon.pipeline.shard import ShardJob, shard
+from mm2energon.pipeline.shard import shard
+from mm2energon.pipeline.shard_job import ShardJob
 from mm2energon.targets import TARGETS
 from mm2energon.video.extract import FrameOptions
 from mm2energon.video.sampling import Sampling

@@ -32,7 +32,8 @@ from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import write_shard
-from mm2energon.pipeline.shard import ShardJob, ShardReport, Stores, shard
+from mm2energon.pipeline.shard import shard
+from mm2energon.pipeline.shard_job import ShardJob, ShardReport, Stores
 from mm2energon.remote import place
 from mm2energon.targets import TARGETS
 from mm2energon.tokens import MODELS

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError, ToolkitError
@@ -15,13 +14,10 @@ from mm2energon.jsonio import Entry
 from mm2energon.pipeline.account import Account, is_kept, open_account
 from mm2energon.pipeline.annotations import entries_of
 from mm2energon.pipeline.brought import entries_brought
-from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.collect import Collected, collect_entries
-from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.finalize import finalize
 from mm2energon.pipeline.lease import leased
-from mm2energon.pipeline.loop import Executor, ProgressMaker, run_each, silent
-from mm2energon.pipeline.mirror import Mirror
+from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
 from mm2energon.pipeline.output import (
     check_owner,
     finished_manifest,
@@ -35,105 +31,15 @@ from mm2energon.pipeline.output import (
     state_of,
 )
 from mm2energon.pipeline.parts import HowPrepared, Piece, Where, collect_parts, cut
-from mm2energon.pipeline.plan import Arrangement, Plan, Planning, make_plan
-from mm2energon.pipeline.prepare import Mending
+from mm2energon.pipeline.plan import Plan, Planning, make_plan
 from mm2energon.pipeline.retry import read_set_aside
 from mm2energon.pipeline.run import BYTES_OF_A_WORKER, ShardTask, write_shard
+from mm2energon.pipeline.shard_job import ShardJob, ShardReport, check_job
 from mm2energon.pipeline.space import warn_of_shards
 from mm2energon.pipeline.stored import StoredOutput
 from mm2energon.pipeline.videos import Videos
-from mm2energon.remote import Place, is_there
 from mm2energon.stopwatch import Stopwatch
-from mm2energon.targets import Target
 from mm2energon.video.pack import Packs, forget_frames
-
-
-@dataclass(frozen=True)
-class Stores:
-    """The mirrors that a run works in, of folders that lie in a store."""
-
-    root: Mirror | None = None
-    output: Mirror | None = None
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """What `mm2energon shard` is asked to do."""
-
-    root: Path
-    #: The files whose entries are the dataset, in order; those in a store are read as streams.
-    annotations: tuple[Place, ...]
-    output: Path
-    target: Target
-    arrangement: Arrangement
-    mending: Mending
-    workers: int
-    #: None: a video without frames is set aside.
-    extraction: Extraction | None
-    #: Frames that are extracted go straight into the shards, and not into files beside the videos.
-    packs_frames: bool = False
-    seconds_per_grid: Literal["model", "pai"] = "model"
-    default_fps: float | None = None
-    decode_images: bool = False
-    restart: bool = False
-    #: A set-aside file that is read instead of the annotations.
-    retry: Path | None = None
-    #: Roots, resolved, of which files may be named by absolute paths.
-    further: tuple[Path, ...] = ()
-    #: How the tokens of each sample are counted, to be noted; None: nobody counts.
-    counting: Counting | None = None
-    max_tokens: int | None = None
-    #: What writes the shards instead of workers of this machine.
-    executor: Executor | None = None
-    #: The plan of before is gone on with where there is one, and the input not looked at again.
-    keeps_plan: bool = False
-    #: What prepares the entries for the plan instead of workers of this machine.
-    planner: Executor | None = None
-    #: What `root` and `output` are mirrors of, where that lies in a store.
-    stores: Stores = field(default_factory=Stores)
-
-    @property
-    def sources(self) -> tuple[Place, ...]:
-        """The files whose entries are read."""
-        return self.annotations if self.retry is None else (self.retry,)
-
-    def options(self) -> dict[str, Any]:
-        """What decides the bytes, besides the input."""
-        return {
-            "target": self.target.name,
-            **asdict(self.arrangement),
-            "ratios": {split: float(share) for split, share in self.arrangement.ratios.items()},  # 9 is 9.0
-            **asdict(self.mending),
-            "second_per_grid_ts": self.seconds_per_grid,
-            "default_fps": self.default_fps,
-            **self._tokens_options(),
-        }
-
-    def _tokens_options(self) -> dict[str, Any]:
-        if self.counting is None:  # then a plan has the hash that it always had
-            return {}
-        return {**self.counting.options(), "max_tokens": self.max_tokens}
-
-
-@dataclass
-class ShardReport:
-    """What `mm2energon shard` did."""
-
-    account: dict[str, Any] = field(default_factory=dict)
-    shards: int = 0
-    shard_bytes: int = 0
-    #: Videos that had no frames and were extracted, and those whose frames were taken as they are.
-    videos_extracted: int = 0
-    videos_ready: int = 0
-    #: Damaged videos of which the frames before the fault were taken, and what is wrong with them.
-    videos_partial: Mapping[str, str] = field(default_factory=dict)
-    also_read_by: Mapping[str, int] = field(default_factory=dict)
-    #: Samples that hold a video at another rate than 2 fps.
-    other_rates: int = 0
-    #: The output was complete already, from the same input and options.
-    already_done: bool = False
-    #: What the steps took, over all workers.
-    watch: Stopwatch = field(default_factory=Stopwatch)
 
 
 def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
@@ -142,7 +48,7 @@ def shard(job: ShardJob, *, progress: ProgressMaker = silent) -> ShardReport:
     Raises:
         InputError: the input cannot be read, no sample can be written, or the output holds something else.
     """
-    _check(job)
+    check_job(job)
     mirror = job.stores.output
     with held_by_us(job.output), leased(None if mirror is None else mirror.remote) as lease:
         stored = None if mirror is None or lease is None else StoredOutput(mirror, lease)
@@ -223,38 +129,6 @@ def _complete(
     report.shards = len(manifest["shards"])
     report.shard_bytes = sum(about["bytes"] for about in manifest["shards"].values())
     return manifest
-
-
-def _check(job: ShardJob) -> None:
-    if not job.root.is_dir():
-        raise InputError(f"--dataset-root {job.root}: no such folder")
-    if job.retry is not None:
-        if not job.retry.is_file():
-            raise InputError(f"--retry {job.retry}: no such file; the set_aside.jsonl of an earlier run was expected")
-        if job.retry.resolve().is_relative_to(job.output.resolve()):
-            raise InputError(
-                f"--output {job.output}: holds the dataset of before; another folder was expected for the entries of "
-                "--retry, such as wds-2; blend the two for training"
-            )
-    for path in job.annotations if job.retry is None else ():
-        if not is_there(path):
-            raise InputError(
-                f"--json {path}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
-            )
-    if job.output.resolve() == job.root:
-        raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
-    stores, is_elsewhere = job.stores, job.executor is not None
-    if job.packs_frames and (stores.root is not None or (stores.output is not None and is_elsewhere)):
-        raise InputError(
-            "--extract: keeps frames on this machine, which is not where they are needed; leave it out: frames of "
-            "videos in a store are put beside them"
-        )
-    ratios = job.arrangement.ratios
-    if any(share < 0 for share in ratios.values()) or not 0 < sum(ratios.values()) < float("inf"):
-        shown = ", ".join(f"--{split}-split {share:g}" for split, share in ratios.items())
-        raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
-    if job.default_fps is not None and not 0 < job.default_fps < float("inf"):
-        raise InputError(f"--default-fps {job.default_fps:g}: a number above 0 was expected")
 
 
 def _entries(job: ShardJob) -> Iterator[Entry]:
