@@ -123,6 +123,8 @@ def _line(figure: Figure) -> str:
 
 def _times(figure: Figure, name: str) -> str:
     number = getattr(figure, name)
+    if number is None:  # it was not measured
+        return ""
     text = f"{number:.2f}x" if number < 10 else f"{number:.0f}x"
     return f"{text} faster" if figure.sense == "faster" else f"{text} of it"
 

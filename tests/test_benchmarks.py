@@ -181,6 +181,7 @@ def test_tables_are_written_between_their_marks_and_nowhere_else(tmp_path: Path)
             Figure("frames", "every 1 s", "ffmpeg", "faster", 2.126, 1.5, target=1.95, note="9 videos"),
             Figure("shards", "17000 files", "tar cf", "cost", 1.3, 1.1, target=1.2, target_on=("cpu", "wall")),
             Figure("cost", "h264-720p", "1 s", "value", value=3.25, unit="CPU s a minute", note="60 KB"),
+            Figure("executors", "100 units", "1 worker", "faster", wall=1.96, target=1.8, target_on=("wall",)),
         ]
     )
     save(tmp_path / "results.json", results, suites=["frames", "shards"], scale="tiny", repeats=1, seconds=3.0)
@@ -193,6 +194,7 @@ def test_tables_are_written_between_their_marks_and_nowhere_else(tmp_path: Path)
     assert [line for line in filled.splitlines() if not line.startswith(("|", "<!--"))] == ["before", "between"]
     assert "| every 1 s (9 videos) | ffmpeg | 2.13x faster | 1.50x faster | ≥ 1.95x CPU | yes |" in filled
     assert "| h264-720p | 3.25 | 60 KB |" in filled
+    assert "| 100 units | 1 worker |  | 1.96x faster | ≥ 1.8x wall | yes |" in report.page(value)
     assert "| h264-720p | 5,420 | 60 KB |" in report.table("cluster", value)
     assert "| 17000 files | tar cf | 1.30x of it | 1.10x of it | ≤ 1.2x CPU and wall | no |" in report.page(value)
 
