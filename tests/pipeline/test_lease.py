@@ -51,21 +51,25 @@ def test_a_lease_of_another_machine_is_taken_over_when_nobody_has_written_it_for
 
 def test_a_lease_of_a_process_of_this_machine_that_is_gone_is_taken_over_at_once(folder):
     held_by(folder, process=ended())
-    with leased(Remote(folder)):
-        pass
+    before = (Remote(folder) / LEASE).read()
+    with leased(Remote(folder)) as ours:
+        ours.require()
+        assert (Remote(folder) / LEASE).read() != before
 
 
 def test_a_file_that_is_no_lease_is_none(folder):
     (Remote(folder) / LEASE).write(b"{")
-    with leased(Remote(folder)):
-        pass
+    with leased(Remote(folder)) as ours:
+        ours.require()
+        assert ours._us.token.encode() in (Remote(folder) / LEASE).read()
 
 
 def test_a_lease_is_written_anew_while_its_run_lives(folder, monkeypatch):
     monkeypatch.setattr(lease, "_EVERY_SECONDS", 0.01)
     with leased(Remote(folder)):
-        first = (Remote(folder) / LEASE).read()
+        first, until = (Remote(folder) / LEASE).read(), time.monotonic() + 60
         while (Remote(folder) / LEASE).read() == first:
+            assert time.monotonic() < until, "nobody wrote it anew"
             time.sleep(0.01)
 
 
