@@ -64,6 +64,23 @@ def test_in_a_folder_what_is_no_annotation_file_is_passed_over(tmp_path):
     assert run_shard(tmp_path, "--json", "parts") == 0 and ids(tmp_path) == list(range(8))
 
 
+def test_what_is_passed_over_in_a_folder_is_named(tmp_path, capsys):
+    parts(tmp_path)
+    write_json(tmp_path / "parts/video.json", {"fps": "2.0"})
+    (tmp_path / "parts/c.jsonl").write_text('{"asked": 1}\n' * 30)
+    (tmp_path / "parts/empty.jsonl").touch()
+    assert run_shard(tmp_path, "--json", "parts") == 0 and ids(tmp_path) == list(range(8))
+    assert "2 other json files hold no annotations: c.jsonl, empty.jsonl\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["[]".encode("utf-16"), b"PK\3\4zip"])
+def test_a_file_of_a_folder_that_cannot_be_read_is_refused_and_never_passed_over(tmp_path, capsys, content):
+    path = parts(tmp_path) / "parts/c.jsonl"
+    path.write_bytes(content)
+    assert run_shard(tmp_path, "--json", "parts") == 1
+    assert str(path) in capsys.readouterr().err and not list(tmp_path.glob("wds/*.tar"))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

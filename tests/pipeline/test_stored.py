@@ -229,13 +229,16 @@ def test_tasks_that_know_nothing_of_each_other_write_to_the_store_what_one_run_d
     assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
 
 
-def test_several_annotation_files_in_a_store_are_planned_by_several_workers_as_by_one(s3, tmp_path):
+@pytest.mark.parametrize("given", ["parts/*.json", "parts"])
+def test_several_annotation_files_in_a_store_are_planned_by_several_workers_as_by_one(s3, tmp_path, given):
     root = tmp_path / "root"
     for number, name in enumerate(write_images(root, 6)):
         write_json(root / f"parts/{number}.json", [image_entry(name), text_entry(number)])
+    write_json(root / "parts/7.JSON", [text_entry(7)])
+    write_json(root / "parts/notes.JSON", {"asked": 1})
     upload(root, s3)
-    assert run_shard(root, "--json", "parts/*.json", "--train-split", 2) == 0
-    assert run_shard(s3, "--json", "parts/*.json", "--train-split", 2, "--workers", 2) == 0
+    assert run_shard(root, "--json", given, "--train-split", 2) == 0
+    assert run_shard(s3, "--json", given, "--train-split", 2, "--workers", 2) == 0
     assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(root / "wds")
 
 

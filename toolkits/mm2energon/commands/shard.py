@@ -25,7 +25,7 @@ from mm2energon.commands.places import add_cache, mirrored
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.commands.values import count, plain, size
 from mm2energon.errors import InputError
-from mm2energon.pipeline.annotations import files_of
+from mm2energon.pipeline.annotations import Files, files_of
 from mm2energon.pipeline.array import was_planned
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker
@@ -143,9 +143,10 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
     output, output_mirror = mirrored(wds, arguments, stack)
     output = plain(output)
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
+    files = files_of(given if root_mirror else root, arguments.json or [Path("dataset.json")])
     job = ShardJob(
         root=root,
-        annotations=files_of(given if root_mirror else root, arguments.json or [Path("dataset.json")]),
+        annotations=files.paths,
         output=output,
         target=TARGETS[arguments.target],
         arrangement=_arrangement(arguments),
@@ -167,7 +168,7 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
         keeps_plan=was_planned(wanted.executor, write_shard),
     )
     report = shard(job, progress=progress)
-    lines = [*_lines(report, job, profile.wall_seconds), *_notes(report, job, arguments)]
+    lines = [*_lines(report, job, profile.wall_seconds), *_passed_over(files), *_notes(report, job, arguments)]
     result = accounted(lines, report.account, allowed=arguments.allow_set_aside)
     return Result([*result.lines, *profile.lines(report.watch), "", *_next(job)], result.status)
 
@@ -223,6 +224,11 @@ def _lines(report: ShardReport, job: ShardJob, seconds: float) -> list[str]:
         what = "takes every sample" if not lost else f"would drop or cut {lost} samples"
         lines.append(f"  dataset.{other}.yaml: {other} reads the same shards, and {what}")
     return lines
+
+
+def _passed_over(files: Files) -> list[str]:
+    names = [path.name for path in files.passed_over]
+    return [f"  {len(names)} other json files hold no annotations: {', '.join(names[:3])}"] if names else []
 
 
 def _notes(report: ShardReport, job: ShardJob, arguments: argparse.Namespace) -> list[str]:

@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
     sources = None
     if arguments.against is not None:
         root = arguments.against.resolve()
-        files = files_of(root, arguments.json or [Path("dataset.json")])
+        files = files_of(root, arguments.json or [Path("dataset.json")]).paths
         sources = Sources(arguments.against, files, further_roots(arguments))
     root, stored = stored_dataset(arguments.shards, arguments, stack)
     found = verify(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mm2energon import formats
 from mm2energon.errors import InputError
@@ -17,6 +17,7 @@ from mm2energon.pipeline.account import is_account, is_account_name
 from mm2energon.pipeline.convert_media import with_endings
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
+from mm2energon.remote import Place, Remote
 from mm2energon.roots import inside_root, is_url, name_from
 from mm2energon.video.places import VIDEO_SUFFIXES
 
@@ -29,6 +30,8 @@ _PEEKED_BYTES = 1 << 16
 #: Why most of them are none.
 NO_ANNOTATIONS = "holds no annotations"
 _NO_JSON = "is not valid JSON, and seems to hold no annotations"
+
+AnyPlace = TypeVar("AnyPlace", Path, Remote)
 
 
 class There(Protocol):
@@ -105,7 +108,7 @@ def find_annotations(root: Path, *, output: Path | None = None) -> Found:
     return found
 
 
-def why_no_annotations(path: Path) -> str | None:
+def why_no_annotations(path: Place) -> str | None:
     """Why a json file is no annotation file; None when it is one, empty when it is a file that we know."""
     try:
         entries = list(islice(read_entries(path), _PEEKED))
@@ -192,18 +195,36 @@ def only_annotation_file(folder: Path) -> Path:
     return found[0]
 
 
-def annotation_files_in(folder: Path) -> list[Path]:
-    """The annotation files of a folder, by name; what we made of them is left out, and taken where nothing else is."""
-    found = _annotations_in(folder)
-    return [path for path in found if _own(path) is None] or found
+def annotation_files_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The annotation files of a folder, and its json files that hold none, by name.
+
+    What we made of the first is left out, and taken where nothing else is.
+    """
+    found, others = told_apart(path for path in _json_files_in(folder) if not is_report(path))
+    return [path for path in found if _own(path) is None] or found, others
+
+
+def told_apart(paths: Iterable[AnyPlace]) -> tuple[list[AnyPlace], list[AnyPlace]]:
+    """Those of some json files that hold annotations, and those that hold something else that we do not know.
+
+    One that cannot be read is one of the first: whoever reads it is told why.
+    """
+    found, others = [], []
+    for path in paths:
+        why = why_no_annotations(path)
+        if why in (NO_ANNOTATIONS, _NO_JSON):
+            others.append(path)
+        elif why != "":
+            found.append(path)
+    return found, others
 
 
 def _annotations_in(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if _is_json(path) and not is_report(path) and why_no_annotations(path) is None
-    ]
+    return [path for path in _json_files_in(folder) if not is_report(path) and why_no_annotations(path) is None]
+
+
+def _json_files_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if _is_json(path)]
 
 
 def _is_annotation(entry: Entry) -> bool:
