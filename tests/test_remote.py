@@ -74,6 +74,13 @@ def test_a_store_that_does_not_answer_is_told_without_credentials(store, tmp_pat
     assert url in str(caught.value) and "kept-secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("ask", [Remote.size, Remote.read, lambda file: list(file.files())])
+def test_a_profile_that_nobody_has_is_told_by_the_url(store, ask):
+    with pytest.raises(OSError, match="none-such") as caught:
+        ask(Remote("msc://none-such/bucket/a"))
+    assert caught.value.filename == "msc://none-such/bucket/a"
+
+
 def test_a_store_whose_package_is_missing_is_told_with_the_line_that_installs_it(monkeypatch):
     import fsspec
 

@@ -158,6 +158,26 @@ def test_what_is_spoiled_in_a_store_is_found(large, s3, name, begin, data, quick
     assert any(deep in fault for fault in faults_of(s3, deep=True))
 
 
+@pytest.mark.parametrize("command", [["report", "--text"], ["verify", "--skip-energon"]])
+@pytest.mark.parametrize("spoil", ["no index", "a damaged index", "half a shard", "nothing but zeros", "no shard"])
+def test_a_spoiled_shard_of_a_store_is_told_of_as_that_of_this_machine(here, s3, capsys, tmp_path, command, spoil):
+    copy = shutil.copytree(here, tmp_path / "data") / "wds"
+    shard, index = copy / "train-shard-000001.tar", copy / "train-shard-000001.tar.idx"
+    data = shard.read_bytes()
+    if spoil == "no index":
+        index.unlink()
+    elif spoil == "a damaged index":
+        index.write_bytes(b"\1" * 24)
+    elif spoil == "no shard":
+        shard.unlink()
+    else:
+        shard.write_bytes(data[: len(data) // 2] if spoil == "half a shard" else bytes(len(data)))
+    upload(copy.parent, f"{s3}/data")
+    status, said = ran(capsys, *command, copy)
+    there, told = ran(capsys, *command, f"{s3}/data/wds")
+    assert (there, told.splitlines()) == (status, said.replace(str(copy.parent), f"{s3}/data").splitlines())
+
+
 def test_a_stale_index_is_told_as_it_is_on_this_machine(large, s3, tmp_path):
     """The rows are brought to those alone who find others."""
     copy = shutil.copytree(large, tmp_path / "copy")

@@ -95,3 +95,11 @@ def test_frames_of_several_kinds_stay_frames(tmp_path: Path) -> None:
     command = ["convert", str(tmp_path / "wds"), str(tmp_path / "back.json"), "--to", "videollama2"]
     assert cli.main([*command, "--dataset-root", str(tmp_path)]) == 1
     assert [line["reason"] for line in set_aside(tmp_path)] == ["cannot-hold"]
+
+
+def test_a_shard_that_ends_too_soon_is_not_taken_for_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shard = make_shards(tmp_path).parents[1] / "train-shard-000000.tar"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    assert cli.main(["convert", str(tmp_path / "wds"), str(tmp_path / "back.json"), "--to", "sharegpt"]) == 1
+    assert f"{shard}: 0 samples; 5 were expected" in capsys.readouterr().err
+    assert not (tmp_path / "back.json").exists()

@@ -146,6 +146,11 @@ def test_samples_before_a_damaged_place_are_read(tmp_path):
     assert found == ["00", "01"]
 
 
+def test_a_tar_without_anything_in_it_has_no_samples(tmp_path):
+    (tmp_path / "a.tar").write_bytes(bytes(10240))
+    assert sample_rows(tmp_path / "a.tar") == ([], 0)
+
+
 @given(st.data())
 def test_whatever_byte_is_another_the_headers_are_read_or_refused(data):
     whole = bytearray(made(data.draw(st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])), {LONG[-60:]: b"1"}))

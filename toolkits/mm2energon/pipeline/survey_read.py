@@ -32,9 +32,10 @@ def read_places(
         InputError: the shard cannot be read, or has fewer samples.
     """
     try:
+        size = path.stat().st_size
+        # Before it is opened: a shard that is brought as a whole is another file.
+        stretches = _stretches(path, count=count, file_bytes=size, pieces=pieces)
         with open_regular(path) as file:
-            size = file.seek(0, io.SEEK_END)
-            stretches = _stretches(path, count=count, file_bytes=size, pieces=pieces)
             for place in places if pieces is None else _brought(places, stretches, pieces, file_bytes=size):
                 if place >= len(stretches):
                     raise InputError(f"{path}: {len(stretches)} samples; {count} were expected, by .info.json")

@@ -11,7 +11,7 @@ from typing import Any
 
 from braceexpand import braceexpand
 
-from mm2energon.errors import SampleError
+from mm2energon.errors import InputError, SampleError
 from mm2energon.formats import sharegpt
 from mm2energon.jsonio import Entry, dumps
 from mm2energon.pipeline.convert_media import ending_of, write_medium
@@ -53,7 +53,7 @@ def read_shards(source: Path, how: Reshaping, *, whole_videos: bool = False) -> 
     for name in dict.fromkeys(_expanded(chain.from_iterable(index.splits.values()))):
         if name in excluded:
             continue
-        for key, record in read_shard(source / name):
+        for key, record in _all_of(source / name, index.counts.get(name, 0)):
             origin = f"{name}/{key}"
             if origin in excluded:
                 continue
@@ -65,6 +65,15 @@ def read_shards(source: Path, how: Reshaping, *, whole_videos: bool = False) -> 
                 yield Entry(
                     origin, _entry(content, how, frames_in_a_grid, _write_whole if whole_videos else _write_video)
                 )
+
+
+def _all_of(shard: Path, counted: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The samples of a shard, which has as many as are counted, or more: a tar that ends too soon may look whole."""
+    found = 0
+    for found, sample in enumerate(read_shard(shard), start=1):  # noqa: B007 (counted)
+        yield sample
+    if found < counted:
+        raise InputError(f"{shard}: {found} samples; {counted} were expected, by .info.json; see mm2energon verify")
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:

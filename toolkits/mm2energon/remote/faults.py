@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 MISSING = "no such file in the store"
 
@@ -27,9 +29,15 @@ def told(url: str) -> Iterator[None]:
             raise  # of a file of this machine
         raise OSError(errno.EIO, _first_line(error), url) from error
     except Exception as error:
-        if error.__class__.__module__.partition(".")[0] in ("builtins", "mm2energon"):
+        if _is_ours(error):
             raise
         raise OSError(errno.EIO, _first_line(error), url) from error
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it was raised by our own code, and not by what speaks to the store, which raises ValueErrors, too."""
+    frame = deque(walk_tb(error.__traceback__), maxlen=1)[0][0]
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "mm2energon"
 
 
 def _first_line(error: BaseException) -> str:

@@ -101,7 +101,7 @@ def rows_of(file: IO[bytes]) -> tuple[list[SampleRow], int]:
             found.append((key, member.offset, []))
         found[-1][2].append((part, member.begin, member.size))
         end = member.end
-    ends = [*(begin for _, begin, _ in found[1:]), end]
+    ends = [*(begin for _, begin, _ in found[1:]), *([end] if found else [])]
     rows = [
         SampleRow(key, begin, stop - begin, tuple(parts)) for (key, begin, parts), stop in zip(found, ends, strict=True)
     ]
