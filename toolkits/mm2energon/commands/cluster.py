@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mm2energon.commands.values import count, plain, positive, size
 from mm2energon.errors import InputError
@@ -13,6 +15,12 @@ from mm2energon.pipeline.loop import Executor
 
 #: Where units of work run.
 EXECUTORS = ("local", "ray", "slurm")
+#: What is said to one of them, and means nothing to the others.
+_OPTIONS = {
+    "ray": ("ray_address", "cpus_per_unit", "memory_per_unit"),
+    "slurm": ("plan", "array_tasks", "sbatch_options"),
+}
+_CPUS, _TASKS = 1.0, 16
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
@@ -27,19 +35,19 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--ray-address",
-        default="auto",
+        type=ray_address,
         metavar="ADDRESS",
-        help="auto: the cluster of this machine, or of RAY_ADDRESS; local: one for this run; ray://HOST:10001 (auto)",
+        help="auto: the cluster of this machine, or of RAY_ADDRESS; local: one for this run; HOST:6379; "
+        "ray://HOST:10001 (auto)",
     )
-    group.add_argument("--cpus-per-unit", type=positive, default=1.0, metavar="N", help="CPUs that Ray sets apart (1)")
+    group.add_argument("--cpus-per-unit", type=cpus, metavar="N", help="CPUs that Ray sets apart (1)")
     group.add_argument("--memory-per-unit", type=size, metavar="SIZE", help="memory that Ray sets apart, such as 4G")
     group.add_argument(
         "--plan", type=plan_folder, metavar="FOLDER", help="of Slurm: where all nodes see the units of work"
     )
-    group.add_argument("--array-tasks", type=count, default=16, metavar="N", help="of Slurm: tasks of the array (16)")
+    group.add_argument("--array-tasks", type=count, metavar="N", help="of Slurm: tasks of the array (16)")
     group.add_argument(
         "--sbatch-options",
-        default="",
         metavar="'--OPTION ...'",
         help="of Slurm: such as '--partition=cpu --time=4:00:00'",
     )
@@ -49,26 +57,66 @@ def executor(arguments: argparse.Namespace) -> Executor | None:
     """What `add_executor` parsed; None: workers of this machine.
 
     Raises:
-        InputError: an option is missing.
+        InputError: an option is missing, or is of another executor.
     """
     chosen = arguments.executor
     if not isinstance(chosen, str):  # mm2energon plan has put its own there
         given: Executor = chosen
         return given
+    _expect_no_other(arguments)
     if chosen == "ray":
         from mm2energon.pipeline.on_ray import RayExecutor
         from mm2energon.pipeline.ray_cluster import RayOptions
 
-        return RayExecutor(RayOptions(arguments.ray_address, arguments.cpus_per_unit, arguments.memory_per_unit))
+        address = arguments.ray_address or "auto"
+        return RayExecutor(RayOptions(address, arguments.cpus_per_unit or _CPUS, arguments.memory_per_unit))
     if chosen == "slurm":
         from mm2energon.pipeline.on_slurm import SlurmOptions, slurm_executor
 
         if arguments.plan is None:
             raise InputError("--executor slurm: --plan FOLDER was expected beside it, which all nodes see")
         return slurm_executor(
-            SlurmOptions(arguments.plan, arguments.array_tasks, tuple(shlex.split(arguments.sbatch_options)))
+            SlurmOptions(
+                arguments.plan, arguments.array_tasks or _TASKS, tuple(shlex.split(arguments.sbatch_options or ""))
+            )
         )
     return None
+
+
+def _expect_no_other(arguments: argparse.Namespace) -> None:
+    """
+    Raises:
+        InputError: an option is of another executor: the work would run elsewhere than was meant.
+    """
+    for executor_name, names in _OPTIONS.items():
+        for name in names:
+            if arguments.executor != executor_name and getattr(arguments, name) is not None:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: is of --executor {executor_name}, and the work runs by --executor "
+                    f"{arguments.executor}; give --executor {executor_name}, or leave it out"
+                )
+
+
+def ray_address(text: str) -> str:
+    """Where a Ray cluster is: `auto`, `local`, `HOST:PORT` or `ray://HOST:PORT`."""
+    if text in ("auto", "local"):
+        return text
+    with suppress(ValueError):  # no port
+        place = urlsplit(text if "://" in text else f"ray://{text}")
+        if place.scheme == "ray" and place.hostname and place.port and place.path in ("", "/"):
+            return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no address of a Ray cluster; auto, local, HOST:6379 or ray://HOST:10001 was expected"
+        + ("; an http:// address is for: ray job submit --address" if text.startswith("http") else "")
+    )
+
+
+def cpus(text: str) -> float:
+    """A number of CPUs above 0, of which Ray takes four decimals."""
+    number = round(positive(text), 4)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little; 0.0001 or more was expected")
+    return number
 
 
 def plan_folder(text: str) -> Path:

@@ -175,7 +175,7 @@ def extraction(arguments: argparse.Namespace, *, interval_seconds: float, max_fr
     most = arguments.video_memory or max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // arguments.workers)
     limits = Limits(seconds=arguments.video_timeout or None, memory_bytes=most)
     # A task of Ray has the threads that Ray sets apart for it, whatever there is on this machine.
-    threads = max(1, int(arguments.cpus_per_unit)) if arguments.executor == "ray" else arguments.workers
+    threads = max(1, int(arguments.cpus_per_unit or 1)) if arguments.executor == "ray" else arguments.workers
     return Extraction(options, threads, limits, allowance, executor(arguments))
 
 

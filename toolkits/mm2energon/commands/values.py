@@ -24,8 +24,11 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> float:
     """A number above 0."""
-    number = seconds(text)
-    if not number:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
 

@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,9 @@ _STORE_BYTES = 200 << 20
 _KNOCK_SECONDS = 10.0
 #: Seconds that a run waits for nodes, when all have gone.
 _PATIENCE_SECONDS = 900.0
+_STDERR = 2
+#: Sizes of nodes that are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,11 @@ class Cluster:
         self.width, self._most_cpus = 1, options.cpus
         self._last_seen = time.monotonic()
         if not self._count():
+            memory = options.memory_bytes
+            asked = f"--cpus-per-unit {options.cpus:g}" + (f", --memory-per-unit {memory >> 20}M" if memory else "")
             raise InputError(
-                f"--cpus-per-unit {options.cpus:g}: no node of the Ray cluster has so many CPUs, or so much memory as "
-                "--memory-per-unit; give less, or add a node that is large enough"
+                f"{asked}: no node of the Ray cluster has so much ({self._nodes()}); give less, or add a node that is "
+                "large enough"
             )
 
     def look(self) -> None:
@@ -68,6 +75,12 @@ class Cluster:
     def more(self, cpus: float) -> float:
         """CPUs to set apart for a unit that had too little memory beside others."""
         return max(cpus, min(2 * cpus, self._most_cpus))
+
+    def _nodes(self) -> str:
+        """What nodes there are, in words."""
+        found = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        told = sorted({(each.get("CPU", 0.0), int(each.get("memory", 0)) >> 20) for each in found}, reverse=True)
+        return ", ".join(f"{cpus:g} CPUs and {megabytes}M" for cpus, megabytes in told[:_NAMED]) or "there is none"
 
     def _count(self) -> bool:
         """Whether there is room for a unit; nodes that have just gone may come again, so that width is at least 1."""
@@ -102,7 +115,7 @@ def connected(options: RayOptions) -> Any:
         how = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
     try:
         _knock(options.address)
-        with _signals_stay():
+        with _signals_stay(), _quiet():
             # What happens to nodes Ray prints otherwise, logs and all, among what the command prints for programs.
             ray._private.worker._worker_logs_enabled = False
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **how)
@@ -114,9 +127,16 @@ def connected(options: RayOptions) -> Any:
             ) from error
         raise InputError(
             f"--ray-address {options.address}: no Ray cluster answers ({first_line(error)}); start one with "
-            "ray start --head, or give --ray-address local"
+            f"ray start --head, or give --ray-address local{_of_client(options.address)}"
         ) from error
     return ray
+
+
+def _of_client(address: str) -> str:
+    """What else may be wrong: a server for clients does not say that it asks for a token."""
+    if not address.startswith("ray://") or os.environ.get("RAY_AUTH_MODE") == "token":
+        return ""
+    return " (where the cluster asks for a token: set RAY_AUTH_MODE=token, with that of its head in ~/.ray/auth_token)"
 
 
 def _wants_token(error: BaseException | None) -> bool:
@@ -165,3 +185,21 @@ def _signals_stay() -> Iterator[None]:
     finally:
         if before is not None and signal.getsignal(signal.SIGTERM) is not before:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what Ray's parts write to the terminal each time they try; the error says it in the end."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # there is no terminal
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
