@@ -13,58 +13,31 @@ from __future__ import annotations
 
 import argparse
 import errno
-import io
 import re
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mm2energon.errors import missing_extra
-from mm2energon.remote.faults import MISSING, told
-from mm2energon.remote.stream import BLOCK_BYTES, Stream
+from mm2energon.remote.faults import told
+from mm2energon.remote.file import AT_A_TIME, STORES, RemoteFile
+from mm2energon.remote.stream import BLOCK_BYTES
 from mm2energon.storage import TEMPORARY_SUFFIX
 
-#: Scheme -> the package that speaks to such a store, and the extra that it comes with.
-STORES = {
-    "s3": ("s3fs", "s3"),
-    "gs": ("gcsfs", "gs"),
-    "hf": ("huggingface_hub", "hf"),
-    "msc": ("multistorageclient", "msc"),
-}
+__all__ = ["STORES", "Place", "Remote", "is_there", "place"]
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-#: Files that are brought or sent at the same time: most of what a small one takes is waiting.
-_AT_A_TIME = 16
-_BUFFER_BYTES = 1 << 20
-#: What stores call the time of the last change.
-_MODIFIED = ("LastModified", "mtime", "updated", "last_modified")
-#: Stores that write a file only where there is none, in one request.
-_EXCLUSIVE = ("s3", "gs")
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(RemoteFile):
     """A file or folder of a store."""
-
-    #: Without a slash at its end.
-    url: str
-
-    def __str__(self) -> str:
-        return self.url
 
     def __truediv__(self, name: str) -> Remote:
         return Remote(f"{self.url}/{name}")
-
-    @property
-    def name(self) -> str:
-        """Its last part."""
-        return self.url.rpartition("/")[2]
 
     @property
     def parent(self) -> Remote:
@@ -75,88 +48,6 @@ class Remote:
         """Another file of its folder."""
         return self.parent / name
 
-    @property
-    def suffix(self) -> str:
-        """The ending of its name, with the dot."""
-        return PurePosixPath(self.name).suffix
-
-    def open(self, _mode: str = "rb", *, buffering: int = _BUFFER_BYTES) -> IO[bytes]:
-        """The file, to be read as a stream, in which one may seek.
-
-        Raises:
-            OSError: there is none, or the store does not give it.
-        """
-        size = self.size()
-        if size is None:
-            raise FileNotFoundError(errno.ENOENT, MISSING, self.url)
-        return io.BufferedReader(Stream(self.read_parts, size, name=self.url), buffering)
-
-    def read(self) -> bytes:
-        """The bytes of the file.
-
-        Raises:
-            OSError: as `open`.
-        """
-        with told(self.url):
-            data: bytes = self._store().cat_file(self.url)
-            return data
-
-    def read_part(self, begin: int, end: int) -> bytes:
-        """The bytes of the file from one place to another.
-
-        Raises:
-            OSError: as `open`.
-        """
-        with told(self.url):
-            data: bytes = self._store().cat_file(self.url, start=begin, end=end)
-            return data
-
-    def read_parts(self, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
-        """Some stretches of the file, (begin, end) of each: where a piece begins, and its bytes; several at a time.
-
-        Raises:
-            OSError: as `open`; or the file ends before.
-        """
-
-        def read(piece: tuple[int, int]) -> tuple[int, bytes]:
-            begin, end = piece
-            data = self.read_part(begin, end)
-            if len(data) != end - begin:
-                raise OSError(errno.EIO, f"{len(data)} bytes from {begin} on, {end - begin} were expected", self.url)
-            return begin, data
-
-        pieces = ((at, min(at + BLOCK_BYTES, end)) for begin, end in stretches for at in range(begin, end, BLOCK_BYTES))
-        with ThreadPoolExecutor(_AT_A_TIME) as threads:
-            while some := list(islice(pieces, _AT_A_TIME)):
-                yield from threads.map(read, some)
-
-    def size(self) -> int | None:
-        """Bytes of the file; None when there is none.
-
-        Raises:
-            OSError: the store does not say.
-        """
-        try:
-            with told(self.url):
-                store = self._store()
-                store.invalidate_cache()  # it answers from what it was told before
-                found = store.info(self.url)
-        except FileNotFoundError:
-            return None
-        return int(found["size"]) if found["type"] == "file" else None
-
-    def modified_ns(self) -> int:
-        """When the file was written, in nanoseconds since 1970, to the second; 0 where the store does not say.
-
-        Raises:
-            OSError: as `open`.
-        """
-        with told(self.url):
-            about = self._store().info(self.url)
-        when = next((about[key] for key in _MODIFIED if about.get(key)), None)
-        when = datetime.fromisoformat(when) if isinstance(when, str) else when
-        return int(when.timestamp()) * 10**9 if isinstance(when, datetime) else 0
-
     def files(self, *, deep: bool = False) -> Iterator[tuple[str, int]]:
         """Name and bytes of the files of the folder, and of those below it, in which case the names are paths.
 
@@ -164,7 +55,7 @@ class Remote:
             OSError: the store does not say.
         """
         with told(self.url):
-            store = self._store()
+            store = self.store()
             store.invalidate_cache()
             root = store._strip_protocol(self.url)
             levels = store.walk(self.url, maxdepth=None if deep else 1, detail=True, on_error="raise")
@@ -189,9 +80,9 @@ class Remote:
         """
         waiting: deque[str] = deque([""])
         asked: deque[Future[tuple[str, dict[str, int], list[str]]]] = deque()
-        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
             while waiting or asked:
-                while waiting and len(asked) < 2 * _AT_A_TIME:
+                while waiting and len(asked) < 2 * AT_A_TIME:
                     asked.append(threads.submit(self._listed, waiting.popleft()))
                 folder, files, folders = asked.popleft().result()
                 yield folder, files, folders
@@ -203,7 +94,7 @@ class Remote:
         folders: list[str] = []
         try:
             with told(here.url):
-                store = here._store()
+                store = here.store()
                 found = store.ls(here.url, detail=True, refresh=True)
                 store.invalidate_cache(here.url)  # it would remember all that there is
         except FileNotFoundError:
@@ -233,14 +124,14 @@ class Remote:
             part = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
             try:
                 with told(f"{self.url}/{name}"):
-                    self._store().get_file(f"{self.url}/{name}", str(part))
+                    self.store().get_file(f"{self.url}/{name}", str(part))
             except (FileNotFoundError, IsADirectoryError):
                 return name, None
             size = part.stat().st_size
             part.replace(path)
             return name, size
 
-        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
             return {name: size for name, size in threads.map(bring, names) if size is not None}
 
     def send(self, names: Iterable[str], folder: Path) -> None:
@@ -252,42 +143,15 @@ class Remote:
 
         def put(name: str) -> None:
             with told(f"{self.url}/{name}"):
-                self._store().put_file(str(folder / name), f"{self.url}/{name}")
+                self.store().put_file(str(folder / name), f"{self.url}/{name}")
             # What goes in one request the store counts itself.
             sent = (folder / name).stat().st_size
             if sent > BLOCK_BYTES and (arrived := (self / name).size()) != sent:
                 raise OSError(errno.EIO, f"{arrived} bytes arrived, {sent} were sent", f"{self.url}/{name}")
 
-        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
             for _ in threads.map(put, names):
                 pass
-
-    def write(self, data: bytes) -> None:
-        """Make it a file of these bytes.
-
-        Raises:
-            OSError: the store does not take it.
-        """
-        with told(self.url):
-            self._store().pipe_file(self.url, data)
-
-    def create(self, data: bytes) -> bool:
-        """Make it a file of these bytes, unless there is one, which is left as it is; whether it was made.
-
-        Two that do so at the same moment may both be told so by a store that cannot: who reads it finds the last.
-
-        Raises:
-            OSError: the store does not take it.
-        """
-        if self.size() is not None:
-            return False
-        exclusively = {"mode": "create"} if self.url.startswith(_EXCLUSIVE) else {}
-        try:
-            with told(self.url):
-                self._store().pipe_file(self.url, data, **exclusively)
-        except FileExistsError:
-            return False
-        return True
 
     def remove(self, names: Sequence[str]) -> None:
         """Take files of the folder away, as far as they are there.
@@ -298,19 +162,9 @@ class Remote:
         for name in names:
             try:
                 with told(f"{self.url}/{name}"):
-                    self._store().rm_file(f"{self.url}/{name}")
+                    self.store().rm_file(f"{self.url}/{name}")
             except FileNotFoundError:
                 continue
-
-    def _store(self) -> Any:
-        scheme = self.url.partition("://")[0]
-        package, extra = STORES[scheme]
-        try:
-            import fsspec
-
-            return fsspec.filesystem(scheme)
-        except ImportError as error:
-            raise missing_extra(package, extra) from error
 
 
 #: Where something lies: a path of this machine, or in a store.
