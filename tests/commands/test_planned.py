@@ -381,6 +381,22 @@ def test_a_plan_in_an_object_store_is_refused(tmp_path, capsys):
             command("shard", "--executor", "slurm", "--plan", url)
 
 
+def test_a_shard_that_is_lost_before_the_end_is_told_and_another_plan_makes_up_for_it(tmp_path, capsys):
+    words = ("shard", "--dataset-root", image_dataset(tmp_path / "data", 6), "--max-samples-per-tar", 2)
+    assert command(*words, "--output", tmp_path / "ours", "--workers", 1) == 0
+    assert command("plan", *words, "--output", tmp_path / "out", "--plan", tmp_path / "plan") == 0
+    run_tasks(tmp_path / "plan", 2)
+    (tmp_path / "out" / "train-shard-000001.tar").unlink()
+    kept = tree_times(tmp_path / "out")["train-shard-000000.tar"]
+    for _ in range(2):
+        assert command("finalize", "--plan", tmp_path / "plan") == 1
+        assert "is not there as it was written; " in capsys.readouterr().err
+        assert not (tmp_path / "out" / ".nv-meta").exists()
+    assert as_array(tmp_path / "again", *words, "--output", tmp_path / "out") == 0
+    assert stored(tmp_path / "out") == stored(tmp_path / "ours")
+    assert tree_times(tmp_path / "out")["train-shard-000000.tar"] == kept
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
@@ -394,6 +410,13 @@ def test_options_that_cannot_be_are_told(tmp_path, monkeypatch, capsys, words, w
     assert command(*words) == 1
     assert what in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("index", ["-1", "x", ""])
+def test_a_task_counts_from_0(tmp_path, capsys, index):
+    with pytest.raises(SystemExit):
+        command("run", "--plan", tmp_path, f"--index={index}", "--of", 1)
+    assert "no whole number from 0 up" in capsys.readouterr().err
 
 
 def test_help_tells_of_the_planned_command(capsys):

@@ -93,6 +93,14 @@ def _wait_for(file):
     return file.exists()
 
 
+def _wait_for_note(folder):
+    """Whether a line comes in time in a file of a folder."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(path.stat().st_size for path in folder.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return any(path.stat().st_size for path in folder.iterdir())
+
+
 def die_at_work(unit):
     """What a decoder does that crashes, or (b.mp4) hangs and cannot be told to stop."""
     with work_folder(unit.root / unit.video) as folder:
@@ -126,6 +134,8 @@ def note_unit(unit: dict[str, int | str]) -> Made:
         os._exit(9)
     if unit.get("does") == "hangs":
         time.sleep(600)
+    if unit.get("does") == "waits for a note" and not _wait_for_note(Path(str(unit["notes"]))):
+        raise MediaError(f"unit {unit['number']}: waited in vain", "no-frames")
     if unit.get("does") == "disk is full" and not Path(str(unit["room"])).exists():
         raise OSError(errno.ENOSPC, "No space left on device", str(unit["log"]))
     return Made(10 * int(unit["number"]), "ö\udcff")

@@ -82,6 +82,13 @@ def test_the_same_task_twice_at_the_same_moment_does_no_harm(tmp_path, log):
     assert [outcome.result.number for outcome in outcomes_of(tmp_path / "plan", units)] == list(range(0, 60, 10))
 
 
+def test_a_unit_is_noted_as_soon_as_it_is_done_whatever_is_still_under_way_before_it(tmp_path, log):
+    notes = tmp_path / "plan" / "0-note_unit" / "done"
+    stage = planned(tmp_path / "plan", units_of(log, 2, u0={"does": "waits for a note", "notes": str(notes)}))
+    assert stage.done == notes and run_share(stage, 0, 1, workers=2) == (2, 0)
+    assert [record["error"] for record in stage.outcomes().records()] == [None, None]
+
+
 def test_what_is_missing_is_named_and_another_number_of_tasks_runs_it(tmp_path, log):
     units = units_of(log, 10)
     stage = planned(tmp_path / "plan", units)

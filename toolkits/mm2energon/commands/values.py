@@ -46,7 +46,12 @@ def count(text: str) -> int:
 
 def count_or_none(text: str) -> int:
     """A whole number from 0 up."""
-    return 0 if text.strip() == "0" else count(text)
+    if text.strip() == "0":
+        return 0
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up") from None
 
 
 def size(text: str) -> int:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm2energon.errors import SampleError, ToolkitError
 from mm2energon.pipeline.array_stage import STEPS, Stage
@@ -21,6 +21,16 @@ from mm2energon.pipeline.carried import to_json
 from mm2energon.pipeline.loop import ProgressMaker, run_each, silent
 from mm2energon.pipeline.traffic import Traffic, traffic_so_far
 from mm2energon.storage import naming
+
+
+class _Numbered(NamedTuple):
+    """A unit, and the number that its outcome is noted under."""
+
+    number: int
+    unit: Any
+
+    def __str__(self) -> str:
+        return str(self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +44,11 @@ class _Measured:
     traffic: Traffic
 
 
-def _measured(unit: Any, *, step: Callable[[Any], Any]) -> _Measured:
+def _measured(numbered: _Numbered, *, step: Callable[[Any], Any]) -> _Measured:
     began, cpu_began, before = time.perf_counter(), time.process_time(), traffic_so_far()
     result, error = None, None
     try:
-        result = step(unit)
+        result = step(numbered.unit)
     except SampleError as fault:
         error = fault
     traffic = traffic_so_far() - before
@@ -62,19 +72,19 @@ def run_share(stage: Stage, index: int, of: int, *, workers: int, progress: Prog
         return 0, len(share)
     host = socket.gethostname()
     path = stage.done / f"{index}-of-{of}.{host}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
-    units = stage.some_units(numbers)
+    units = map(_Numbered, numbers, stage.some_units(numbers))
     step = partial(_measured, step=stage.step)
     step.__module__ = stage.step.__module__  # what it imports is imported ahead of the first unit
     failed: list[SampleError] = []
     bar = progress("units", len(numbers))
     with naming(path), path.open("xb") as file:
-        done = run_each(step, units, workers=min(workers, len(numbers)), limits=stage.limits)
-        for number, outcome in zip(numbers, done, strict=True):
+        # As they come: one that waited for a longer one before it would be lost where the task is killed.
+        for outcome in run_each(step, units, workers=min(workers, len(numbers)), limits=stage.limits, in_order=False):
             measured = outcome.result or _Measured(None, outcome.error, 0.0, 0.0, Traffic())
             if measured.error is not None and not STEPS[stage.step_name]:
                 failed.append(measured.error)
                 continue
-            file.write(_line(number, host, measured))
+            file.write(_line(outcome.item.number, host, measured))
             file.flush()
             bar.update(1)
     bar.close()

@@ -10,18 +10,23 @@ from typing import Any
 import mm2energon
 from mm2energon.errors import ToolkitError
 from mm2energon.pipeline.plan import Plan
-from mm2energon.pipeline.run import Done, read_done, read_index_of
+from mm2energon.pipeline.run import Done, is_whole, read_done, read_index_of
 from mm2energon.pipeline.splits import SPLITS
 from mm2energon.shards.index import ShardSummary
 from mm2energon.shards.metadata import write_metadata
 from mm2energon.targets import Target, dataset_yamls
 
 
-def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
+def finalize(
+    plan: Plan, output: Path, *, target: Target, options: Mapping[str, Any], is_here: bool = True
+) -> dict[str, Any]:
     """Write `.nv-meta` from the done records of every shard of the plan; the manifest.
 
+    Args:
+        is_here: the shards lie in `output`, and not in a store that it stands for.
+
     Raises:
-        ToolkitError: a done record is missing.
+        ToolkitError: a shard, or its done record, is missing.
     """
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     samples: Counter[str] = Counter()
@@ -30,7 +35,7 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
     written: list[tuple[int, Done]] = []
     refused: dict[str, list[str]] = {}
     for number in range(plan.units):
-        done = _done(plan, number)
+        done = _done(plan, number, output if is_here else None)
         refused.update({origin: [code, message] for origin, code, message in done.set_aside})
         if done.samples == 0:
             continue
@@ -66,8 +71,13 @@ def finalize(plan: Plan, output: Path, *, target: Target, options: Mapping[str, 
     return manifest
 
 
-def _done(plan: Plan, number: int) -> Done:
+def _done(plan: Plan, number: int, output: Path | None) -> Done:
     done = read_done(plan, number)
-    if done is None:
-        raise ToolkitError(f"{plan.folder}: shard {number} was not written; run the same command again to go on")
+    if done is None or (output is not None and not is_whole(output / done.name, done)):
+        where = plan.folder if output is None else output
+        raise ToolkitError(
+            f"{where}: shard {number} was not written, or is not there as it "
+            "was written; run the same command again to go on; where an array ran it, with another --plan folder "
+            "(what is there is taken as it is)"
+        )
     return done

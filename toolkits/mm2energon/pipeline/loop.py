@@ -76,6 +76,7 @@ def run_each(
     workers: int,
     limits: Limits | None = None,
     executor: Executor | None = None,
+    in_order: bool = True,
 ) -> Iterator[Outcome[Item, Result]]:
     """Run `step` over `items`, in order.
 
@@ -84,6 +85,7 @@ def run_each(
             any other exception ends the run.
         workers: processes; 0 runs the step in this process, without limits.
         executor: what runs it instead of workers of this machine.
+        in_order: False: workers of this machine may give each outcome as soon as it is there.
 
     Raises:
         ToolkitError: the workers cannot be started, or die one after another.
@@ -97,7 +99,7 @@ def run_each(
         return
     from mm2energon.pipeline import pool  # what it imports takes 40 ms, and most runs have no workers
 
-    yield from pool.run_in_workers(step, items, workers=workers, limits=limits or Limits())
+    yield from pool.run_in_workers(step, items, workers=workers, limits=limits or Limits(), in_order=in_order)
 
 
 def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:

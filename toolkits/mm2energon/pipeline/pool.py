@@ -32,12 +32,12 @@ _GRACE_SECONDS = 3.0
 
 
 def run_in_workers(
-    step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits
+    step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits, in_order: bool = True
 ) -> Iterator[Outcome[Item, Result]]:
     """As `run_each`, in that many processes."""
     crew: Crew[Item, Result] = Crew(step, workers, limits)
     try:
-        yield from crew.run(iter(items))
+        yield from crew.run(iter(items), in_order=in_order)
     except BaseException:
         crew.stop()
         raise

@@ -125,7 +125,7 @@ def _complete(
             if stored is not None:
                 stored.collect()
         with report.watch.time("index"):
-            manifest = finalize(plan, job.output, target=job.target, options=job.options())
+            manifest = finalize(plan, job.output, target=job.target, options=job.options(), is_here=stored is None)
     report.shards = len(manifest["shards"])
     report.shard_bytes = sum(about["bytes"] for about in manifest["shards"].values())
     return manifest

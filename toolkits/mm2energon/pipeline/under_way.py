@@ -1,4 +1,5 @@
-"""Under way: items of a step that others work on, some at a time, and whose outcomes come back in their order."""
+"""Under way: items of a step that others work on, some at a time, and whose outcomes come back in their order, or as
+they come."""
 
 from __future__ import annotations
 
@@ -71,8 +72,11 @@ class UnderWay(ABC, Generic[T, Item, Result]):
         #: Those of them that nobody is at.
         self._waiting: deque[T] = deque()
 
-    def run(self, items: Iterator[Item]) -> Iterator[Outcome[Item, Result]]:
+    def run(self, items: Iterator[Item], *, in_order: bool = True) -> Iterator[Outcome[Item, Result]]:
         """The outcomes, in the order of the items.
+
+        Args:
+            in_order: False: each as soon as it is there.
 
         Raises:
             ToolkitError: nobody can work on them.
@@ -84,14 +88,19 @@ class UnderWay(ABC, Generic[T, Item, Result]):
             if not self._begun:
                 return
             self._give_out()
-            if not self._begun[0].is_done:
+            task = self._begun[0] if in_order else self._first_done()
+            if not task.is_done:
                 self._listen()
                 continue
-            task = self._begun.popleft()
+            self._begun.remove(task)
             if task.fault is not None:
                 raise task.fault
             if task.outcome is not None:
                 yield task.outcome
+
+    def _first_done(self) -> T:
+        """A task that is done, of which a fault comes last; any where none is."""
+        return min(self._begun, key=lambda task: (not task.is_done, task.fault is not None))
 
     def _room(self) -> int:
         """How many more items can be taken."""
