@@ -22,7 +22,7 @@ class Watched:
     application: object
     #: (method, key and query, bytes that were given).
     requests: list = field(default_factory=list)
-    #: Told of method and key; gives "busy" for an answer that says so, "cut" for one that breaks off, or None.
+    #: Told of method and key; gives "busy" or "denied" for such an answer, "cut" for one that breaks off, or None.
     fails: object = None
 
     def __call__(self, environ, start_response):
@@ -31,6 +31,9 @@ class Watched:
         if fault == "busy":
             start_response("503 Slow Down", [("Content-Type", "text/xml")])
             return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+        if fault == "denied":
+            start_response("403 Forbidden", [("Content-Type", "text/xml")])
+            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
         data = b"".join(self.application(environ, start_response))
         self.requests.append((method, f"{key}?{environ['QUERY_STRING']}", len(data)))
         return _cut(data) if fault == "cut" else [data]

@@ -102,13 +102,43 @@ def test_paths_and_urls_of_files_are_places_of_this_machine():
     assert place("a/b") == Path("a/b") and place("file:///a/b%20c") == Path("/a/b c") and place(".") == Path()
 
 
-@pytest.mark.parametrize("text", ["ftp://host/a", "s3://", "s3:///", "https://host/a", "file://host/a"])
+def test_a_url_of_a_file_holds_all_of_its_name():
+    assert place("file:///a/b#1?c%23d") == Path("/a/b#1?c#d") and place("file://localhost/a") == Path("/a")
+
+
+def test_a_url_with_one_slash_is_refused_with_the_one_that_is_meant():
+    with pytest.raises(argparse.ArgumentTypeError, match="s3://bucket/a was expected"):
+        place("S3:/bucket/a")
+    with pytest.raises(argparse.ArgumentTypeError, match="file:///a/b was expected"):
+        place("file:/a/b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ftp://host/a", "s3://", "s3:///", "https://host/a", "file://host/a"]
+    + ["s3:///bucket/a", "s3://bucket//a", "s3://bucket/../a", "s3://bucket/./a", "msc://p/a/.."],
+)
 def test_other_urls_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         place(text)
 
 
-ODD_NAMES = ["a b", "a#b", "a?b", "a%20b", "a+b", "a&b=c", "[x]*.jpg", "日本.jpg", ".hidden", "-", "a'b\"c"]
+ODD_NAMES = [
+    "a b",
+    "a#b",
+    "a?b",
+    "a%20b",
+    "a+b",
+    "a&b=c",
+    "[x]*.jpg",
+    "a#b?",
+    "a#",
+    "a?",
+    "日本.jpg",
+    ".hidden",
+    "-",
+    "a'b\"c",
+]
 
 
 def test_any_name_that_a_file_may_have_is_one_in_a_store(folder, tmp_path):
@@ -190,3 +220,18 @@ def test_an_upload_of_which_less_arrives_is_told(s3, tmp_path, monkeypatch):
     monkeypatch.setattr(Remote, "size", lambda _: 5)
     with pytest.raises(OSError, match="5 bytes arrived, 9437184 were sent"):
         Remote(s3).send(["large"], tmp_path)
+
+
+def test_a_bucket_that_is_not_there_is_named_and_not_taken_for_an_empty_folder(folder, tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    missing = Remote(folder.replace("bucket-", "no-bucket-"))
+    asked = [
+        lambda: list(missing.files()),
+        lambda: list(missing.walk()),
+        lambda: (missing / "a").write(b"a"),
+        lambda: missing.send(["a"], tmp_path),
+    ]
+    for ask in asked:
+        with pytest.raises(OSError, match="there is no such bucket") as told:
+            ask()
+        assert not isinstance(told.value, FileNotFoundError)

@@ -191,6 +191,7 @@ def test_the_cache_may_be_smaller_than_what_goes_through_it(local, s3, tmp_path)
     ("options", "words"),
     [
         (["--dataset-root", "s3://no-such-bucket-at-all/in"], "s3://no-such-bucket-at-all/in/dataset.json"),
+        (["--dataset-root", "s3://no-such-bucket-at-all/in"], "there is no such bucket"),
         (["--dataset-root", "ftp://host/in"], "names no store"),
     ],
 )
@@ -201,6 +202,27 @@ def test_a_place_that_is_not_there_is_told_in_one_line(store, capsys, options, w
         status = stop.code
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert status in (1, 2) and words in error and "kept-secret" not in error
+
+
+def test_the_dataset_root_itself_is_no_output_in_a_store_either(local, s3, capsys):
+    upload(local[0], s3)
+    before = sorted(Remote(s3).files(deep=True))
+    assert run_shard(s3, "--output", f"{s3}/") == 1
+    assert "is the dataset root itself" in capsys.readouterr().err and sorted(Remote(s3).files(deep=True)) == before
+
+
+def test_what_to_do_next_is_told_by_urls_that_a_shell_and_energon_take(local, bucket, capsys):
+    assert run_shard(local[0], *OPTIONS, "--output", f"s3://{bucket}/it's one") == 0
+    told = capsys.readouterr().out
+    assert f"mm2energon verify 's3://{bucket}/it'\"'\"'s one'" in told
+    assert f"--train-data-path msc://_s3-{bucket}/it's one" in told
+
+
+def test_what_a_store_does_not_allow_is_no_matter_of_modes(local, s3, watched, capsys):
+    upload(local[0], s3)
+    watched.fails = lambda method, key: "denied" if key.endswith(".jpg") else None
+    assert run_shard(s3, *OPTIONS) == 1
+    assert capsys.readouterr().err.strip().endswith("the store does not allow it; check its credentials")
 
 
 def test_a_set_aside_sample_whose_picture_went_missing_after_the_plan(local, s3, tmp_path, monkeypatch):

@@ -184,7 +184,9 @@ def _report(run: Callable[[], Result], named: Callable[[str], str], bars: contex
         return _failed(named(str(error)))
     except OSError as error:
         bars.close()
-        return _failed(f"{_place(error)}: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}")
+        where = _place(error)
+        advice = "" if "://" in where else _ADVICE.get(error.errno or 0, "")  # a store has no modes
+        return _failed(f"{where}: {error.strerror or error}{advice}")
     except (KeyboardInterrupt, _Stopped) as stop:
         bars.close()
         how, status = ("interrupted", 130) if isinstance(stop, KeyboardInterrupt) else ("stopped", 143)

@@ -252,5 +252,8 @@ def _notes(report: ShardReport, job: ShardJob, arguments: argparse.Namespace) ->
 
 
 def _next(job: ShardJob) -> list[str]:
-    steps = job.target.next_steps.replace("{path}", str(job.output)).splitlines()
-    return [f"Check it: mm2energon verify {shlex.quote(str(job.output))}", *steps]
+    stored = job.stores.output
+    url = str(job.output) if stored is None else stored.of.url
+    to_train = url if stored is None else stored.remote.energon_url or url
+    steps = job.target.next_steps.replace("{path}", to_train).splitlines()
+    return [f"Check it: mm2energon verify {shlex.quote(url)}", *steps]

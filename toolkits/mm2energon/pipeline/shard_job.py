@@ -26,6 +26,11 @@ class Stores:
     root: Mirror | None = None
     output: Mirror | None = None
 
+    @property
+    def are_one(self) -> bool:
+        """Whether both are of the same folder."""
+        return self.root is not None and self.output is not None and self.root.of.url == self.output.of.url
+
 
 @dataclass(frozen=True)
 class ShardJob:
@@ -128,7 +133,7 @@ def check_job(job: ShardJob) -> None:
             raise InputError(
                 f"--json {path}: no such file; make it with mm2energon frames (videos) or mm2energon normalize"
             )
-    if job.output.resolve() == job.root:
+    if job.output.resolve() == job.root or job.stores.are_one:
         raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
     stores, is_elsewhere = job.stores, job.executor is not None
     if job.packs_frames and (stores.root is not None or (stores.output is not None and is_elsewhere)):

@@ -59,11 +59,7 @@ class StoredDataset:
     @property
     def energon_url(self) -> str | None:
         """By which Energon reads it, which speaks to stores by multi-storage-client alone; None where it cannot."""
-        scheme, _, rest = self.mirror.of.url.partition("://")
-        if scheme in ("s3", "gs"):
-            bucket, _, path = rest.partition("/")
-            return f"msc://_{scheme}-{bucket}/{path}"  # what it calls a bucket that has no profile
-        return self.mirror.of.url if scheme == "msc" else None
+        return self.mirror.remote.energon_url
 
     def show_shards(self, names: Iterable[str]) -> None:
         """Show shards that lie in folders of the dataset.

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from mm2energon.remote.faults import told
 from mm2energon.remote.file import AT_A_TIME, STORES, RemoteFile
@@ -30,6 +30,9 @@ from mm2energon.storage import TEMPORARY_SUFFIX
 __all__ = ["STORES", "Place", "Remote", "is_there", "place"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_ONE_SLASH = re.compile(r"([A-Za-z0-9]+):/(?!/)")
+#: What a path would lose, and a store keeps.
+_NO_NAMES = {"", ".", ".."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class Remote(RemoteFile):
         """
 
         def put(name: str) -> None:
-            with told(f"{self.url}/{name}"):
+            with told(f"{self.url}/{name}", writes=True):
                 self.store().put_file(str(folder / name), f"{self.url}/{name}")
             # What goes in one request the store counts itself.
             sent = (folder / name).stat().st_size
@@ -166,6 +169,15 @@ class Remote(RemoteFile):
             except FileNotFoundError:
                 continue
 
+    @property
+    def energon_url(self) -> str | None:
+        """By which Energon reads it, which speaks to stores by multi-storage-client alone; None where it cannot."""
+        scheme, _, rest = self.url.partition("://")
+        if scheme in ("s3", "gs"):
+            bucket, _, path = rest.partition("/")
+            return f"msc://_{scheme}-{bucket}/{path}"  # what it calls a bucket that has no profile
+        return self.url if scheme == "msc" else None
+
 
 #: Where something lies: a path of this machine, or in a store.
 Place = Path | Remote
@@ -184,18 +196,28 @@ def place(text: str) -> Place:
     """What a URL or a path names (a type of argparse).
 
     Raises:
-        argparse.ArgumentTypeError: there is no such store.
+        argparse.ArgumentTypeError: there is no such store, or no folder of one can be called so.
     """
+    slipped = _ONE_SLASH.match(text)
+    if slipped is not None and (slipped[1].lower() in STORES or slipped[1].lower() == "file"):
+        scheme = slipped[1].lower()
+        meant = f"{scheme}://{text[slipped.end() - (scheme == 'file') :]}"
+        raise argparse.ArgumentTypeError(f"{text!r} has one slash behind the colon; {meant} was expected")
     found = _URL.fullmatch(text)
     if found is None:
         return Path(text)
-    scheme = found[1].lower()
+    scheme, rest = found[1].lower(), found[2]
     if scheme == "file":
-        parts = urlsplit(text)
-        if parts.netloc not in ("", "localhost"):
+        host, _, path = rest.partition("/")  # not urlsplit, for which a name ends at # and ?
+        if host not in ("", "localhost"):
             raise argparse.ArgumentTypeError(f"{text!r} names another machine; file:///path was expected")
-        return Path(unquote(parts.path))
-    if scheme not in STORES or not found[2].strip("/"):
+        return Path("/" + unquote(path))
+    rest = rest.rstrip("/")
+    if scheme not in STORES or not rest:
         known = ", ".join(f"{name}://" for name in (*STORES, "file"))
         raise argparse.ArgumentTypeError(f"{text!r} names no store; a path, or one of {known} was expected")
-    return Remote(f"{scheme}://{found[2].rstrip('/')}")
+    if not _NO_NAMES.isdisjoint(rest.split("/")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} holds '//', '.' or '..', which stores take for names of folders; the plain URL was expected"
+        )
+    return Remote(f"{scheme}://{rest}")

@@ -9,16 +9,23 @@ from contextlib import contextmanager
 from traceback import walk_tb
 
 MISSING = "no such file in the store"
+NO_BUCKET = "there is no such bucket; check its name, or make it"
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
-    """Let every fault of a store, and of what speaks to it, be an OSError that names the URL, and no credentials."""
+def told(url: str, *, writes: bool = False) -> Iterator[None]:
+    """Let every fault of a store, and of what speaks to it, be an OSError that names the URL, and no credentials.
+
+    Args:
+        writes: nothing that is asked for has to be there already, but the bucket.
+    """
     try:
         yield
     except ImportError:
         raise
     except (FileNotFoundError, IsADirectoryError) as error:
+        if writes or _is_bucket_missing(error):  # not to be taken for a folder without anything in it
+            raise OSError(errno.EIO, NO_BUCKET, url) from error
         raise type(error)(errno.ENOENT, MISSING, url) from error
     except FileExistsError:
         raise
@@ -31,7 +38,13 @@ def told(url: str) -> Iterator[None]:
     except Exception as error:
         if _is_ours(error):
             raise
+        if _is_bucket_missing(error):
+            raise OSError(errno.EIO, NO_BUCKET, url) from error
         raise OSError(errno.EIO, _first_line(error), url) from error
+
+
+def _is_bucket_missing(error: Exception) -> bool:
+    return "bucket does not exist" in str(error)
 
 
 def _is_ours(error: Exception) -> bool:

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from mm2energon.errors import missing_extra
 from mm2energon.remote.faults import MISSING, told
+from mm2energon.remote.plain_names import with_plain_names
 from mm2energon.remote.stream import BLOCK_BYTES, Stream
 
 #: Scheme -> the package that speaks to such a store, and the extra that it comes with.
@@ -135,7 +136,7 @@ class RemoteFile:
         Raises:
             OSError: the store does not take it.
         """
-        with told(self.url):
+        with told(self.url, writes=True):
             self.store().pipe_file(self.url, data)
 
     def create(self, data: bytes) -> bool:
@@ -150,7 +151,7 @@ class RemoteFile:
             return False
         exclusively = {"mode": "create"} if self.url.startswith(_EXCLUSIVE) else {}
         try:
-            with told(self.url):
+            with told(self.url, writes=True):
                 self.store().pipe_file(self.url, data, **exclusively)
         except FileExistsError:
             return False
@@ -167,6 +168,7 @@ class RemoteFile:
         try:
             import fsspec
 
-            return fsspec.filesystem(scheme)
+            store = fsspec.filesystem(scheme)
+            return with_plain_names(store) if scheme == "msc" else store
         except ImportError as error:
             raise missing_extra(package, extra) from error
