@@ -10,7 +10,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     targets  tokens  jsonio
     rules  jsonscan  remote  roots  stopwatch
     storage
-    sample  jsonvalue  locks  terminal
+    sample  jsonvalue  locks  terminal  database
     errors
 """
 

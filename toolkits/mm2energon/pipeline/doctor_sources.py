@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from PIL import Image, ImageChops, ImageStat
 
 from mm2energon import formats
+from mm2energon.database import faults_of_the_disk
 from mm2energon.errors import InputError, SampleError, ToolkitError
 from mm2energon.jsonio import Entry, dumps, read_entries
 from mm2energon.pipeline.doctor_records import DECODE_FAULTS, Chat
@@ -75,6 +76,7 @@ class _Difference(NamedTuple):
 class Sources:
     """The entries of an annotation file, found by key and by what they say."""
 
+    @faults_of_the_disk()
     def __init__(self, root: Path, annotations: Path, further: tuple[Path, ...] = ()) -> None:
         """
         Args:
@@ -98,6 +100,7 @@ class Sources:
         """Let go of the entries."""
         self._entries.close()
 
+    @faults_of_the_disk()
     def match(self, key: str, chat: Chat) -> Match:
         """The source of a sample.
 

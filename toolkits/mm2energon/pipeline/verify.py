@@ -16,6 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from mm2energon.database import faults_of_the_disk
 from mm2energon.errors import InputError
 from mm2energon.pipeline.loop import Executor, Outcome, ProgressMaker, run_each, silent
 from mm2energon.pipeline.row_faults import index_faults
@@ -50,6 +51,7 @@ class HowDeep:
     by_energon: int = 100
 
 
+@faults_of_the_disk()
 def verify(
     root: Path,
     *,

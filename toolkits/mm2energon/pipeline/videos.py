@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mm2energon import formats
+from mm2energon.database import faults_of_the_disk
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.array import planned_units
@@ -53,6 +54,7 @@ class Videos:
     #: Frames for which there is still room in it.
     _room: int = _FRAMES_REMEMBERED
 
+    @faults_of_the_disk()
     def find(self, entries: Iterable[Entry], *, default_fps: float | None) -> None:
         """Look for the videos that entries name, and for their frames."""
         with contextlib.closing(Known()) as seen, contextlib.closing(Known()) as known:

@@ -6,20 +6,20 @@ them with what the installed version writes). Only shard counts stand in `.info.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mm2energon.database import faults_of_the_disk
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps
 from mm2energon.shards.index import ShardIndex, ShardSummary
@@ -136,7 +136,7 @@ def _write_rows(path: Path, shards: Iterable[ShardSummary], split_of: Mapping[st
     index_id = IndexId()
     # No locks and no journal: nobody else knows the file yet, and network file systems are slow or wrong with both.
     with (
-        _faults_of_the_disk(path),
+        faults_of_the_disk(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?nolock=1", uri=True, isolation_level=None)) as database,
     ):
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN", *_TABLES):
@@ -170,16 +170,6 @@ class IndexId:
 
     def __str__(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self._digest.hexdigest()))
-
-
-@contextmanager
-def _faults_of_the_disk(path: Path) -> Iterator[None]:
-    """Let what SQLite says of a disk be the OSError that it is."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        code = errno.ENOSPC if "full" in str(error) else errno.EIO
-        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def _check_shard(shard: ShardSummary, counts: Mapping[str, int], split_of: Mapping[str, str]) -> None:
