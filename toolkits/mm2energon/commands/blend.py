@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.places import add_cache, stored_shards
 from mm2energon.errors import InputError
 from mm2energon.pipeline.blend import Blend, Blending, Share, blend
 from mm2energon.pipeline.blend_recipe import Recipe, named_dataset, read_recipe
 from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.stored_shards import StoredDataset
+from mm2energon.remote import Remote
 
 _SEED = 42
 #: Samples left out by name above which the summary says that they cost.
@@ -28,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets",
         nargs="*",
         metavar="DATASET[:WEIGHT]",
-        help="folder of finished shards, or an earlier blend, and how often it is drawn from (without weights: each "
-        "sample equally often)",
+        help="folder or URL of finished shards, or an earlier blend, and how often it is drawn from (without weights: "
+        "each sample equally often)",
     )
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="YAML that names the datasets, and subsets of them")
     parser.add_argument(
@@ -51,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take subsets of as few shards as hold so many: less to leave out, but samples that lie together",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that mm2energon did not write")
+    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
@@ -65,7 +70,13 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
         whole_shards=arguments.whole_shards,
         overwrite=arguments.overwrite,
     )
-    return Result(list(_summary(blend(arguments.output, recipe.datasets, blending), blending)))
+    with contextlib.ExitStack() as stack:
+
+        def opened(where: Remote) -> StoredDataset:
+            return stored_shards(where, arguments, stack)
+
+        done = blend(arguments.output, recipe.datasets, blending, opened)
+        return Result(list(_summary(done, blending)))
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

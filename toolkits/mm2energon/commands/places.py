@@ -29,10 +29,14 @@ def mirrored(where: Place, arguments: argparse.Namespace, stack: contextlib.Exit
     """The folder to work in: the one that was given, or a mirror of it, which goes when the stack is closed."""
     if isinstance(where, Path):
         return where, None
+    mirror = _mirror(where, arguments, stack)
+    return mirror.folder, mirror
+
+
+def _mirror(where: Remote, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Mirror:
     cache = None if arguments.cache is None else arguments.cache.absolute()
     stack.callback(remove_mirrors)
-    mirror = stack.enter_context(mirror_of(Mirrored(where.url, cache, arguments.cache_size)))
-    return mirror.folder, mirror
+    return stack.enter_context(mirror_of(Mirrored(where.url, cache, arguments.cache_size)))
 
 
 def made_at(
@@ -83,10 +87,22 @@ def stored_dataset(
     Raises:
         OSError: the store does not give what is known of them.
     """
-    root, mirror = mirrored(where, arguments, stack)
-    if mirror is None:
-        return root, None
+    if isinstance(where, Path):
+        return where, None
+    stored = stored_shards(where, arguments, stack, with_accounts=with_accounts)
+    return stored.root, stored
+
+
+def stored_shards(
+    where: Remote, arguments: argparse.Namespace, stack: contextlib.ExitStack, *, with_accounts: bool = False
+) -> StoredDataset:
+    """Finished shards in a store, and the mirror that they are looked at in.
+
+    Raises:
+        OSError: as `stored_dataset`.
+    """
+    mirror = _mirror(where, arguments, stack)
     above = mirror.remote.parent
     has_above = with_accounts and above.url.count("/") > 1 and above.name != ""
     mirror_above = stack.enter_context(mirror_of(Mirrored(above.url, mirror.of.cache))) if has_above else None
-    return root, StoredDataset(mirror, mirror_above)
+    return StoredDataset(mirror, mirror_above)

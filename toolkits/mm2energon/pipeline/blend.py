@@ -18,9 +18,11 @@ import yaml
 from mm2energon.errors import InputError
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.blend_dataset import Dataset, opened
+from mm2energon.pipeline.blend_nested import OpenStored
 from mm2energon.pipeline.blend_recipe import Wanted, count_of, taken_of
 from mm2energon.pipeline.blend_subset import Part, Subset, choose
 from mm2energon.pipeline.ledger import note, noted, read_ledger, sha256_of
+from mm2energon.remote import Place
 from mm2energon.shards.metadata import FOLDER, SPLITS
 from mm2energon.shards.reader import DatasetIndex
 from mm2energon.storage import write_whole
@@ -75,8 +77,11 @@ class Blend:
     already_done: bool
 
 
-def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
+def blend(output: Path, wanted: Sequence[Wanted], blending: Blending, stores: OpenStored) -> Blend:
     """Write the blend of the datasets to `output`.
+
+    Args:
+        stores: opens datasets that lie in stores.
 
     Raises:
         InputError: a dataset is none, or cannot be blended with the others as it is asked for, or the output would
@@ -85,7 +90,7 @@ def blend(output: Path, wanted: Sequence[Wanted], blending: Blending) -> Blend:
     if output.suffix != ".yaml":
         raise InputError(f"{output}: Energon reads a blend from a file whose name ends in .yaml; choose such a name")
     place = Path(output.parent.resolve(), output.name)
-    datasets = opened(wanted, place, by_repetitions=blending.repetitions)
+    datasets = opened(wanted, place, stores, by_repetitions=blending.repetitions)
     parts = dict(blending.splits) or {split: split for split in SPLITS}
     _check_splits(datasets, parts)
     shares = {split: list(_shares(place, datasets, split, part, blending)) for split, part in parts.items()}
@@ -153,7 +158,7 @@ def _share(stem: Path, dataset: Dataset, part: Part, split: str, factor: float |
         raise InputError(f"{wanted.root}: {factor:g} repetitions of {samples} samples are none; ask for more")
     reference = {
         "repetitions" if blending.repetitions else "weight": factor,
-        "path": _from(stem.parent, dataset.root),
+        "path": dataset.url or _from(stem.parent, dataset.root),
         **({"split_part": part.name} if part.name != split else {}),
         **more,
     }
@@ -167,13 +172,15 @@ def _cut(
     wanted, samples = dataset.wanted, part.samples
     if split in wanted.samples and (count := count_of(wanted.samples[split], samples)) != samples:
         subset = choose(part, index, count, seed=blending.seed, whole_shards=blending.whole_shards)
-        return count, subset, {"split_config": _from(dataset.root / FOLDER, _split_file(stem, subset))}
+        file = _split_file(stem, subset)
+        # From a store no way leads here but the whole path.
+        return count, subset, {"split_config": file.as_posix() if dataset.url else _from(dataset.root / FOLDER, file)}
     if (stretch := wanted.ranges.get(split)) is not None:
         return _ranged(wanted.root, part, stretch), None, {"subset": {"range": list(stretch)}}
     return samples, None, {}
 
 
-def _ranged(root: Path, part: Part, stretch: tuple[int | str, int | str]) -> int:
+def _ranged(root: Place, part: Part, stretch: tuple[int | str, int | str]) -> int:
     """How many samples a range takes."""
     if part.excluded:
         raise InputError(f"{root}: its split.yaml leaves samples out, which a range would count; give samples instead")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ import yaml
 from mm2energon.errors import InputError
 from mm2energon.pipeline.blend_recipe import is_path, is_range, taken_of
 from mm2energon.pipeline.blend_subset import part_of
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.verify_metadata import target_of
+from mm2energon.remote import Remote
 from mm2energon.roots import read_regular
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.shards.reader import DatasetIndex, read_index
 from mm2energon.targets import Target
 from mm2energon.terminal import told
 
+#: Opens a dataset that lies in a store.
+OpenStored = Callable[[Remote], StoredDataset]
+_IN_STORE = re.compile(r"msc://[^/]+/.")
 _MOST_BYTES = 1 << 30
 #: Reads names that are left out, of which there may be millions, in C where PyYAML has that.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -40,10 +46,11 @@ def is_blend(path: Path) -> bool:
     return path.is_file() and path.suffix == ".yaml"
 
 
-def read_blend(path: Path, *, within: Sequence[Path] = ()) -> Held:
+def read_blend(path: Path, stores: OpenStored, *, within: Sequence[Path] = ()) -> Held:
     """What the blend in a file gives.
 
     Args:
+        stores: opens datasets of it that lie in stores.
         within: blends that it is in, none of which may be in it.
 
     Raises:
@@ -58,7 +65,7 @@ def read_blend(path: Path, *, within: Sequence[Path] = ()) -> Held:
         kinds.add(kind)
         samples[split] = 0
         for reference in references:
-            count, target = _given(path, reference, split, kind, [*within, path])
+            count, target = _given(path, reference, split, kind, stores, [*within, path])
             samples[split] += int(count * reference.get("repetitions", 1)) if kind else count
             targets[target.name] = target
     if len(kinds) != 1 or len(targets) != 1:
@@ -93,19 +100,30 @@ def _is_reference(value: Any) -> bool:
 
 
 def _given(
-    path: Path, reference: Mapping[str, Any], split: str, by_repetitions: bool, within: Sequence[Path]
+    path: Path,
+    reference: Mapping[str, Any],
+    split: str,
+    by_repetitions: bool,
+    stores: OpenStored,
+    within: Sequence[Path],
 ) -> tuple[int, Target]:
     """How many samples a reference of a blend gives, before they are repeated, and who reads them."""
-    root = (path.parent / reference["path"]).resolve()
-    name = str(reference.get("split_part", split))
+    name, stored = str(reference.get("split_part", split)), None
+    if _IN_STORE.match(reference["path"]):
+        stored = stores(Remote(reference["path"]))
+        root = stored.root
+    else:
+        root = (path.parent / reference["path"]).resolve()
     if is_blend(root):
-        held = read_blend(root, within=within)
+        held = read_blend(root, stores, within=within)
         if held.by_repetitions != by_repetitions:
             raise InputError(f"{path}: mixes weights and repetitions, which Energon does not; make it anew")
         return held.samples.get(name, 0), held.target
     if not (root / FOLDER).is_dir():
         raise InputError(f"{path}: refers to {root}, which is no finished dataset; make it anew with mm2energon blend")
     index = read_index(root)
+    if stored is not None:
+        stored.show_shards(index.counts)
     part = part_of(root, _split_by(root, index, reference.get("split_config")), name)
     subset = reference.get("subset")
     return (taken_of(tuple(subset["range"]), part.samples) if subset else part.samples), target_of(root, index)

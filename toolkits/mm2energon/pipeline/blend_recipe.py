@@ -2,7 +2,7 @@
 
     seed: 42
     datasets:
-      - path: video_wds          # relative to the recipe
+      - path: video_wds          # relative to the recipe, or a URL
         samples: 20000           # of train; or {train: 20000, val: 500}; or 12.5%
       - path: synthetic_wds
         samples: 10000
@@ -13,6 +13,7 @@ Each may have a `weight`, or each `repetitions`; a `range`, such as [0, 1000] or
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 from collections.abc import Callable, Hashable, Mapping
@@ -23,6 +24,7 @@ from typing import Any
 import yaml
 
 from mm2energon.errors import InputError
+from mm2energon.remote import Place, Remote, place
 from mm2energon.roots import read_regular
 from mm2energon.terminal import told
 
@@ -38,7 +40,7 @@ _MOST_BYTES = 16 << 20
 class Wanted:
     """One dataset of a blend, as it is asked for."""
 
-    root: Path
+    root: Place
     #: How often the dataset is drawn from, beside the weights of the others.
     weight: float | None = None
     #: How often each sample comes in an epoch.
@@ -76,14 +78,24 @@ def named_dataset(text: str, *, repetitions: bool) -> Wanted:
         InputError: the weight is none.
     """
     path, colon, number = text.rpartition(":")
-    if not colon or Path(text).exists():
-        return Wanted(Path(text))
+    if not colon or number.startswith("//") or Path(text).exists():
+        return Wanted(_root(text, text))
     try:
         value = _plain_number(float(number))
     except ValueError:
         raise InputError(f"{text}: {number!r} is no number; DATASET or DATASET:WEIGHT was expected") from None
-    wanted = Wanted(Path(path), repetitions=value) if repetitions else Wanted(Path(path), weight=value)
+    root = _root(path, text)
+    wanted = Wanted(root, repetitions=value) if repetitions else Wanted(root, weight=value)
     return _checked(wanted, text)
+
+
+def _root(text: str, where: str, below: Path = Path()) -> Place:
+    """What a URL or a path names, which is relative to a folder."""
+    try:
+        found = place(text)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"{where}: {error}") from None
+    return found if isinstance(found, Remote) else below / found
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -114,7 +126,7 @@ def _wanted(item: Any, recipe: Path, where: str) -> Wanted:
         raise InputError(f"{where}: has no path; the folder of finished shards was expected")
     _check_keys(item, _KEYS, where)
     wanted = Wanted(
-        recipe.parent / item["path"],
+        _root(item["path"], where, recipe.parent),
         weight=_number(item, "weight", where),
         repetitions=_number(item, "repetitions", where),
         samples=_by_split(item.get("samples"), _is_count, f"{where}: samples", "a number above 0, or 12.5%"),
