@@ -371,6 +371,38 @@ def test_another_version_is_refused_everywhere(tmp_path, capsys, monkeypatch):
         assert "this is 99.0; the same version was expected on every machine" in capsys.readouterr().err
 
 
+def test_a_folder_is_free_again_when_a_command_came_to_nothing_in_it(tmp_path, capsys):
+    root, plan = image_dataset(tmp_path / "data", 2), tmp_path / "plan"
+    assert command("plan", "shard", "--dataset-root", tmp_path / "mistyped", "--plan", plan) == 1
+    assert as_array(plan, "shard", "--dataset-root", root, "--val-split", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("command.json", lambda path: path.write_bytes(b"")),
+        ("command.json", lambda path: path.write_bytes(b"{}")),
+        ("0-write_shard/step.json", lambda path: path.write_bytes(b"[]")),
+        (
+            "0-write_shard/step.json",
+            lambda path: path.write_bytes(path.read_bytes().replace(b"write_shard", b"system")),
+        ),
+        ("0-write_shard/units.jsonl", lambda path: path.write_bytes(path.read_bytes()[:-9])),
+        ("0-write_shard/units.places", lambda path: path.write_bytes(path.read_bytes()[:-9])),
+    ],
+)
+def test_a_plan_that_is_damaged_is_told_where(tmp_path, capsys, name, spoil):
+    root, plan = image_dataset(tmp_path / "data", 4), tmp_path / "plan"
+    words = ("shard", "--dataset-root", root, "--max-samples-per-tar", 1, "--val-split", 0)
+    assert command("plan", *words, "--plan", plan) == 0
+    spoil(plan / name)
+    status = command("run", "--plan", plan, "--index", 0, "--of", 1, "--workers", 1)
+    if status == 0:
+        status = command("finalize", "--plan", plan)
+    assert status == 1 and f"{plan / name}: is damaged (" in capsys.readouterr().err
+    assert as_array(tmp_path / "another", *words) == 0
+
+
 def test_a_plan_in_an_object_store_is_refused(tmp_path, capsys):
     for url in ("s3://bucket/plan", "msc://profile/plan", "file:/x"):
         with pytest.raises(SystemExit) as stop:

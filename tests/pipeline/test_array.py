@@ -207,7 +207,7 @@ def test_no_other_step_is_planned_or_run(tmp_path, log, monkeypatch):
         ArrayExecutor(tmp_path / "plan").run(print, [], limits=NO_LIMITS)
     about = json.loads((stage.folder / "step.json").read_text())
     (stage.folder / "step.json").write_text(json.dumps({**about, "step": "os:system"}))
-    with pytest.raises(InputError, match="the same version was expected"):
+    with pytest.raises(InputError, match="is no step that an array runs"):
         Stage.read(stage.folder)
 
 

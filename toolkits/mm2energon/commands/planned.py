@@ -17,6 +17,7 @@ from mm2energon.commands import COMMANDS, Result
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.array import ArrayExecutor, UnitsWaitError
+from mm2energon.pipeline.array_stage import read_note, stages_in
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.storage import write_whole
 
@@ -53,11 +54,12 @@ def note_command(plan: Path, command: PlannedCommand) -> None:
         InputError: it is that of another.
     """
     before = _read(plan)
-    if before not in (None, command):
+    is_other = before not in (None, command)
+    if is_other and (stages_in(plan) or goes_of(plan)):
         raise InputError(f"--plan {plan}: is that of {before}; another folder was expected for {command}")
     if before is None and plan.is_dir() and any(plan.iterdir()):
         raise InputError(f"--plan {plan}: holds other files; a folder of its own was expected")
-    if before is None:
+    if before is None or is_other:  # of another that came to nothing, such as for a path that was mistyped
         with write_whole(plan / _NOTE) as file:
             file.write(dumps({**command._asdict(), "made_by": mm2energon.__version__}))
 
@@ -78,17 +80,11 @@ def _read(plan: Path) -> PlannedCommand | None:
     """What was planned in a folder; None where nothing was.
 
     Raises:
-        InputError: by another version.
+        InputError: by another version, or it is damaged.
     """
-    try:
-        about = loads((plan / _NOTE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+    about = read_note(plan / _NOTE, "name", "arguments", "folder")
+    if about is None:
         return None
-    if about["made_by"] != mm2energon.__version__:
-        raise InputError(
-            f"--plan {plan}: was planned by mm2energon {about['made_by']}, this is {mm2energon.__version__}; "
-            "the same version was expected on every machine; install it, or plan again into another folder"
-        )
     return PlannedCommand(about["name"], tuple(about["arguments"]), about["folder"])
 
 
@@ -98,7 +94,15 @@ def goes_of(plan: Path) -> list[Go]:
         lines = (plan / _GOES).read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    return [Go(**loads(line)) for line in lines if line.endswith(b"}\n")]
+    return [go for line in lines if (go := _go(line)) is not None]
+
+
+def _go(line: bytes) -> Go | None:
+    """What a line says; None of one that was cut off."""
+    try:
+        return Go(**loads(line)) if line.endswith(b"}\n") else None
+    except (ValueError, TypeError):
+        return None
 
 
 def go_on(plan: Path, command: PlannedCommand, progress: ProgressMaker) -> Result:

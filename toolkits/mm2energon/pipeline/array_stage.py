@@ -68,17 +68,13 @@ class Stage:
         """The stage in a folder; None where it is not complete.
 
         Raises:
-            InputError: another version planned it.
+            InputError: it is damaged, or another version planned it.
         """
-        try:
-            about = loads((folder / _STEP).read_bytes())
-        except FileNotFoundError:
+        about = read_note(folder / _STEP, "step", "seconds", "memory_bytes", "units")
+        if about is None:
             return None
-        if about["made_by"] != mm2energon.__version__ or about["step"] not in STEPS:
-            raise InputError(
-                f"{folder}: was planned by mm2energon {about['made_by']}, this is {mm2energon.__version__}; "
-                "the same version was expected on every machine; install it, or plan again into another folder"
-            )
+        if about["step"] not in STEPS:
+            raise damaged(folder / _STEP, f"{about['step']!r} is no step that an array runs")
         return Stage(folder, about["step"], Limits(about["seconds"], about["memory_bytes"]), about["units"])
 
     @staticmethod
@@ -106,21 +102,57 @@ class Stage:
 
     def all_units(self) -> Iterator[Any]:
         """The units."""
-        step = self.step
-        return (unit_from_json(line, step) for line in self.lines())
+        return (self._unit(line) for line in self.lines())
 
     def some_units(self, numbers: Iterable[int]) -> Iterator[Any]:
         """The units of these numbers."""
-        step = self.step
         with (self.folder / _PLACES).open("rb") as places, (self.folder / _UNITS).open("rb") as units:
             for number in numbers:
                 places.seek(number * _PLACE_BYTES)
-                units.seek(int.from_bytes(places.read(_PLACE_BYTES), "little"))
-                yield unit_from_json(units.readline(), step)
+                place = places.read(_PLACE_BYTES)
+                if len(place) < _PLACE_BYTES:
+                    raise damaged(self.folder / _PLACES, f"ends before unit {number}")
+                units.seek(int.from_bytes(place, "little"))
+                yield self._unit(units.readline())
+
+    def _unit(self, line: bytes) -> Any:
+        try:
+            return unit_from_json(line, self.step)
+        except ValueError as error:
+            raise damaged(self.folder / _UNITS, str(error)) from error
 
     def outcomes(self) -> Outcomes:
         """What became of the units so far."""
         return Outcomes(self)
+
+
+def read_note(path: Path, *wanted: str) -> Mapping[str, Any] | None:
+    """What a JSON file of a plan says; None where it is not there.
+
+    Raises:
+        InputError: it does not say what is wanted, or another version wrote it.
+    """
+    try:
+        about = loads(path.read_bytes())
+        by, _ = about["made_by"], [about[name] for name in wanted]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
+    if by != mm2energon.__version__:
+        raise InputError(
+            f"{path.parent}: was planned by mm2energon {by}, this is {mm2energon.__version__}; "
+            "the same version was expected on every machine; install it, or plan again into another folder"
+        )
+    found: Mapping[str, Any] = about
+    return found
+
+
+def damaged(path: Path, what: str) -> InputError:
+    """The error of a file of a plan that is not as it was written."""
+    return InputError(
+        f"{path}: is damaged ({what}); a plan as it was made was expected; plan again into another folder"
+    )
 
 
 def stages_in(plan: Path) -> list[Stage]:
