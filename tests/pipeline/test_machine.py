@@ -17,6 +17,7 @@ def limits(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "OWN_GROUP", tmp_path / "own")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * GIB // 4096}.get)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
     (tmp_path / "own").write_text("0::/a/b\n")
 
     def write(groups):
@@ -67,6 +68,12 @@ def test_in_a_container_the_own_group_is_the_top_of_what_is_seen(limits, tmp_pat
     limits({"cpu": {"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n"}})
     limits({"memory": {"memory.limit_in_bytes": f"{5 * GIB}\n"}})
     assert (machine.usable_cores(), machine.usable_memory_bytes()) == (2, 5 * GIB)
+
+
+@pytest.mark.parametrize(("given", "cores"), [("3", 3), ("64", 16), ("", 16), ("0", 1)])
+def test_in_a_job_of_slurm_those_of_the_job_count_where_it_is_not_held_to_them(limits, monkeypatch, given, cores):
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", given)
+    assert machine.usable_cores() == cores
 
 
 def test_an_affinity_counts(limits, monkeypatch):

@@ -2,7 +2,8 @@
 
 Limits of control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html (`cpu.max`, `memory.max`), and of their
 first version, https://docs.kernel.org/scheduler/sched-bwc.html (`cpu.cfs_quota_us`, `cpu.cfs_period_us`) and
-https://docs.kernel.org/admin-guide/cgroup-v1/memory.html (`memory.limit_in_bytes`).
+https://docs.kernel.org/admin-guide/cgroup-v1/memory.html (`memory.limit_in_bytes`). Slurm need not hold its jobs to
+their cores; what it gave them stands in https://slurm.schedmd.com/sbatch.html (`SLURM_CPUS_ON_NODE`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ _BYTES_OF_A_WORKER = 1 << 30
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the quota of its control group, counted up."""
+    """Cores that this process may use: its affinity, the quota of its control group, counted up, its job of Slurm."""
     cores = os.cpu_count() or 1
     with suppress(AttributeError):  # not on every system
         cores = len(os.sched_getaffinity(0))
     for quota, period in (*_limits("cpu.max"), *_limits("cpu.cfs_quota_us", "cpu.cfs_period_us", controller="cpu")):
         cores = min(cores, ceil(int(quota) / int(period)))
+    with suppress(KeyError, ValueError):
+        cores = min(cores, int(os.environ["SLURM_CPUS_ON_NODE"]))
     return max(1, cores)
 
 
