@@ -82,13 +82,13 @@ def test_who_lost_it_is_told_and_leaves_it_to_the_other(folder):
     assert b"theirs" in (Remote(folder) / LEASE).read()
 
 
-def test_of_several_that_come_at_the_same_moment_one_is_let_in(s3):
+def test_of_several_that_come_at_the_same_moment_one_is_let_in(folder):
     held, barrier = [], threading.Barrier(6)
 
     def enter():
         barrier.wait()
         try:
-            held.append(Lease(Remote(s3)))
+            held.append(Lease(Remote(folder)))
         except InputError:
             return
 
@@ -99,3 +99,19 @@ def test_of_several_that_come_at_the_same_moment_one_is_let_in(s3):
         thread.join()
     assert len(held) == 1
     held[0].leave()
+
+
+def test_a_lease_that_is_being_written_anew_at_the_end_does_not_stay(s3, monkeypatch):
+    monkeypatch.setattr(lease, "_EVERY_SECONDS", 0.01)
+    writing, real = threading.Event(), Remote.write
+
+    def slowly(self, data):
+        writing.set()
+        time.sleep(0.3)
+        real(self, data)
+
+    monkeypatch.setattr(Remote, "write", slowly)
+    with leased(Remote(s3)):
+        assert writing.wait(60)
+    time.sleep(0.5)
+    assert list(Remote(s3).files(deep=True)) == []

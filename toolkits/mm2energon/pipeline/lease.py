@@ -26,8 +26,8 @@ from mm2energon.remote import Remote
 LEASE = f"{STATE_FOLDER}/lease.json"
 #: What nobody has written anew for this long is nobody's; a run writes its own as often as that.
 _ABANDONED_SECONDS, _EVERY_SECONDS = 300.0, 30.0
-#: After this, of two that wrote at the same moment each finds the one that wrote last.
-_SETTLED_SECONDS = 0.5
+#: After this, or several times what writing took, of two that wrote at the same moment each finds who wrote last.
+_SETTLED_SECONDS, _SETTLED_TIMES = 0.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,16 @@ class Lease:
         self._us = Holder(secrets.token_hex(8), socket.gethostname(), _system(), os.getpid(), time.time())
         self._lost = False
         self._over = threading.Event()
+        begin = time.monotonic()
         if not self._file.create(self._us.as_json()):
             self._take_over()
+        elif not self._file.creates_alone:
+            _settle(begin)
         holder = self._holder()
         if holder is None or holder.token != self._us.token:
             raise self._taken(holder)
-        threading.Thread(target=self._keep, name="lease", daemon=True).start()
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._keeper.start()
 
     def require(self) -> None:
         """Make sure that it is ours still.
@@ -104,6 +108,7 @@ class Lease:
     def leave(self) -> None:
         """Let others in."""
         self._over.set()
+        self._keeper.join()  # else it might write the lease once more, after it is removed
         with contextlib.suppress(OSError):  # then it is taken over, later
             holder = self._holder()
             if holder is not None and holder.token == self._us.token:
@@ -113,9 +118,10 @@ class Lease:
         holder = self._holder()
         if holder is not None and not holder.is_gone():
             raise self._taken(holder)
+        begin = time.monotonic()
         self._folder.remove([LEASE])
         self._file.create(self._us.as_json())
-        time.sleep(_SETTLED_SECONDS)
+        _settle(begin)
 
     def _holder(self) -> Holder | None:
         try:
@@ -155,6 +161,11 @@ def leased(folder: Remote | None) -> Iterator[Lease | None]:
     finally:
         if lease is not None:
             lease.leave()
+
+
+def _settle(begin: float) -> None:
+    """Wait until whoever began to write when we did has written."""
+    time.sleep(max(_SETTLED_SECONDS, _SETTLED_TIMES * (time.monotonic() - begin)))
 
 
 def _system() -> str:

@@ -149,13 +149,18 @@ class RemoteFile:
         """
         if self.size() is not None:
             return False
-        exclusively = {"mode": "create"} if self.url.startswith(_EXCLUSIVE) else {}
+        exclusively = {"mode": "create"} if self.creates_alone else {}
         try:
             with told(self.url, writes=True):
                 self.store().pipe_file(self.url, data, **exclusively)
         except FileExistsError:
             return False
         return True
+
+    @property
+    def creates_alone(self) -> bool:
+        """Whether of two that create the file at the same moment one is told that there is one."""
+        return self.url.startswith(_EXCLUSIVE)
 
     def store(self) -> Any:
         """What speaks to the store.
