@@ -104,6 +104,18 @@ def test_shards_of_videos_without_frames_take_two_rounds_and_are_those_of_the_co
     assert sorted(path.name for path in plan.iterdir() if path.is_dir()) == ["0-extract_unit", "1-write_shard"]
 
 
+def test_the_end_tells_of_the_videos_that_were_extracted_before_it(tmp_path, capsys):
+    root = tmp_path / "data"
+    root.mkdir()
+    whole = write_clip(root / "cut.mkv", frames=150, b_frames=2).read_bytes()
+    (root / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    write_json(root / "dataset.json", [video_entry("cut.mkv")])
+    assert as_array(tmp_path / "plan", "shard", "--dataset-root", root, "--val-split", 0, "--keep-partial") == 0
+    told = capsys.readouterr().out
+    assert "1 videos had no frames and were extracted" in told
+    assert "1 damaged videos were taken up to the fault:\n    cut.mkv: it has" in told
+
+
 def test_a_finished_command_that_is_finalized_or_planned_again_changes_nothing_and_says_so(tmp_path, capsys):
     root = image_dataset(tmp_path / "data", 5)
     words = ("shard", "--dataset-root", root, "--max-samples-per-tar", 2)

@@ -39,6 +39,8 @@ class Account:
         self.reasons: Counter[str] = Counter()
         #: What else the report tells: number of shards, of frames, ...
         self.facts: dict[str, Any] = {}
+        #: What the summary tells of what was done so far; kept for a later run that goes on from there.
+        self.notes: dict[str, Any] = {}
         #: Origins of entries behind which their file cannot be read.
         self.lost_behind: list[str] = []
 
@@ -89,7 +91,7 @@ class Account:
         """Put what was counted so far into a folder, for a later run that goes on from there."""
         self._lines.copy_to(folder / _KEPT_LINES)
         with write_whole(folder / _KEPT) as file:
-            counts = {"read": self.read, "reasons": self.reasons, "lost_behind": self.lost_behind}
+            counts = {"read": self.read, "reasons": self.reasons, "lost_behind": self.lost_behind, "notes": self.notes}
             file.write(dumps({**counts, "sources": [_state_of(path) for path in self._sources]}))
 
     def take_over(self, folder: Path) -> None:
@@ -106,6 +108,7 @@ class Account:
                     f"{(after or before)[0]}: has changed since the plan was made; the same file was expected until "
                     "the end; put it back as it was, or plan again, with --restart and into another folder"
                 )
+        self.notes = kept.get("notes", {})
         self.add(kept["read"], kept["reasons"], kept["lost_behind"], folder / _KEPT_LINES)
 
     def add(self, read: int, reasons: Mapping[str, int], lost_behind: Iterable[str], lines: Path) -> None:

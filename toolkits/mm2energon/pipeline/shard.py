@@ -77,6 +77,7 @@ def _shard(job: ShardJob, stored: StoredOutput | None, progress: ProgressMaker) 
         if kept:
             account.take_over(kept.folder)
         elif plan.units and job.executor is not None:
+            account.notes = {} if videos is None else videos.told()
             account.keep(plan.folder)
         report.also_read_by = {other: plan.refused_by.get(other, 0) for other in job.target.also}
         report.other_rates = plan.other_rates
@@ -90,9 +91,7 @@ def _shard(job: ShardJob, stored: StoredOutput | None, progress: ProgressMaker) 
         remove_state(job.output)
     else:
         forget_attempt(job.output, plan.folder)
-    if videos is not None:
-        report.videos_extracted, report.videos_ready = videos.extracted, videos.ready
-        report.videos_partial = videos.partial
+    report.tell_videos(account.notes if videos is None else videos.told())
     report.account = account.as_dict()
     account.require_written(*job.sources)
     return report

@@ -111,6 +111,11 @@ class ShardReport:
     #: What the steps took, over all workers.
     watch: Stopwatch = field(default_factory=Stopwatch)
 
+    def tell_videos(self, told: Mapping[str, Any]) -> None:
+        """Take over what is told of the videos, by this run or by the one that planned the shards."""
+        self.videos_extracted, self.videos_ready = told.get("extracted", 0), told.get("ready", 0)
+        self.videos_partial = told.get("partial", {})
+
 
 def check_job(job: ShardJob) -> None:
     """Refuse what cannot be done.

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mm2energon import formats
 from mm2energon.database import faults_of_the_disk
@@ -96,6 +97,10 @@ class Videos:
             else:
                 self.extracted += 1
                 self._note(one.video, one.partial)
+
+    def told(self) -> dict[str, Any]:
+        """What a summary tells of them, as plain values."""
+        return {"extracted": self.extracted, "ready": self.ready, "partial": self.partial}
 
     def _sort(self, name: str, default_fps: float | None) -> None:
         path = self.root / name
