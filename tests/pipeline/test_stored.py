@@ -264,7 +264,51 @@ def test_several_annotation_files_in_a_store_are_planned_by_several_workers_as_b
     assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(root / "wds")
 
 
-def test_frames_that_would_be_kept_where_nobody_finds_them_are_refused(local, s3, capsys):
+def without_packs(shards: dict[str, bytes]) -> dict[str, bytes]:
+    """Not what is noted of packs, which holds the time of the video's last change."""
+    return {name: data for name, data in shards.items() if "/frames/" not in name}
+
+
+@pytest.fixture(scope="module")
+def packed(local, tmp_path_factory):
+    """The dataset with a file of somebody else's where frames of a video would be, and its shards by way of packs."""
+    root = tmp_path_factory.mktemp("packed")
+    shutil.copytree(local[0], root, dirs_exist_ok=True)
+    (root / "clips/a").mkdir()
+    (root / "clips/a/notes.txt").write_text("mine")
+    assert run_shard(root, *OPTIONS, "--extract") == 0
+    return root, without_packs(without_paths(root / "wds"))
+
+
+def upload_packed(root: Path, folder: str) -> None:
+    names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    Remote(folder).send([name for name in names if not name.startswith("wds/")], root)
+
+
+def test_videos_of_a_store_go_into_shards_without_a_file_for_each_frame(packed, s3, tmp_path, capsys):
+    upload_packed(packed[0], s3)
+    before = sorted(Remote(s3).files(deep=True))
+    for _ in range(2):
+        assert run_shard(s3, *OPTIONS, "--extract", "--workers", 2) == 0
+    assert "was complete already" in capsys.readouterr().out
+    assert without_packs(without_paths(download(f"{s3}/wds", tmp_path / "made"))) == packed[1]
+    assert [one for one in sorted(Remote(s3).files(deep=True)) if not one[0].startswith("wds/")] == before
+
+
+def test_tasks_put_videos_of_a_store_into_shards_that_all_of_them_see(packed, s3, tmp_path):
+    upload_packed(packed[0], s3)
+    words = [*map(str, OPTIONS), "--extract", "--dataset-root", s3, "--output", str(tmp_path / "wds")]
+    plan = str(tmp_path / "plan")
+    assert cli.main(["plan", "--plan", plan, "shard", *words]) == 0
+    for status in (4, 0):
+        for index in (1, 0):
+            assert cli.main(["run", "--plan", plan, "--index", str(index), "--of", "2", "--workers", "1"]) == 0
+        assert cli.main(["finalize", "--plan", plan]) == status
+    assert without_packs(without_paths(tmp_path / "wds")) == packed[1]
+
+
+def test_frames_that_would_be_kept_where_nobody_finds_them_are_refused(local, s3, tmp_path, capsys):
     upload(local[0], s3)
-    assert run_shard(s3, "--extract") == 1
-    assert capsys.readouterr().err.startswith("error: --extract: keeps frames on this machine")
+    words = ["--extract", "--dataset-root", s3, "--output", f"{s3}/wds"]
+    assert cli.main(["plan", "--plan", str(tmp_path / "plan"), "shard", *words]) == 1
+    assert capsys.readouterr().err.startswith("error: --extract: keeps frames in the folder of the output")

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from mm2energon import formats
@@ -16,6 +16,7 @@ from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.planned import PlannedMedia
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.roots import is_url
+from mm2energon.video.pack import is_packed
 from mm2energon.video.places import PICTURE_SUFFIXES, frame_places, is_own, load_sidecar
 
 Item = TypeVar("Item")
@@ -38,8 +39,13 @@ def entries_brought(entries: Iterable[Entry], mirror: Mirror, *, pictures: bool 
     return _brought(entries, lambda some, keep: _bring(some, mirror, keep, pictures), at_a_time=_ENTRIES)
 
 
-def samples_brought(samples: Iterable[tuple[int, Any]], mirror: Mirror) -> Iterator[tuple[int, Any]]:
+def samples_brought(
+    samples: Iterable[tuple[int, Any]], mirror: Mirror, *, packs: Path | None = None
+) -> Iterator[tuple[int, Any]]:
     """Prepared samples of a plan, whose media are there when it is their turn.
+
+    Args:
+        packs: folder of the frames that have no files of their own, and so are not in the store.
 
     Raises:
         OSError: the store does not give them.
@@ -47,6 +53,10 @@ def samples_brought(samples: Iterable[tuple[int, Any]], mirror: Mirror) -> Itera
 
     def bring(some: list[tuple[int, Any]], keep: int) -> int:
         names = {name for _, value in some for name in names_of(Prepared.from_json(value).media)}
+        if packs is not None:
+            folders = {name.rpartition("/")[0] for name in names}
+            packed = {folder for folder in folders if is_packed(packs, folder)}
+            names = {name for name in names if name.rpartition("/")[0] not in packed}
         mirror.fetch(names, keep=keep)
         return len(names)
 
@@ -114,6 +124,23 @@ def bring_videos(videos: Iterable[str], mirror: Mirror, *, keep: int = 0) -> int
     return len(foreign)
 
 
+def show_taken(videos: Iterable[str], mirror: Mirror) -> None:
+    """Show all that lies where frames of videos would be, so that their places are chosen as they are elsewhere.
+
+    Raises:
+        OSError: the store does not say.
+    """
+
+    def show(video: str) -> None:
+        for place in frame_places(mirror.folder / video):
+            if place is not None:
+                mirror.show(mirror.name_of(place.folder))
+
+    with ThreadPoolExecutor(_VIDEOS_AT_A_TIME) as threads:
+        for _ in threads.map(show, videos):
+            pass
+
+
 def show_places(video: str, beside: Mapping[str, int], mirror: Mirror) -> None:
     """Show a video, what lies beside it, and all that lies where its frames are, or would be.
 
@@ -126,9 +153,7 @@ def show_places(video: str, beside: Mapping[str, int], mirror: Mirror) -> None:
     for name, size in beside.items():
         mirror.show_file(name, size)
     mirror.bring(sidecars_of(video, mirror))
-    for place in frame_places(mirror.folder / video):
-        if place is not None:
-            mirror.show(mirror.name_of(place.folder))
+    show_taken([video], mirror)
 
 
 def _show_video(video: str, mirror: Mirror) -> list[str]:

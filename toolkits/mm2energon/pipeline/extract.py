@@ -120,7 +120,8 @@ def extract_all(
         if mirror is None or video.startswith("/"):
             return here
         # Without the path of a mirror, which means nothing to others.
-        return replace(here, root=Path(), root_of=mirror.of, beside=beside)
+        elsewhere = None if packs is None else replace(packs, root=Path())
+        return replace(here, root=Path(), packs=elsewhere, root_of=mirror.of, beside=beside)
 
     if mirror is None:
         fresh = {
@@ -193,7 +194,10 @@ def _extract_remote(unit: VideoUnit, mirror: Mirror) -> Extracted:
             if made is not None:  # then the video need not come
                 return Extracted(unit.video, len(made.names), partial=made.partial)
         mirror.fetch([unit.video])
-        extracted = extract_unit(replace(unit, root=mirror.folder, root_of=None))
+        packs = None if unit.packs is None else replace(unit.packs, root=mirror.folder)
+        extracted = extract_unit(replace(unit, root=mirror.folder, packs=packs, root_of=None))
+        if packs is not None:
+            return extracted
         places = [place for place in frame_places(path) if place is not None]
         names = [mirror.name_of(path) for place in places for path in sorted(place.folder.glob("*"))]
         mirror.publish(name for name in names if mirror.is_new(name))
@@ -215,7 +219,8 @@ def _frames(unit: VideoUnit, watch: Stopwatch) -> tuple[int, str | None]:
             return len(made_elsewhere.names), made_elsewhere.partial
     how: _How = {"threads": unit.threads, "watch": watch, "allowance": unit.allowance}
     if unit.packs is not None:
-        about = pack_frames(path, unit.options, unit.packs.pack_of(unit.video), **how)
+        pack = unit.packs.pack_of(unit.video)
+        about = pack_frames(path, unit.options, pack, by_size=unit.packs.by_size, **how)
         return len(about["times"]), about.get("partial")
     frames = extract_frames(path, unit.options, **how)
     return len(frames.names), frames.partial

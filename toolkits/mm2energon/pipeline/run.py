@@ -181,7 +181,7 @@ def _records(
     )
     samples = task.plan.samples_of(unit)
     if task.root_of is not None:
-        samples = samples_brought(samples, mirror_here(task.root_of))
+        samples = samples_brought(samples, mirror_here(task.root_of), packs=task.packs)
     for number, value in samples:
         prepared = Prepared.from_json(value)
         sample = prepared.sample

@@ -141,7 +141,10 @@ def _find_videos(job: ShardJob, watch: Stopwatch) -> Videos | None:
     if job.extraction is None:
         return None
     how = job.extraction
-    packs = Packs(job.root, packs_of(job.output), how.options, how.allowance) if job.packs_frames else None
+    is_stored = job.stores.root is not None
+    packs = None
+    if job.packs_frames:
+        packs = Packs(job.root, packs_of(job.output), how.options, how.allowance, by_size=is_stored)
     videos = Videos(job.root, job.extraction, packs, watch, job.further, job.stores.root)
     with watch.time("annotations"):
         entries = _entries(job)
@@ -198,7 +201,7 @@ def _how_prepared(job: ShardJob, videos: Videos | None) -> HowPrepared:
 
 def _parts(job: ShardJob) -> Iterator[tuple[Piece, ...]] | None:
     """The entries in parts, for several workers; None where they are prepared here."""
-    is_shared = job.planner is None or job.stores.output is None
+    is_shared = job.planner is None or (job.stores.output is None and not job.packs_frames)
     if job.retry is not None or not is_shared or (job.workers < 2 and job.planner is None):
         return None
     parts = cut(job.root, job.annotations)

@@ -140,11 +140,10 @@ def check_job(job: ShardJob) -> None:
             )
     if job.output.resolve() == job.root or job.stores.are_one:
         raise InputError(f"--output {job.output}: is the dataset root itself; another folder was expected, such as wds")
-    stores, is_elsewhere = job.stores, job.executor is not None
-    if job.packs_frames and (stores.root is not None or (stores.output is not None and is_elsewhere)):
+    if job.packs_frames and job.stores.output is not None and job.executor is not None:
         raise InputError(
-            "--extract: keeps frames on this machine, which is not where they are needed; leave it out: frames of "
-            "videos in a store are put beside them"
+            "--extract: keeps frames in the folder of the output until they are in shards; with executors one that "
+            "all nodes see was expected, not a store; choose such an --output, or leave --extract out"
         )
     ratios = job.arrangement.ratios
     if any(share < 0 for share in ratios.values()) or not 0 < sum(ratios.values()) < float("inf"):

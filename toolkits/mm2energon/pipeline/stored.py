@@ -84,6 +84,6 @@ class StoredOutput:
 
 
 def _order(name: str) -> int | None:
-    if name.startswith(f"{STATE_FOLDER}/shard/") or name.endswith((".tar", ".tar.idx")):
-        return None  # published where it was made
+    if name.startswith(f"{STATE_FOLDER}/shard/") or name.endswith((".tar", ".tar.idx", ".jpegs")):
+        return None  # published where it was made, or frames that have been no further than here
     return 2 if name in _LAST else int(name.startswith(f"{FOLDER}/"))

@@ -13,7 +13,7 @@ from mm2energon.database import faults_of_the_disk
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.array import planned_units
-from mm2energon.pipeline.brought import bring_videos, sidecars_of
+from mm2energon.pipeline.brought import bring_videos, show_taken, sidecars_of
 from mm2energon.pipeline.extract import Extraction, extract_all, extract_unit
 from mm2energon.pipeline.known import Known
 from mm2energon.pipeline.loop import ProgressMaker
@@ -77,6 +77,8 @@ class Videos:
         Args:
             again: also videos of which a pack is known whose frames were taken away, as those of finished datasets are.
         """
+        if self.packs is not None and self.mirror is not None:
+            show_taken((video for video in self.lacking if not video.startswith("/")), self.mirror)
         wanted = [video for video in self.lacking if video not in self.failures and not self._is_packed(video, again)]
         # Those that an array was given have their frames by now, or a reason why not, which it knows.
         given = planned_units(self.extraction.executor, extract_unit)

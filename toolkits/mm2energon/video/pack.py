@@ -41,18 +41,20 @@ def pack_frames(
     threads: int,
     watch: Stopwatch,
     allowance: Allowance = WHOLE_VIDEOS,
+    by_size: bool = False,
 ) -> Mapping[str, Any]:
     """The sidecar of a video's frames, which are in the pack afterwards; nothing is done when they are already.
 
     Args:
         pack: path of the pack, without its endings.
+        by_size: as of `Packs`.
         threads, watch, allowance: as of `encode_frames`.
 
     Raises:
         MediaError: as `encode_frames`.
         OSError: the folder of the pack cannot be written to, or is full.
     """
-    about = read_pack(video, options, pack, allowance)
+    about = read_pack(video, options, pack, allowance, by_size=by_size)
     if about is not None and holds_frames(pack, about):
         return about
     facts = file_facts(video)  # before the first read: a file that grows meanwhile is found changed at the next run
@@ -75,6 +77,8 @@ class Packs:
     folder: Path
     options: FrameOptions
     allowance: Allowance = WHOLE_VIDEOS
+    #: A video is known again by its size alone: what is here of one in a store has the time when it came.
+    by_size: bool = False
 
     def pack_of(self, video: str) -> Path:
         """Where the pack of a video belongs.
@@ -94,7 +98,8 @@ class Packs:
 
     def read(self, video: str) -> Mapping[str, Any] | None:
         """The sidecar of a video's pack, made by these options; None when there is none."""
-        return read_pack(self.root / video, self.options, self.pack_of(video), self.allowance)
+        pack = self.pack_of(video)
+        return read_pack(self.root / video, self.options, pack, self.allowance, by_size=self.by_size)
 
 
 def _pack_name(folder: str) -> str:
@@ -102,7 +107,9 @@ def _pack_name(folder: str) -> str:
     return hashlib.sha256(folder.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def read_pack(video: Path, options: FrameOptions, pack: Path, allowance: Allowance) -> Mapping[str, Any] | None:
+def read_pack(
+    video: Path, options: FrameOptions, pack: Path, allowance: Allowance, *, by_size: bool = False
+) -> Mapping[str, Any] | None:
     """The sidecar of a pack that was made of this video by these options; its frames may be gone."""
     about = _load_about(pack)
     if about is None or about["version"] != SIDECAR_VERSION or about["options"] != asdict(options):
@@ -113,8 +120,8 @@ def read_pack(video: Path, options: FrameOptions, pack: Path, allowance: Allowan
         facts = file_facts(video)
     except MediaError:
         return None
-    unchanged = (about.get("source_bytes"), about.get("source_mtime_ns")) == (facts.st_size, facts.st_mtime_ns)
-    return about if unchanged else None
+    same_time = by_size or about.get("source_mtime_ns") == facts.st_mtime_ns
+    return about if same_time and about.get("source_bytes") == facts.st_size else None
 
 
 def _load_about(pack: Path) -> Mapping[str, Any] | None:
@@ -133,6 +140,11 @@ def holds_frames(pack: Path, about: Mapping[str, Any]) -> bool:
         return bool(_frames(pack).stat().st_size == sum(about["frame_bytes"]))
     except FileNotFoundError:
         return False
+
+
+def is_packed(packs: Path, folder: str) -> bool:
+    """Whether a pack stands in for a folder of frames, whose path is relative to the dataset root."""
+    return _about(packs / _pack_name(folder)).is_file()
 
 
 def forget_frames(folder: Path) -> None:
