@@ -207,6 +207,33 @@ def test_energon_reads_the_store_itself_where_verify_asks_it(here, folder, capsy
     assert status == 0 and "not asked" not in said and " 8 by Energon" in said
 
 
+def test_shards_of_a_store_become_annotations_and_media_as_those_of_this_machine(here, folder, capsys, tmp_path):
+    upload(here / "wds", f"{folder}/wds")
+    for name, source in (("near", here / "wds"), ("far", f"{folder}/wds")):
+        out = ["--to", "sharegpt", "--dataset-root", tmp_path / name]
+        assert ran(capsys, "convert", source, tmp_path / name / "back.json", *out)[0] == 0
+    near, far = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.jp*g")} for name in ("near", "far")
+    )
+    assert near == far and len(near) > 6
+    assert (tmp_path / "near/back.json").read_bytes() == (tmp_path / "far/back.json").read_bytes()
+
+
+def test_a_shard_that_goes_while_others_are_read_is_missing_and_not_full_of_zeros(here, s3):
+    upload(here / "wds", f"{s3}/wds")
+    with mirror_of(Mirrored(f"{s3}/wds")) as mirror:
+        stored = StoredDataset(mirror)
+        mine = mirror.folder / "mine.tar"
+        mine.write_bytes(b"made here")
+        Remote(f"{s3}/wds").remove(["train-shard-000001.tar"])
+        for name in ("train-shard-000000.tar", "train-shard-000001.tar", "mine.tar"):
+            stored.bring_whole(name)
+        assert (stored.root / "train-shard-000000.tar").read_bytes() == (
+            here / "wds/train-shard-000000.tar"
+        ).read_bytes()
+        assert not (stored.root / "train-shard-000001.tar").exists() and mine.read_bytes() == b"made here"
+
+
 def test_samples_of_a_store_are_compared_with_their_sources(here, s3, capsys):
     upload(here / "wds", f"{s3}/wds")
     local = ran(capsys, "verify", here / "wds", "--against", here, "--skip-energon")

@@ -10,7 +10,7 @@ from pathlib import Path
 from mm2energon.commands import Result
 from mm2energon.commands.cluster import add_executor, executor
 from mm2energon.commands.options import accounted, add_further_roots, further_roots
-from mm2energon.commands.places import add_cache, brought, made_at
+from mm2energon.commands.places import add_cache, brought, made_at, stored_shards
 from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
@@ -20,7 +20,9 @@ from mm2energon.pipeline.machine import usual_workers
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.stored_file import stored_files
-from mm2energon.remote import Place, Remote, place
+from mm2energon.pipeline.stored_shards import StoredDataset
+from mm2energon.remote import Place, Remote, is_there, place
+from mm2energon.shards.metadata import FOLDER
 
 #: Formats that are written to files of fixed names, where OUT is a folder.
 _FILE_NAMES = {
@@ -99,7 +101,8 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
     mirror: Mirror | None = None
     for name, output in _outputs(arguments.write_as, arguments.output).items():
         outputs[name], mirror = made_at(output, arguments, stack, root=mirror)
-    source = brought(given, arguments, stack, mirrors=[mirror])
+    stored = None if arguments.retry else _shards_in_store(given, arguments, stack)
+    source = brought(given, arguments, stack, mirrors=[mirror]) if stored is None else stored.root
     job = ConvertJob(
         source=source,
         outputs=outputs,
@@ -117,6 +120,7 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         retry=arguments.retry is not None,
         workers=arguments.workers,
         executor=executor(arguments),
+        stored=stored,
     )
     if job.executor is not None and any(isinstance(one, Remote) for one in (given, arguments.output)):
         raise InputError("--executor: IN and OUT of convert were expected where all machines see them, not in a store")
@@ -132,6 +136,13 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         lines += [f"    {line}" for line in json.dumps(done.companions.to_add, indent=2).splitlines()]
     lines += [f"  {line}" for line in done.companions.advice]
     return accounted(lines, done.account, allowed=arguments.allow_set_aside)
+
+
+def _shards_in_store(given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> StoredDataset | None:
+    """The shards that IN is, where it lies in a store; None where it is something else."""
+    if isinstance(given, Path) or not is_there(given / FOLDER / "split.yaml"):
+        return None
+    return stored_shards(given, arguments, stack)
 
 
 def _outputs(write_as: str, output: Place) -> dict[str, Place]:

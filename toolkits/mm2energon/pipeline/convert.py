@@ -24,6 +24,7 @@ from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.unshard import are_shards, read_shards
 
 
@@ -44,6 +45,8 @@ class ConvertJob:
     workers: int = 1
     #: What converts them instead of workers of this machine.
     executor: Executor | None = None
+    #: The shards that `source` mirrors, where they lie in a store.
+    stored: StoredDataset | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _entries(job: ConvertJob) -> Iterator[Entry]:
     if are_shards(job.source):
         holds_frames = all(formats.FORMATS[name].HOLDS.frame_lists for name in job.outputs)
         whole = not holds_frames and job.reshaping.frames is None
-        return read_shards(job.source, job.reshaping, whole_videos=whole)
+        return read_shards(job.source, job.reshaping, whole_videos=whole, stored=job.stored)
     return iter(read_rows(job.source, job.reshaping) if are_rows(job.source) else read_entries(job.source))
 
 

@@ -99,6 +99,8 @@ class Mirror:
     def fetch(self, names: Iterable[str], *, keep: int = 0) -> None:
         """Bring the bytes of files, as far as there are such, and let others go to make room.
 
+        What was shown, and is gone from the store, is gone here, too: else it would read as zeros.
+
         Args:
             keep: files besides them that stay, whatever room they take.
 
@@ -106,8 +108,10 @@ class Mirror:
             OSError: the store does not give them, or the disk does not take them.
         """
         wanted = dict.fromkeys(names)
-        brought = self.remote.fetch(self._copies.lacking(wanted), self.folder)
+        lacking = self._copies.lacking(wanted)
+        brought = self.remote.fetch(lacking, self.folder)
         self._copies.note_fetched(brought, keep=len(wanted) + keep)
+        self._copies.note_missing(name for name in lacking if name not in brought)
 
     def fill(self, name: str, stretches: Iterable[tuple[int, int]]) -> None:
         """Bring some stretches of a file that is shown, in place of those that were brought of it before.

@@ -67,6 +67,14 @@ class Copies:
                 name = next(iter(self._fetched))
                 self._show(name, self._let_go(name))
 
+    def note_missing(self, names: Iterable[str]) -> None:
+        """The store has no such files any more: what is shown of them is taken away; what was made here stays."""
+        with self._lock:
+            for name in names:
+                if name in self._marks and not self.is_new(name):
+                    del self._marks[name]
+                    (self.folder / name).unlink(missing_ok=True)
+
     def note_same(self, names: Iterable[str]) -> None:
         """Files that stay are here as they are in the store."""
         with self._lock:

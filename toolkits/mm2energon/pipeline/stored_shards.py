@@ -97,6 +97,17 @@ class StoredDataset:
         """
         self.mirror.fetch([shard])
 
+    @contextlib.contextmanager
+    def whole(self, shard: str) -> Iterator[None]:
+        """A shard that is here until the block ends.
+
+        Raises:
+            OSError: as `bring_whole`.
+        """
+        self.bring_whole(shard)
+        yield
+        self.mirror.let_go([shard])
+
     def publish_metadata(self) -> None:
         """Let the metadata in the store be those that are here now; `dataset.yaml` comes last.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -17,6 +18,7 @@ from mm2energon.jsonio import Entry, dumps
 from mm2energon.pipeline.convert_media import ending_of, write_medium
 from mm2energon.pipeline.record_content import Content, read_content
 from mm2energon.pipeline.reshaping import Reshaping
+from mm2energon.pipeline.stored_shards import StoredDataset
 from mm2energon.pipeline.verify_metadata import layout_of, target_of
 from mm2energon.roots import name_from
 from mm2energon.sample import Sample, Video
@@ -34,7 +36,9 @@ def are_shards(source: Path) -> bool:
     return (source / ".nv-meta").is_dir()
 
 
-def read_shards(source: Path, how: Reshaping, *, whole_videos: bool = False) -> Iterator[Entry]:
+def read_shards(
+    source: Path, how: Reshaping, *, whole_videos: bool = False, stored: StoredDataset | None = None
+) -> Iterator[Entry]:
     """The samples of shards as ShareGPT entries, whose origins are `train-shard-000000.tar/key`.
 
     A video becomes the list of its frames, which lie in a folder with an fps json beside it. What `split.yaml` excludes
@@ -42,29 +46,32 @@ def read_shards(source: Path, how: Reshaping, *, whole_videos: bool = False) -> 
 
     Args:
         whole_videos: a video becomes a file instead, where its frames can be one and their rate is known.
+        stored: the dataset, where it lies in a store, and `source` is a mirror of it.
 
     Raises:
         InputError: the folder holds no finished dataset, or a shard is damaged.
     """
     index = read_index(source, takes_older=True)
     layout = layout_of(index, target_of(source, index))
+    write = _write_whole if whole_videos else _write_video
     frames_in_a_grid = 1 if _options(index.manifest).get("second_per_grid_ts") == "pai" else 2
     excluded = frozenset(_expanded(index.excluded))
+    if stored is not None:
+        stored.show_shards(index.counts)
     for name in dict.fromkeys(_expanded(chain.from_iterable(index.splits.values()))):
         if name in excluded:
             continue
-        for key, record in _all_of(source / name, index.counts.get(name, 0)):
-            origin = f"{name}/{key}"
-            if origin in excluded:
-                continue
-            try:
-                content = read_content(record, layout)
-            except SampleError as error:
-                yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
-            else:
-                yield Entry(
-                    origin, _entry(content, how, frames_in_a_grid, _write_whole if whole_videos else _write_video)
-                )
+        with nullcontext() if stored is None else stored.whole(name):
+            for key, record in _all_of(source / name, index.counts.get(name, 0)):
+                origin = f"{name}/{key}"
+                if origin in excluded:
+                    continue
+                try:
+                    content = read_content(record, layout)
+                except SampleError as error:
+                    yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
+                else:
+                    yield Entry(origin, _entry(content, how, frames_in_a_grid, write))
 
 
 def _all_of(shard: Path, counted: int) -> Iterator[tuple[str, dict[str, bytes]]]:
