@@ -128,6 +128,20 @@ def test_a_file_that_cannot_be_read_ends_the_run_as_with_one_worker(tmp_path, sm
     assert said[0] == said[1] and "UTF-16" in said[0]
 
 
+def test_what_parts_wrote_is_open_nowhere_when_it_is_removed(tmp_path, small_parts, monkeypatch):
+    """On NFS a folder that holds an open file cannot be removed."""
+    files, open_then, remove = dataset(tmp_path), [], parts.shutil.rmtree
+
+    def look(folder, *how, **more):
+        opened = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+        open_then.extend(path for path in opened if path.startswith(f"{os.path.realpath(folder)}/"))
+        remove(folder, *how, **more)
+
+    monkeypatch.setattr(parts.shutil, "rmtree", look)
+    assert run_shard(tmp_path, *files, "--workers", 2, "--no-extract") == 3
+    assert len(small_parts) > 8 and open_then == []
+
+
 _CHILD = """
 import sys
 from mm2energon import cli

@@ -130,6 +130,12 @@ class Collected:
         self.numbers.flush()
         self.groups.flush()
 
+    def let_go(self) -> None:
+        """Close all files, so that their folder can be removed: NFS keeps one that holds an open file."""
+        self._lines.close()
+        self.numbers.close()
+        self.groups.close()
+
 
 def collect_entries(
     entries: Iterable[Entry], preparing: Preparing, collected: Collected, account: Account

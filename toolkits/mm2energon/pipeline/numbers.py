@@ -54,6 +54,10 @@ class Numbers:
         """Let others who read the file see all rows."""
         self._file.flush()
 
+    def close(self) -> None:
+        """Let go of the file; one that has no name is gone."""
+        _close(self._file)
+
     def __len__(self) -> int:
         return self._file.seek(0, 2) // self._row.size
 

@@ -206,7 +206,7 @@ def collect_parts(
             raise ToolkitError(f"{outcome.error}; run the same command again")
         others = Collected(here, preparing, stays=True)
         yield from ((lines, 0) for lines in collected.join(others, done.figures))
-        others.close()
+        others.let_go()
         account.add(done.read, done.reasons, done.lost_behind, here / _SET_ASIDE)
         shutil.rmtree(here)
         yield b"", done.read

@@ -75,6 +75,11 @@ class Groups:
         self._ranks.flush()
         self._shared.flush()
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self._ranks.close()
+        self._shared.close()
+
     def members(self) -> NDArray[Any]:
         """For each sample, the number of the first sample of its group."""
         import numpy as np
