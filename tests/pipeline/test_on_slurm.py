@@ -113,6 +113,12 @@ def test_without_sbatch_the_way_by_hand_is_told(tmp_path, monkeypatch, capsys):
     assert "--plan FOLDER was expected beside it" in capsys.readouterr().err
 
 
+def test_options_of_sbatch_whose_quote_is_not_closed_are_told(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        on_slurm(tmp_path, tmp_path / "plan", "--sbatch-options=--comment='a b")
+    assert stop.value.code == 2 and "No closing quotation" in capsys.readouterr().err
+
+
 @given(st.integers(1, 300), st.lists(st.integers(1, 300), max_size=3))
 def test_what_one_lost_task_left_is_shared_by_all_tasks_that_make_up_for_it(most, before):
     tasks = number_of_tasks(most, before)

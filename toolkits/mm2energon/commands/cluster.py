@@ -48,6 +48,7 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--array-tasks", type=count, metavar="N", help="of Slurm: tasks of the array (16)")
     group.add_argument(
         "--sbatch-options",
+        type=shell_words,
         metavar="'--OPTION ...'",
         help="of Slurm: such as '--partition=cpu --time=4:00:00'",
     )
@@ -76,9 +77,7 @@ def executor(arguments: argparse.Namespace) -> Executor | None:
         if arguments.plan is None:
             raise InputError("--executor slurm: --plan FOLDER was expected beside it, which all nodes see")
         return slurm_executor(
-            SlurmOptions(
-                arguments.plan, arguments.array_tasks or _TASKS, tuple(shlex.split(arguments.sbatch_options or ""))
-            )
+            SlurmOptions(arguments.plan, arguments.array_tasks or _TASKS, arguments.sbatch_options or ())
         )
     return None
 
@@ -95,6 +94,18 @@ def _expect_no_other(arguments: argparse.Namespace) -> None:
                     f"--{name.replace('_', '-')}: is of --executor {executor_name}, and the work runs by --executor "
                     f"{arguments.executor}; give --executor {executor_name}, or leave it out"
                 )
+
+
+def shell_words(text: str) -> tuple[str, ...]:
+    """What a shell makes of a text.
+
+    Raises:
+        argparse.ArgumentTypeError: a quote in it is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}; options as in a shell were expected") from error
 
 
 def ray_address(text: str) -> str:

@@ -69,7 +69,7 @@ def _run_array(stage: Stage, options: SlurmOptions) -> None:
     if missing:
         raise ToolkitError(
             f"{stage.folder}: {len(missing)} of {stage.units} units were not run ({ranges(missing)}; sbatch: exit "
-            f"status {status}); {logs} says why; run the same command again to go on"
+            f"status {status}); sbatch, or the tasks in {logs}, say why; run the same command again to go on"
         )
 
 
