@@ -29,7 +29,7 @@ def test_some_units_stand_for_all_of_a_dataset_that_is_many_times_as_large(plan,
     capsys.readouterr()
     assert command(*words) == 0
     told = capsys.readouterr().out
-    assert "900 units, as 5 that were measured of 9" in told and "held up by" in told
+    assert "900 units, as 5 that were measured of 9" in told and " MB read, " in told and "held up by" in told
     [stage] = json.loads(figures.read_text())["stages"]
     assert (stage["stage"], stage["units"], stage["measured"]) == ("0-write_shard", 900, 5)
     assert stage["bytes_read"] > 0 and stage["bytes_written"] > 0 and stage["driver_seconds"] > 0

@@ -150,7 +150,9 @@ def _row(one: Prediction) -> str:
 
 def _bytes(number: float) -> str:
     """A number of bytes as a person says it."""
-    return f"{number / 1e12:.1f} TB" if number >= 1e12 else f"{number / 1e9:.3g} GB"
+    if number >= 1e12:
+        return f"{number / 1e12:.1f} TB"
+    return f"{number / 1e9:.3g} GB" if number >= 1e9 else f"{number / 1e6:.3g} MB"
 
 
 def _duration(spent: float) -> str:
