@@ -262,6 +262,12 @@ def test_what_cannot_be_mixed_is_refused_and_nothing_is_written(tmp_path, argume
     assert tree_bytes(tmp_path) == before
 
 
+@pytest.mark.parametrize("url", ["s3://bucket/a.json", "msc://profile/a.jsonl:20%"])
+def test_a_url_is_refused_as_it_was_written(tmp_path, url, capsys):
+    assert cli.main(["mix", str(tmp_path / "mix.json"), url]) == 1
+    assert f"{url}: is a URL; a file of this machine was expected here" in capsys.readouterr().err
+
+
 def test_a_name_with_a_colon_is_a_file_where_there_is_one(tmp_path):
     texts(tmp_path, "a:2", 3)
     (tmp_path / "a:2.json").rename(tmp_path / "a:2")

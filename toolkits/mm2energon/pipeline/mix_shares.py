@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm2energon.errors import InputError
+from mm2energon.roots import is_url
 
 #: By how much percents may miss 100 in sum.
 _TOLERANCE = 1e-6
@@ -31,8 +32,10 @@ def named_input(text: str, *, percent: bool) -> MixInput:
     """What `IN[:SHARE]` of a command line says; `20%` is a percentage whatever the others are.
 
     Raises:
-        InputError: the share is none.
+        InputError: the share is none, or it is a URL.
     """
+    if is_url(text):
+        raise InputError(f"{text}: is a URL; a file of this machine was expected here; copy it")
     name, colon, number = text.rpartition(":")
     if not colon or Path(text).is_file():
         return MixInput(Path(text).absolute())
