@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import subprocess
 import sys
 import time
@@ -79,6 +80,15 @@ def test_a_profile_that_nobody_has_is_told_by_the_url(store, ask):
     with pytest.raises(OSError, match="none-such") as caught:
         ask(Remote("msc://none-such/bucket/a"))
     assert caught.value.filename == "msc://none-such/bucket/a"
+
+
+def test_a_configuration_that_is_wrong_is_told_without_what_stands_in_it(store, tmp_path, monkeypatch):
+    profiles = {"profiles": {"wrong": {"storage_provider": {"type": "s3"}, "credentials_provider": "kept-secret"}}}
+    (tmp_path / "config.json").write_text(json.dumps(profiles))
+    monkeypatch.setenv("MSC_CONFIG", str(tmp_path / "config.json"))
+    with pytest.raises(OSError, match="check the configuration of the store") as caught:
+        Remote("msc://wrong/bucket/a").read()
+    assert "kept-secret" not in str(caught.value)
 
 
 def test_a_store_whose_package_is_missing_is_told_with_the_line_that_installs_it(monkeypatch):

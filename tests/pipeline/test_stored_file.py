@@ -1,10 +1,12 @@
 """Files that normalize, convert and filter make in a store: those of this machine, published when they are whole."""
 
+import base64
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from media import write_clip
 from mm2energon import cli
 from mm2energon.remote import Remote
 
@@ -92,10 +94,77 @@ def test_what_comes_to_nothing_leaves_the_output_and_says_why(s3, tmp_path, caps
     assert f"{s3}/gone.json: no such file" in capsys.readouterr().err
 
 
-def test_media_of_a_store_are_refused_where_they_are_not_looked_for(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["convert", "in.json", "out.json", "--to", "sharegpt", "--dataset-root", "s3://bucket/data"])
-    assert "s3://bucket/data: lies in an object store; a path of this machine was expected" in capsys.readouterr().err
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """Media that convert looks for: frames, an ending that is left out, what stands in an entry, what is missing."""
+    root = tmp_path_factory.mktemp("named")
+    picture = (root / write_images(root, 1)[0]).read_bytes()
+    (root / "clips").mkdir()
+    write_clip(root / "clips/v_1.mp4", frames=30)
+    (root / "videos.json").write_text(json.dumps([video_entry("clips/v_1.mp4")]))
+    assert cli.main(["frames", "--dataset-root", str(root), "--time-interval", "0.2"]) == 0
+    made = write_frames(root, "made", 4)
+    inline = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+    entries = [image_entry("p0.jpg"), image_entry("none.jpg"), image_entry(inline), text_entry()]
+    entries += [video_entry(made), video_entry("gone.mp4")]
+    (root / "in.json").write_text(json.dumps(entries))
+    (root / "instruct.json").write_text(json.dumps([{"q": "What?", "a": "That.", "video_id": "clips/v_1"}] * 2))
+    frames = [f"clips/v_1/{number:06d}.jpg" for number in (1, 2)]
+    of_frames = {"images": frames, "conversations": chat("<image><image>What?")}
+    (root / "frames.json").write_text(json.dumps([of_frames]))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("in.json", ["--to", "sharegpt", "--check-media"]),
+        ("in.json", ["--to", "llava", "--frames", "2"]),
+        ("instruct.json", ["--from", "video-instruct", "--to", "internvl"]),
+        ("frames.json", ["--to", "sharegpt", "--join-frames"]),
+    ],
+)
+def test_media_of_a_store_are_found_as_those_of_this_machine(named, s3, tmp_path, source, options):
+    upload(named, s3)
+    here = tmp_path / "here"
+    shutil.copytree(named, here)
+    is_here = "--frames" in options
+    there = tmp_path / "out" if is_here else f"{s3}/out"
+    words = [*options, "--allow-set-aside", "--workers", "2"]
+    local = ["convert", here / source, here / "out/o.json", "--dataset-root", here, *words]
+    remote = ["convert", f"{s3}/{source}", f"{there}/o.json", "--dataset-root", s3, *words]
+    for command in (local, remote):
+        assert cli.main([str(word) for word in command]) == 0
+    made = download(s3, tmp_path / "made")
+    if is_here:
+        shutil.copytree(there, made / "out")
+    assert (made / "out/o.json").read_bytes() == (here / "out/o.json").read_bytes()
+    assert reasons(made / "out") == reasons(here / "out")
+    assert sorted(path.name for path in made.glob("media/*")) == sorted(path.name for path in here.glob("media/*"))
+    assert "mirror" not in "".join(data.decode("latin1") for data in tree_bytes(made / "out").values())
+    assert source != "frames.json" or json.loads((made / "out/o.json").read_bytes())[0]["videos"] == ["clips/v_1.mp4"]
+
+
+def test_media_of_a_store_are_there_before_the_output_that_names_them(named, s3, monkeypatch):
+    upload(named, s3)
+    sent = []
+    send = Remote.send
+
+    def noted(folder, names, of):
+        names = list(names)
+        sent.extend(names)
+        return send(folder, names, of)
+
+    monkeypatch.setattr(Remote, "send", noted)
+    command = ["convert", f"{s3}/in.json", f"{s3}/o.json", "--dataset-root", s3, "--to", "sharegpt"]
+    assert cli.main([*command, "--allow-set-aside"]) == 0
+    assert sent[0].startswith("media/") and sent[-1] == "o.json"
+
+
+def test_executors_and_a_dataset_root_of_one_process_are_refused(capsys):
+    command = ["convert", "in.json", "out.json", "--to", "sharegpt", "--dataset-root", "s3://bucket/data"]
+    assert cli.main([*command, "--executor", "ray"]) == 1
+    assert "not in a store" in capsys.readouterr().err
 
 
 def test_an_output_of_one_machine_names_its_source_in_a_store_by_its_url(given, s3, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from mm2energon.commands import Result
 from mm2energon.commands.cluster import add_executor, executor
 from mm2energon.commands.options import accounted, add_further_roots, further_roots
-from mm2energon.commands.places import add_cache, brought, made_at, stored_shards
+from mm2energon.commands.places import add_cache, brought, made_at, mirrored, stored_shards
 from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"what OUT shall hold: {', '.join(names)}",
     )
-    parser.add_argument("--dataset-root", type=Path, default=Path(), help="folder that media paths are relative to (.)")
+    parser.add_argument(
+        "--dataset-root", type=place, default=Path(), help="folder or URL that media paths are relative to (.)"
+    )
     add_further_roots(parser)
     parser.add_argument("--frames", type=count, metavar="N", help="videos become at most N of their frames, as images")
     parser.add_argument(
@@ -93,16 +95,17 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 
 
 def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
-    root = arguments.dataset_root.resolve()
+    root, root_mirror = mirrored(arguments.dataset_root, arguments, stack)
+    root = root.resolve()
     media_folder = root / arguments.media_dir
     if not media_folder.resolve().is_relative_to(root):
         raise InputError(f"--media-dir {arguments.media_dir}: a folder below the dataset root was expected")
     outputs: dict[str, Path] = {}
     mirror: Mirror | None = None
     for name, output in _outputs(arguments.write_as, arguments.output).items():
-        outputs[name], mirror = made_at(output, arguments, stack, root=mirror)
+        outputs[name], mirror = made_at(output, arguments, stack, root=mirror or root_mirror)
     stored = None if arguments.retry else _shards_in_store(given, arguments, stack)
-    source = brought(given, arguments, stack, mirrors=[mirror]) if stored is None else stored.root
+    source = brought(given, arguments, stack, mirrors=[mirror, root_mirror]) if stored is None else stored.root
     job = ConvertJob(
         source=source,
         outputs=outputs,
@@ -121,9 +124,13 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         workers=arguments.workers,
         executor=executor(arguments),
         stored=stored,
+        root_mirror=root_mirror,
     )
-    if job.executor is not None and any(isinstance(one, Remote) for one in (given, arguments.output)):
-        raise InputError("--executor: IN and OUT of convert were expected where all machines see them, not in a store")
+    places = (given, arguments.output, arguments.dataset_root)
+    if job.executor is not None and any(isinstance(one, Remote) for one in places):
+        raise InputError(
+            "--executor: IN, OUT and dataset root of convert were expected where all machines see them, not in a store"
+        )
     with stored_files(mirror, outputs.values()):
         done = convert(job, progress=progress)
     lines = [f"{output}   as {name}" for name, output in outputs.items()]

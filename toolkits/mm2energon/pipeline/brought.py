@@ -36,7 +36,7 @@ def entries_brought(entries: Iterable[Entry], mirror: Mirror, *, pictures: bool 
     Raises:
         OSError: the store does not give them.
     """
-    return _brought(entries, lambda some, keep: _bring(some, mirror, keep, pictures), at_a_time=_ENTRIES)
+    return in_advance(entries, lambda some, keep: _bring(some, mirror, keep, pictures), at_a_time=_ENTRIES)
 
 
 def samples_brought(
@@ -60,7 +60,7 @@ def samples_brought(
         mirror.fetch(names, keep=keep)
         return len(names)
 
-    return _brought(samples, bring, at_a_time=_SAMPLES)
+    return in_advance(samples, bring, at_a_time=_SAMPLES)
 
 
 def names_of(media: PlannedMedia) -> Iterator[str]:
@@ -70,7 +70,7 @@ def names_of(media: PlannedMedia) -> Iterator[str]:
     yield from (path for path, _ in media.audios)
 
 
-def _brought(items: Iterable[Item], bring: Callable[[list[Item], int], int], *, at_a_time: int) -> Iterator[Item]:
+def in_advance(items: Iterable[Item], bring: Callable[[list[Item], int], int], *, at_a_time: int) -> Iterator[Item]:
     """The items; the next some of them are brought while the ones before are taken.
 
     Args:
@@ -106,9 +106,9 @@ def _bring(entries: list[Entry], mirror: Mirror, keep: int, with_pictures: bool)
                         pictures += video
         except SampleError:
             continue
-    names = _names(pictures, mirror) if with_pictures else []
+    names = names_below(pictures, mirror) if with_pictures else []
     mirror.fetch(names, keep=keep)
-    return len(names) + bring_videos(_names(videos, mirror), mirror, keep=keep + len(names))
+    return len(names) + bring_videos(names_below(videos, mirror), mirror, keep=keep + len(names))
 
 
 def bring_videos(videos: Iterable[str], mirror: Mirror, *, keep: int = 0) -> int:
@@ -118,7 +118,7 @@ def bring_videos(videos: Iterable[str], mirror: Mirror, *, keep: int = 0) -> int
         OSError: the store does not say.
     """
     with ThreadPoolExecutor(_VIDEOS_AT_A_TIME) as threads:
-        found = threads.map(lambda video: _show_video(video, mirror), videos)
+        found = threads.map(lambda video: show_video(video, mirror), videos)
         foreign = [name for names in found for name in names]
     mirror.fetch(foreign, keep=keep)
     return len(foreign)
@@ -156,7 +156,7 @@ def show_places(video: str, beside: Mapping[str, int], mirror: Mirror) -> None:
     show_taken([video], mirror)
 
 
-def _show_video(video: str, mirror: Mirror) -> list[str]:
+def show_video(video: str, mirror: Mirror) -> list[str]:
     """Show a video and its frames; the pictures of which nothing is known, since others made them."""
     beside = mirror.beside(video)
     for name, size in beside.items():
@@ -183,7 +183,7 @@ def sidecars_of(video: str, mirror: Mirror) -> list[str]:
     return [mirror.name_of(place.sidecar) for place in frame_places(mirror.folder / video) if place is not None]
 
 
-def _names(written: Iterable[str], mirror: Mirror) -> list[str]:
+def names_below(written: Iterable[str], mirror: Mirror) -> list[str]:
     """What paths of entries are called below the root; those that leave it, or are none, are refused elsewhere."""
     found: dict[str, None] = {}
     for path in written:

@@ -47,7 +47,9 @@ def accompany(outputs: Mapping[str, Path], *, root: Path) -> Companions:
             _accompany(name, output, root, survey, found)
     if "llama-factory" in outputs:
         folder = outputs["llama-factory"].parent
-        found.advice.append(f"start LLaMA-Factory with dataset_dir: {known(str(folder))}, media_dir: {root}")
+        found.advice.append(
+            f"start LLaMA-Factory with dataset_dir: {known(str(folder))}, media_dir: {known(str(root))}"
+        )
     return found
 
 
@@ -107,7 +109,7 @@ def _llama_factory(output: Path, _root: Path, survey: _Survey, before: Mapping[s
 def _internvl(output: Path, root: Path, survey: _Survey, _before: Mapping[str, Any]) -> dict[str, Any]:
     """The meta file ("Meta file" in InternVL's documentation)."""
     about = {
-        "root": f"{root}/",
+        "root": f"{known(str(root))}/",
         "annotation": known(str(output)),
         "data_augment": False,
         "repeat_time": 1,

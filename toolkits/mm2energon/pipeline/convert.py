@@ -18,8 +18,10 @@ from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.companions import Companions, accompany
 from mm2energon.pipeline.convert_entries import HowConverted, write_converted
 from mm2energon.pipeline.convert_parts import PART_BYTES, parts_folder, write_parts
+from mm2energon.pipeline.convert_stored import entries_shown
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import Executor, ProgressMaker, silent
+from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.rows import are_rows, read_rows
@@ -47,6 +49,8 @@ class ConvertJob:
     executor: Executor | None = None
     #: The shards that `source` mirrors, where they lie in a store.
     stored: StoredDataset | None = None
+    #: What the dataset root of `reshaping` is, where it stands for a folder in a store.
+    root_mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,9 @@ def _write(
         ):
             bar.update(count)
     else:
-        entries = chain.from_iterable(map(formats.unwrap, _entries(job)))
+        entries: Iterator[Entry] = chain.from_iterable(map(formats.unwrap, _entries(job)))
+        if job.root_mirror is not None:
+            entries = entries_shown(entries, job.root_mirror, job.reshaping, read_as=job.read_as)
         for _ in write_converted(entries, how, outs, account, read_as, joining=joining):
             bar.update(1)
     account.facts["formats"] = dict(sorted(read_as.items()))
@@ -141,6 +147,8 @@ def _write(
 def _parts(job: ConvertJob) -> list[Stretch]:
     """Stretches of the source that are converted at the same time; none where it is read as a whole."""
     if job.retry or are_shards(job.source) or are_rows(job.source) or (job.workers < 2 and job.executor is None):
+        return []
+    if job.root_mirror is not None:  # which is of this process alone
         return []
     return [stretch for stretch, _ in stretches_of(job.source, PART_BYTES) if stretch is not None]
 

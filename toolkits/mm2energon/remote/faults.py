@@ -54,5 +54,8 @@ def _is_ours(error: Exception) -> bool:
 
 
 def _first_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    text = str(error)
+    if isinstance(error, RuntimeError) and len(error.args) > 1:  # further ones may quote a configuration, keys and all
+        text = f"{error.args[0]}; check the configuration of the store"
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
