@@ -90,6 +90,15 @@ def test_shards_of_a_store_are_given_to_another_reader(here, folder, capsys, tmp
     }
 
 
+@pytest.mark.parametrize("command", [["info"], ["retarget", "--target", "bridge"], ["verify"], ["report"], ["convert"]])
+def test_a_folder_without_shards_is_told_by_its_url_and_what_was_expected(s3, capsys, command):
+    more = ["back.json", "--to", "sharegpt"] if command == ["convert"] else []
+    status, said = ran(capsys, command[0], f"{s3}/none", *command[1:], *more)
+    assert status == 1 and said.startswith(f"error: {s3}/none") and said.count("\n") == 1
+    assert "expected" in said or "no such file" in said
+    assert list(Remote(s3).files(deep=True)) == []
+
+
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory):
     """Shards of pictures that cannot be made smaller."""

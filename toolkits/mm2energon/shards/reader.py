@@ -281,7 +281,9 @@ def _mapping(root: Path, name: str) -> dict[str, Any]:
         text = read_regular(path).decode("utf-8")
         content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({told(error)})") from error
+        raise InputError(
+            f"{path}: cannot be read ({told(error)}); the metadata of finished shards were expected there"
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}; a mapping was expected")
     return content
