@@ -1,6 +1,7 @@
 """Datasets in a store: the shards are those of this machine, byte for byte, however the run went."""
 
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -169,6 +170,27 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(local, bucket, t
         time.sleep(0.01)
     assert run_shard(s3, *OPTIONS) == 0
     assert without_paths(download(f"{s3}/wds", tmp_path / "made")) == without_paths(local[1])
+
+
+def test_what_was_set_aside_in_a_store_becomes_shards_of_its_own_once_it_is_mended(s3, tmp_path, capsys):
+    root = tmp_path / "root"
+    first, second = write_images(root, 2)
+    write_json(root / "dataset.json", [image_entry(first), image_entry(second), text_entry()])
+    (root / second).rename(tmp_path / second)
+    upload(root, s3)
+    (tmp_path / second).rename(root / second)
+    assert run_shard(s3) == 3
+    upload(root, s3)
+    left = f"{s3}/wds/set_aside.jsonl"
+    assert run_shard(s3, "--retry", left) == 1
+    assert f"--output {s3}/wds: holds the dataset of before" in capsys.readouterr().err
+    assert run_shard(s3, "--retry", f"{left}.not", "--output", f"{s3}/wds-2") == 1
+    assert f"--retry {left}.not: no such file" in capsys.readouterr().err
+    assert run_shard(s3, "--retry", left, "--output", f"{s3}/wds-2", "--executor", "ray") == 1
+    assert f"--retry {left}: a file of this machine was expected" in capsys.readouterr().err
+    assert run_shard(s3, "--retry", left, "--output", f"{s3}/wds-2") == 0
+    made = download(f"{s3}/wds-2", tmp_path / "made")
+    assert json.loads((made / "report.json").read_bytes())["written"] == {"train": 1}
 
 
 def test_a_second_run_for_the_same_output_is_refused(local, s3, capsys):

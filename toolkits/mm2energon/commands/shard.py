@@ -21,7 +21,7 @@ from mm2energon.commands.options import (
     further_roots,
     partial_videos,
 )
-from mm2energon.commands.places import add_cache, mirrored
+from mm2energon.commands.places import add_cache, brought, mirrored
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.commands.values import count, plain, size
 from mm2energon.errors import InputError
@@ -34,7 +34,7 @@ from mm2energon.pipeline.prepare import Mending
 from mm2energon.pipeline.run import write_shard
 from mm2energon.pipeline.shard import shard
 from mm2energon.pipeline.shard_job import ShardJob, ShardReport, Stores
-from mm2energon.remote import place
+from mm2energon.remote import Remote, place
 from mm2energon.targets import TARGETS
 from mm2energon.tokens import MODELS
 
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check-media", choices=["header", "full"], default="header", help="full: decode every image once before"
     )
     parser.add_argument(
-        "--retry", type=Path, metavar="FILE", help="read the entries of a set_aside.jsonl, for an output of their own"
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl, for an output of their own"
     )
     parser.add_argument("--restart", action="store_true", help="remove what an earlier run wrote to the output first")
     add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
@@ -142,7 +142,10 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
     wds = arguments.output or (root / "wds" if root_mirror is None else given / "wds")
     output, output_mirror = mirrored(wds, arguments, stack)
     output = plain(output)
+    retry = arguments.retry and brought(arguments.retry, arguments, stack, mirrors=[output_mirror, root_mirror])
     wanted = extraction(arguments, interval_seconds=_INTERVAL_SECONDS, max_frames=None)
+    if isinstance(arguments.retry, Remote) and wanted.executor is not None:  # it is known again by its path and time
+        raise InputError(f"--retry {arguments.retry}: a file of this machine was expected beside --executor; copy it")
     files = files_of(given if root_mirror else root, arguments.json or [Path("dataset.json")])
     job = ShardJob(
         root=root,
@@ -158,7 +161,7 @@ def _run(arguments: argparse.Namespace, progress: ProgressMaker, stack: contextl
         default_fps=arguments.default_fps,
         decode_images=arguments.check_media == "full",
         restart=arguments.restart,
-        retry=arguments.retry,
+        retry=retry,
         further=further_roots(arguments),
         counting=_counting(arguments),
         max_tokens=arguments.max_tokens,
