@@ -146,6 +146,12 @@ def test_a_machine_that_does_not_see_the_dataset_takes_nothing_for_missing(
     capsys.readouterr()
     assert cli.main(task) == 1
     assert f"{root}: is no folder on {socket.gethostname()}; all machines must see it" in capsys.readouterr().err
+    root.mkdir()  # the place of a mount, and nothing in it
+    assert cli.main(task) == 1
+    what = "clip.mp4: had " if command == "frames" else "root: is an empty folder "
+    told = capsys.readouterr().err
+    assert what in told and f"on {socket.gethostname()}; all machines must see it" in told
+    root.rmdir()
     elsewhere.rename(root)
     assert cli.main(task) == 0
     assert cli.main(["finalize", *plan]) == 0

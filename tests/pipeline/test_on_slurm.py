@@ -152,3 +152,13 @@ def test_the_template_runs_as_an_array_and_again_for_tasks_that_were_lost(tmp_pa
     assert subprocess.run(["sbatch", "--wait", "--array=2", "mine.sbatch"], check=False).returncode == 0
     assert cli.main(["finalize", "--plan", str(plan)]) == 0
     assert len(stored(root / "wds")) == 6
+
+
+def test_the_template_of_ray_ends_where_the_head_does_not_start(tmp_path):
+    for name, told in (("srun", "no such node"), ("ray", "no such command")):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{told}" >&2\nexit 1\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "1", "SLURMD_NODENAME": "a"}
+    template = ROOT / "examples" / "cluster" / "ray_on_slurm.sbatch"
+    job = subprocess.run(["bash", template], env=environment, check=False, capture_output=True, text=True, timeout=60)
+    assert job.returncode == 1 and job.stderr == "no such node\n"

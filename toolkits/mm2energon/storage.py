@@ -101,8 +101,33 @@ def expect_folder(folder: Path) -> None:
         FileNotFoundError: it is not; whatever lies in it would be taken for missing.
     """
     if not folder.is_dir():
-        why = f"is no folder on {socket.gethostname()}; all machines must see it, under the same path; mount it there"
-        raise FileNotFoundError(errno.ENOENT, f"{why}, and run the same command again to go on", str(folder))
+        raise _not_seen(folder, "is no folder")
+
+
+def expect_more(folder: Path) -> None:
+    """See that a folder in which something is missing is not one that all is missing in: a mount that failed.
+
+    Raises:
+        FileNotFoundError: it is.
+    """
+    expect_folder(folder)
+    if next(folder.iterdir(), None) is None:
+        raise _not_seen(folder, "is an empty folder")
+
+
+def expect_file(path: Path, size: int) -> None:
+    """See that a file is there that had `size` bytes, more than none, when the work was planned.
+
+    Raises:
+        FileNotFoundError: it is not.
+    """
+    if size and not path.is_file():
+        raise _not_seen(path, f"had {size} bytes when the work was planned, and is not there")
+
+
+def _not_seen(path: Path, why: str) -> FileNotFoundError:
+    why += f" on {socket.gethostname()}; all machines must see it, under the same path; mount it there"
+    return FileNotFoundError(errno.ENOENT, f"{why}, and run the same command again to go on", str(path))
 
 
 def sync_folder(folder: Path) -> None:

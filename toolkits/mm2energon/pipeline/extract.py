@@ -16,7 +16,7 @@ from mm2energon.pipeline.mirror import Mirror, Mirrored
 from mm2energon.pipeline.mirrors import mirror_here
 from mm2energon.pipeline.space import warn_of_frames
 from mm2energon.stopwatch import Spent, Stopwatch
-from mm2energon.storage import expect_folder
+from mm2energon.storage import expect_file, expect_folder
 from mm2energon.terminal import shown
 from mm2energon.video.encode import WHOLE_VIDEOS, Allowance, FrameOptions
 from mm2energon.video.extract import extract_frames, frames_made
@@ -217,6 +217,7 @@ def _frames(unit: VideoUnit, watch: Stopwatch) -> tuple[int, str | None]:
         made_elsewhere = find_frames(path)  # frames that came without their video are as good
         if made_elsewhere is not None:
             return len(made_elsewhere.names), made_elsewhere.partial
+        expect_file(path, unit.file_bytes)
     how: _How = {"threads": unit.threads, "watch": watch, "allowance": unit.allowance}
     if unit.packs is not None:
         pack = unit.packs.pack_of(unit.video)

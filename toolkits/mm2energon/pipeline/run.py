@@ -21,7 +21,7 @@ from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_ind
 from mm2energon.shards.keys import make_key
 from mm2energon.shards.records import Record, make_record
 from mm2energon.shards.writer import ShardWriter
-from mm2energon.storage import expect_folder, write_whole
+from mm2energon.storage import expect_folder, expect_more, write_whole
 from mm2energon.targets import target_named
 from mm2energon.terminal import shown
 
@@ -188,6 +188,8 @@ def _records(
         try:
             media = reader.read(prepared.media, origin=sample.origin)
         except SampleError as error:
+            if error.code == "missing-media" and task.root_of is None:
+                expect_more(root)
             refused.append((sample.origin, error.code, shown(str(error))))
             continue
         yield make_key(number, sample.id), make_record(sample, media, target, prepared.tokens)
