@@ -233,8 +233,8 @@ def test_the_dataset_root_itself_is_no_output_in_a_store_either(local, s3, capsy
     assert "is the dataset root itself" in capsys.readouterr().err and sorted(Remote(s3).files(deep=True)) == before
 
 
-def test_what_to_do_next_is_told_by_urls_that_a_shell_and_energon_take(local, bucket, capsys):
-    assert run_shard(local[0], *OPTIONS, "--output", f"s3://{bucket}/it's one") == 0
+def test_what_to_do_next_is_told_by_urls_that_a_shell_and_energon_take(local, bucket, tmp_path, capsys):
+    assert run_shard(shutil.copytree(local[0], tmp_path / "root"), *OPTIONS, "--output", f"s3://{bucket}/it's one") == 0
     told = capsys.readouterr().out
     assert f"mm2energon verify 's3://{bucket}/it'\"'\"'s one'" in told
     assert f"--train-data-path msc://_s3-{bucket}/it's one" in told

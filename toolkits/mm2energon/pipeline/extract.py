@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypedDict
 
 from mm2energon.errors import MediaError, SampleError
@@ -151,9 +152,10 @@ def _known(root: Path, video: str, mirror: Mirror | None) -> tuple[int, Mapping[
 
 def _file_bytes(path: Path) -> int:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except (OSError, ValueError):  # the extraction says what is wrong with it
         return 0
+    return found.st_size if S_ISREG(found.st_mode) else 0
 
 
 def extract_unit(unit: VideoUnit) -> Extracted:
