@@ -5,6 +5,7 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     __main__
     cli
     commands  progress
+    speech
     pipeline
     formats  images  video  shards  pages
     targets  tokens  jsonio

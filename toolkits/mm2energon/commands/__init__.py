@@ -49,6 +49,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/mix_annotations.py",
         "several annotation files as one, so many entries of each, chosen and shuffled by seed",
     ),
+    "transcribe": Command(
+        "transcribe",
+        f"{_SCRIPTS}/video_to_chatml.py",
+        "recorded conversations, a voice on each audio track, to ChatML by speech recognition",
+    ),
     "shard": Command(
         "shard",
         "pretrain_data_preprocessing/convert_custom_dataset_to_wds_chatml.py",

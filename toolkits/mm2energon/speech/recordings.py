@@ -1,0 +1,74 @@
+"""Recordings: the files that a person names, by path, folder or pattern, each with an id of its own."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from mm2energon.errors import InputError
+
+#: Endings of files in a folder that are taken for recordings; a file that is named may have any.
+ENDINGS = frozenset(
+    ".mp4 .m4v .mkv .mov .avi .webm .flv .wmv .ts .mts .m2ts .mpg .mpeg .ogv .3gp "
+    ".mka .wav .m4a .mp3 .ogg .oga .opus .flac .aac .wma .aiff .caf".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file with voices on its tracks."""
+
+    path: Path
+    #: What it is called in messages and in the output: its path, as far as it differs from the others'.
+    name: str
+    #: What the ids of its conversations begin with.
+    id: str
+
+
+def find_recordings(given: Sequence[str]) -> list[Recording]:
+    """The recordings that are named, in the order of the names, each once.
+
+    Args:
+        given: files, folders (what lies below them and sounds), patterns (`talks/*.mkv`).
+
+    Raises:
+        InputError: one of them names nothing.
+    """
+    found = list(dict.fromkeys(path for one in given for path in _named(one)))
+    if not found:
+        raise InputError("video_path: at least one recording, folder or pattern was expected")
+    parents = {path.parent.absolute() for path in found}
+    common = os.path.commonpath(parents)
+    names = [Path(os.path.relpath(path.absolute(), common)).as_posix() for path in found]
+    stems = Counter(_id(name, with_ending=False) for name in names)
+    ids = [_id(name, with_ending=stems[_id(name, with_ending=False)] > 1) for name in names]
+    return [Recording(path, name, own) for path, name, own in zip(found, names, ids, strict=True)]
+
+
+def _id(name: str, *, with_ending: bool) -> str:
+    path = Path(name)
+    return (path if with_ending else path.with_suffix("")).as_posix().replace("/", "-")
+
+
+def _named(one: str) -> Iterator[Path]:
+    path = Path(one)
+    if path.is_dir():
+        below = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in ENDINGS and each.is_file()]
+        shown = [each for each in below if not any(part.startswith(".") for part in each.relative_to(path).parts)]
+        if not shown:
+            raise InputError(f"{one}: no recording below it; files such as .mp4, .mkv or .wav were expected")
+        yield from shown
+    elif path.exists():
+        yield path
+    elif has_magic(one):
+        matching = sorted(Path(each) for each in glob(one, recursive=True))
+        files = [each for each in matching if each.is_file()]
+        if not files:
+            raise InputError(f"{one}: no file matches; a pattern such as 'talks/*.mkv' was expected")
+        yield from files
+    else:
+        raise InputError(f"{one}: no such file; a recording, a folder of them or a pattern was expected")

@@ -1,0 +1,239 @@
+"""Transcribe: recordings to conversations, each utterance part of one or set aside with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mm2energon import formats
+from mm2energon.errors import InputError, SampleError
+from mm2energon.jsonio import Entry, EntryWriter
+from mm2energon.pipeline.account import Account, open_account, write_entry
+from mm2energon.pipeline.alone import alone_on
+from mm2energon.pipeline.ledger import STATE_FOLDER, made_by, noted, write_output
+from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
+from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.speech.conversations import sample_of, token_counter
+from mm2energon.speech.hygiene import Hygiene, clean
+from mm2energon.speech.recording import Hearing, RecordingUnit, Transcript, hear, read_heard
+from mm2energon.speech.recordings import Recording
+from mm2energon.speech.transcripts import segment, write_json, write_srt, write_vtt
+from mm2energon.speech.turns import Built, TurnRules, build
+from mm2energon.speech.utterances import LeftOut, Side, Utterance
+from mm2energon.storage import write_whole
+from mm2energon.tokens.text import load_tokenizer
+
+
+@dataclass(frozen=True)
+class TranscribeJob:
+    """What `mm2energon transcribe` is asked to do."""
+
+    recordings: Sequence[Recording]
+    output: Path
+    hearing: Hearing
+    rules: TurnRules = field(default_factory=TurnRules)
+    hygiene: Hygiene = field(default_factory=Hygiene)
+    min_confidence: float = 0.0
+    system: str | None = None
+    #: Folder of the tokenizer that `max_tokens` is counted by.
+    tokenizer: Path | None = None
+    #: Endings of transcripts that are written: `srt`, `vtt`, `json`.
+    transcripts: Sequence[str] = ()
+    workers: int = 1
+    overwrite: bool = False
+    #: Recognise again what has been recognised.
+    restart: bool = False
+
+
+@dataclass
+class TranscribeReport:
+    """What `mm2energon transcribe` did."""
+
+    account: dict[str, Any] = field(default_factory=dict)
+    conversations: int = 0
+    turns: int = 0
+    recordings: int = 0
+    failed: int = 0
+    #: Recordings whose transcript was there already.
+    known: int = 0
+    #: Seconds of all recordings, and of the speech in them, all voices together.
+    seconds: float = 0.0
+    speech_seconds: float = 0.0
+    #: Recording -> what somebody should know of it.
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+    #: Kind -> how often it was masked.
+    masked: Counter[str] = field(default_factory=Counter)
+    #: Step -> seconds it took, over all recordings and workers.
+    spent: Counter[str] = field(default_factory=Counter)
+    written: list[Path] = field(default_factory=list)
+    already_done: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What the account says besides the utterances."""
+        return {
+            "recordings": self.recordings,
+            "recordings_failed": self.failed,
+            "conversations": self.conversations,
+            "turns": self.turns,
+            "recorded_seconds": round(self.seconds, 3),
+            "speech_seconds": round(self.speech_seconds, 3),
+            "masked": dict(sorted(self.masked.items())),
+            "warnings": self.warnings,
+        }
+
+
+def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> TranscribeReport:
+    """Write the conversations of recordings to `output`: JSON lines where its name ends in `.jsonl`, else an array.
+
+    Raises:
+        InputError: nothing can be written, or the output would replace a file that is not ours.
+        DependencyError: a package of the extra is missing.
+    """
+    if not job.overwrite and job.output.exists() and noted(job.output) is None:
+        raise InputError(
+            f"--output {job.output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )
+    with alone_on(job.output, option="--output"):
+        report = TranscribeReport(recordings=len(job.recordings))
+        before = standing(job.output)
+        paths = [one.path for one in job.recordings]
+        about = made_by("transcribe", job.output, sources=[])
+        with (
+            open_account(job.output, command="transcribe", options=_options(job), sources=paths) as account,
+            write_output(job.output, about=about) as out,
+        ):
+            for recording, heard in _heard(job, report, progress):
+                _write(recording, heard, job, out, account, report)
+            account.facts = report.facts()
+        account.require_written(*paths, earlier=job.output)
+        report.account = account.as_dict()
+        report.already_done = was_left_alone(job.output, before)
+        return report
+
+
+def _options(job: TranscribeJob) -> dict[str, Any]:
+    how = msgspec.to_builtins(
+        {"hearing": job.hearing, "rules": job.rules, "hygiene": job.hygiene},
+        enc_hook=str,
+    )
+    return {**how, "min_confidence": job.min_confidence, "system": job.system}
+
+
+def _heard(
+    job: TranscribeJob, report: TranscribeReport, progress: ProgressMaker
+) -> Iterator[tuple[Recording, Transcript | SampleError]]:
+    """Each recording with what was heard in it, in their order; what was recognised before is not again."""
+    units = [RecordingUnit(one.path.absolute(), job.hearing, _place(job, one)) for one in job.recordings]
+    known = {unit.place for unit in units if unit.place.is_file() and not job.restart}
+    fresh = [unit for unit in units if unit.place not in known]
+    report.known = len(units) - len(fresh)
+    bar = progress("recordings", len(units))
+    outcomes = run_each(hear, fresh, workers=min(job.workers, len(fresh)), limits=Limits())
+    for recording, unit in zip(job.recordings, units, strict=True):
+        error = None if unit.place in known else next(outcomes).error
+        bar.update(1)
+        yield recording, error or read_heard(unit.place)
+    bar.close()
+
+
+def _place(job: TranscribeJob, recording: Recording) -> Path:
+    """Where the transcript of a recording is kept: by its place, its state, and how it is heard."""
+    found = recording.path.stat()
+    what = [str(recording.path.resolve()), found.st_size, found.st_mtime_ns]
+    texts = {str(path): path.stat().st_mtime_ns for path in job.hearing.transcripts.values()}
+    how = msgspec.json.encode([what, texts, job.hearing], enc_hook=str, order="deterministic")
+    digest = hashlib.sha256(how).hexdigest()[:16]
+    return job.output.parent / STATE_FOLDER / "transcripts" / f"{recording.path.stem}.{digest}.json"
+
+
+def _write(
+    recording: Recording,
+    heard: Transcript | SampleError,
+    job: TranscribeJob,
+    out: EntryWriter,
+    account: Account,
+    report: TranscribeReport,
+) -> None:
+    if isinstance(heard, SampleError):
+        report.failed += 1
+        account.read += 1
+        account.set_aside(Entry(recording.name, {"recording": recording.name}), heard)
+        return
+    report.seconds += heard.seconds
+    report.speech_seconds += sum(heard.speech.values())
+    report.spent.update(heard.spent)
+    built = _build(heard, job, report)
+    warnings = [*heard.warnings, *_swapped(heard, job)]
+    if warnings:
+        report.warnings[recording.name] = warnings
+    for number, conversation in enumerate(built.conversations, 1):
+        name = f"{recording.id}-{number:04d}"
+        sample = sample_of(
+            conversation, name=name, recording=recording.name, language=heard.language, system=job.system
+        )
+        write_entry(out, formats.FORMATS["messages"].dump(sample), origin=name)
+        report.conversations += 1
+        report.turns += len(conversation.turns)
+        spoken = sum(len(turn.utterances) for turn in conversation.turns)
+        account.read += spoken
+        account.written["utterances"] += spoken
+    _set_aside(recording, built.left_out, account)
+    _write_transcripts(recording, heard, job, report)
+
+
+def _build(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> Built:
+    sides: Mapping[str, Side] = {voice.name: voice.side for voice in job.hearing.voices}
+    sure = [one for one in heard.utterances if one.confidence >= job.min_confidence]
+    kept, blocked = clean(sure, job.hygiene, report.masked)
+    tokenizer = None if job.tokenizer is None else load_tokenizer(job.tokenizer)
+    built = build(kept, job.rules, sides.__getitem__, tokens=token_counter(job.system, tokenizer))
+    built.left_out += [*heard.left_out, *blocked]
+    unsure = [one for one in heard.utterances if one.confidence < job.min_confidence]
+    for one in unsure:
+        message = f"the engine is {one.confidence:.2f} sure of it; --min-confidence {job.min_confidence:g}"
+        built.left_out.append(LeftOut(one, "low-confidence", message))
+    return built
+
+
+def _set_aside(recording: Recording, left_out: Sequence[LeftOut], account: Account) -> None:
+    for one in sorted(left_out, key=lambda one: (one.utterance.start, one.utterance.end)):
+        said = one.utterance
+        origin = f"{recording.name}[{said.speaker} {said.start:.2f}-{said.end:.2f}]"
+        account.read += 1
+        error = SampleError(f"{origin}: {one.message}", one.code)
+        account.set_aside(Entry(origin, segment(said)), error)
+
+
+def _swapped(heard: Transcript, job: TranscribeJob) -> Iterator[str]:
+    """A hint that user and assistant have each other's track."""
+    sides = {voice.name: voice.side for voice in job.hearing.voices}
+    others = {"user": "assistant", "assistant": "user"}
+    for name, track in heard.tracks.items():
+        title = track.partition("'")[2].casefold()
+        if others.get(sides.get(name, ""), "?") in title:
+            yield f"{name!r} is track {track}, whose title says the other side: are the tracks swapped?"
+            return
+    spoken: list[Utterance] = list(heard.utterances)
+    if len(spoken) > 1 and sides[spoken[0].speaker] == "assistant" and sides[spoken[-1].speaker] == "user":
+        yield "the assistant speaks first and the user last: are the tracks swapped?"
+
+
+def _write_transcripts(recording: Recording, heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> None:
+    about = {"recording": recording.name, "seconds": round(heard.seconds, 3), "language": heard.language}
+    writers = {
+        "srt": lambda: write_srt(heard.utterances),
+        "vtt": lambda: write_vtt(heard.utterances),
+        "json": lambda: write_json(heard.utterances, about=about),
+    }
+    for kind in job.transcripts:
+        path = job.output.with_name(f"{job.output.stem}.transcripts") / f"{recording.id}.{kind}"
+        with write_whole(path) as file:
+            file.write(writers[kind]())
+        report.written.append(path)
