@@ -28,11 +28,13 @@ EXTRAS = {
     "gs": ["gcsfs>=2024.6"],
     "hf": ["huggingface-hub>=0.25"],
     "msc": ["multi-storage-client[boto3,fsspec]>=0.20"],
+    # openai-whisper brings torch: where that is not there yet, constraints.txt keeps its CUDA build away.
+    "speech": ["faster-whisper>=1.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4", "pysubs2>=1.7"],
     "tokens": ["tokenizers>=0.20"],
     "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc")
+_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc", "speech")
 EXTRAS["dev"] = [
     *sorted({requirement for name in _TESTED for requirement in EXTRAS[name]}),
     "pytest>=8",

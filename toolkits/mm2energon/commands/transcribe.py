@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
+from mm2energon.commands.guided import ask
 from mm2energon.commands.options import accounted
 from mm2energon.commands.values import count, positive, seconds
-from mm2energon.errors import InputError, MediaError
+from mm2energon.errors import InputError
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.machine import usual_workers
 from mm2energon.speech.bleed import Gate
+from mm2energon.speech.clips import Wanted
 from mm2energon.speech.engines import ENGINES
 from mm2energon.speech.engines.settings import Settings
 from mm2energon.speech.hygiene import MASKS, Hygiene, read_blocked
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_engine(parser.add_argument_group("recognition"))
     _add_turns(parser.add_argument_group("turns and conversations"))
     _add_hygiene(parser.add_argument_group("what is trained on"))
+    _add_media(parser.add_argument_group("what is seen and heard"))
     for kind, name in (("srt", "SubRip"), ("vtt", "WebVTT"), ("json", "Whisper's JSON")):
         parser.add_argument(f"--{kind}", action="store_true", help=f"write a transcript of each recording, as {name}")
     parser.add_argument(
@@ -96,7 +99,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="a speaker's transcript, with --engine transcript (RECORDING.NAME.srt, .vtt or .json beside the recording)",
+        help="a speaker's transcript, with --engine transcript (RECORDING.NAME.srt, .vtt or .json beside it)",
     )
     group.add_argument(
         "--min-confidence", type=_share, default=0.0, help="set aside what the engine is less sure of, 0 to 1 (0)"
@@ -133,10 +136,33 @@ def _add_turns(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--system", metavar="TEXT", help="a system turn that begins each conversation")
 
 
+def _add_media(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--with-video", action="store_true", help="cut each conversation out of the video, and write ShareGPT with it"
+    )
+    group.add_argument(
+        "--video-as", choices=["clips", "frames"], default="clips", help="as a file, or the frames alone (clips)"
+    )
+    group.add_argument("--time-interval", type=positive, default=0.5, help="seconds between frames (0.5)")
+    group.add_argument(
+        "--with-audio", action="store_true", help="cut the user's voice of each turn, for readers that take audio"
+    )
+    group.add_argument("--audio-only", action="store_true", help="likewise, and leave the text of these turns out")
+
+
 def _add_hygiene(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--blocked-words", type=Path, metavar="FILE", help="set aside what says one of its lines")
-    group.add_argument("--mask", nargs="+", choices=list(MASKS), default=[], help="put [email] and so on in its place")
+    group.add_argument(
+        "--mask", type=_masks, default=(), metavar="KINDS", help=f"write [email] and so on instead: {','.join(MASKS)}"
+    )
     group.add_argument("--min-words", type=count, default=1, help="set aside turns of fewer words (1)")
+
+
+def _masks(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if unknown := [kind for kind in kinds if kind not in MASKS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} cannot be masked; some of {','.join(MASKS)} were expected")
+    return kinds
 
 
 def _share(text: str) -> float:
@@ -151,6 +177,8 @@ def _share(text: str) -> float:
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     """Transcribe, or show tracks."""
+    if arguments.interactive:
+        ask(arguments)
     recordings = find_recordings(arguments.video_path)
     if arguments.list_tracks:
         return Result([line for one in recordings for line in list_tracks(one.path)])
@@ -191,10 +219,17 @@ def job_of(arguments: argparse.Namespace, recordings: list[Recording]) -> Transc
             max_tokens=arguments.max_tokens,
             min_words=arguments.min_words,
         ),
-        hygiene=Hygiene(blocked, tuple(arguments.mask)),
+        hygiene=Hygiene(blocked, arguments.mask),
         min_confidence=arguments.min_confidence,
         system=arguments.system,
         tokenizer=arguments.tokenizer,
+        wanted=Wanted(
+            root=arguments.output.parent.absolute(),
+            folder=f"{arguments.output.stem}.media",
+            video=arguments.video_as if arguments.with_video else None,
+            audio="only" if arguments.audio_only else "beside" if arguments.with_audio else None,
+            interval_seconds=arguments.time_interval,
+        ),
         transcripts=[kind for kind in ("srt", "vtt", "json") if getattr(arguments, kind)],
         workers=arguments.workers or (1 if engine in _THREADED else usual_workers()),
         overwrite=arguments.overwrite,

@@ -8,14 +8,19 @@ from typing import Literal
 
 from mm2energon.speech.utterances import Utterance
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Never an answer that anybody would train on.
-_SOUNDS = frozenset(
-    "mhm mhmm mm mmm mmhm mmhmm hm hmm uh-huh uhhuh uh um er ah aha oh ooh 嗯 嗯嗯 哦 噢 啊 呃 うん ええ 응 음".split()
+_SOUNDS = _words(
+    "mhm mhmm mm mmm mmhm mmhmm hm hmm uh-huh uhhuh uh um er ah aha oh ooh 嗯 嗯嗯 哦 噢 啊 呃 うん ええ 응 음"
 )
 #: What may be an answer as well, and is a sign only while the other one speaks on.
-_WORDS = frozenset(
+_WORDS = _words(
     "yeah yep yes okay ok right sure really wow exactly indeed true nice great cool alright "
-    "对 是 是的 好 好的 对对 はい そう 네 예 ja genau stimmt oui si claro vale".split()
+    "对 是 是的 好 好的 对对 はい そう 네 예 ja genau stimmt oui si claro vale"
 )
 _PHRASES = frozenset({"uh huh", "mm hmm", "i see", "got it", "of course", "all right"})
 _NOT_SPOKEN = re.compile(r"[^\w\s'-]+")

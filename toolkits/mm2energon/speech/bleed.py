@@ -2,7 +2,7 @@
 its own.
 
 A window of a track is bleed where it is well below another track's level, and is that track's sound, delayed by what
-the way takes: the delay is one for a recording, so that it is measured over all such windows before any is judged by it.
+the way takes. The delay is one for a recording: it is measured over many such windows before any is judged by it.
 """
 
 from __future__ import annotations

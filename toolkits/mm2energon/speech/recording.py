@@ -4,7 +4,7 @@ not recognised again."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import msgspec
 
 from mm2energon.errors import MediaError
 from mm2energon.speech import engines
-from mm2energon.speech.activity import Activity, detector, find_speech
+from mm2energon.speech.activity import Activity, find_speech
 from mm2energon.speech.bleed import SILENCE_DB, Gate, are_same, gated, level_db
-from mm2energon.speech.engines.settings import Recognized, Recognizer, Settings
+from mm2energon.speech.engines.settings import Recognized, Settings
 from mm2energon.speech.sound import Recorded, Sound, decoded
-from mm2energon.speech.tracks import Track, open_recording, tracks_of
+from mm2energon.speech.tracks import open_recording, tracks_of
 from mm2energon.speech.transcripts import find_transcript, read_transcript
 from mm2energon.speech.utterances import LeftOut, Utterance, Voice
 from mm2energon.storage import write_whole

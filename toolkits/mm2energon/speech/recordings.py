@@ -12,9 +12,12 @@ from pathlib import Path
 from mm2energon.errors import InputError
 
 #: Endings of files in a folder that are taken for recordings; a file that is named may have any.
-ENDINGS = frozenset(
-    ".mp4 .m4v .mkv .mov .avi .webm .flv .wmv .ts .mts .m2ts .mpg .mpeg .ogv .3gp "
-    ".mka .wav .m4a .mp3 .ogg .oga .opus .flac .aac .wma .aiff .caf".split()
+ENDINGS = tuple(
+    f".{ending}"
+    for ending in (
+        *("mp4", "m4v", "mkv", "mov", "avi", "webm", "flv", "wmv", "ts", "mts", "m2ts", "mpg", "mpeg", "ogv", "3gp"),
+        *("mka", "wav", "m4a", "mp3", "ogg", "oga", "opus", "flac", "aac", "wma", "aiff", "caf"),
+    )
 )
 
 
@@ -65,7 +68,7 @@ def _named(one: str) -> Iterator[Path]:
     elif path.exists():
         yield path
     elif has_magic(one):
-        matching = sorted(Path(each) for each in glob(one, recursive=True))
+        matching = sorted(Path(each) for each in glob(one, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
         files = [each for each in matching if each.is_file()]
         if not files:
             raise InputError(f"{one}: no file matches; a pattern such as 'talks/*.mkv' was expected")

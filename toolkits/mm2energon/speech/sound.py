@@ -53,7 +53,7 @@ class Sound:
     def piece(self, span: Span, *, pad: float = 0.0) -> NDArray[np.float32]:
         """A stretch of it, float32 in [-1, 1), and `pad` seconds before and after as far as there is sound."""
         first, last = max(0, round((span.start - pad) * RATE)), max(0, round((span.end + pad) * RATE))
-        piece = self.samples[first:last].astype(np.float32) / np.float32(32768)
+        piece: NDArray[np.float32] = self.samples[first:last].astype(np.float32) / np.float32(32768)
         for mute in self.muted:
             begin, end = round(mute.start * RATE) - first, round(mute.end * RATE) - first
             if begin < len(piece) and end > 0:

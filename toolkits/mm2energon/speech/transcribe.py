@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import STATE_FOLDER, made_by, noted, write_output
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.speech.clips import Clip, ClipUnit, Wanted, clip_of, cut, with_media
 from mm2energon.speech.conversations import sample_of, token_counter
 from mm2energon.speech.hygiene import Hygiene, clean
 from mm2energon.speech.recording import Hearing, RecordingUnit, Transcript, hear, read_heard
 from mm2energon.speech.recordings import Recording
 from mm2energon.speech.transcripts import segment, write_json, write_srt, write_vtt
-from mm2energon.speech.turns import Built, TurnRules, build
+from mm2energon.speech.turns import Built, Conversation, TurnRules, build
 from mm2energon.speech.utterances import LeftOut, Side, Utterance
 from mm2energon.storage import write_whole
 from mm2energon.tokens.text import load_tokenizer
@@ -43,6 +45,8 @@ class TranscribeJob:
     system: str | None = None
     #: Folder of the tokenizer that `max_tokens` is counted by.
     tokenizer: Path | None = None
+    #: What is cut out of the recordings, for samples with media.
+    wanted: Wanted | None = None
     #: Endings of transcripts that are written: `srt`, `vtt`, `json`.
     transcripts: Sequence[str] = ()
     workers: int = 1
@@ -109,8 +113,8 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
             open_account(job.output, command="transcribe", options=_options(job), sources=paths) as account,
             write_output(job.output, about=about) as out,
         ):
-            for recording, heard in _heard(job, report, progress):
-                _write(recording, heard, job, out, account, report)
+            for told in _told(job, report, progress):
+                _write(told, job, out, account, report)
             account.facts = report.facts()
         account.require_written(*paths, earlier=job.output)
         report.account = account.as_dict()
@@ -153,39 +157,75 @@ def _place(job: TranscribeJob, recording: Recording) -> Path:
     return job.output.parent / STATE_FOLDER / "transcripts" / f"{recording.path.stem}.{digest}.json"
 
 
-def _write(
-    recording: Recording,
-    heard: Transcript | SampleError,
-    job: TranscribeJob,
-    out: EntryWriter,
-    account: Account,
-    report: TranscribeReport,
-) -> None:
+@dataclass(frozen=True)
+class _Told:
+    """A recording with what came of it."""
+
+    recording: Recording
+    heard: Transcript
+    built: Built
+    clips: Sequence[Clip]
+    error: SampleError | None = None
+
+
+def _told(job: TranscribeJob, report: TranscribeReport, progress: ProgressMaker) -> Iterator[_Told]:
+    """Each recording with its conversations, and the clips of these cut."""
+    waiting: deque[_Told] = deque()
+
+    def units() -> Iterator[ClipUnit]:
+        for recording, heard in _heard(job, report, progress):
+            told = _tell(recording, heard, job, report)
+            waiting.append(told)
+            wanted = job.wanted or Wanted(job.output.parent, "")
+            clips = () if wanted.is_nothing else tuple(told.clips)
+            yield ClipUnit(recording.path.absolute(), told.heard.zero, job.hearing.voices, clips, wanted)
+
+    workers = 0 if job.wanted is None or job.wanted.is_nothing else job.workers
+    for outcome in run_each(cut, units(), workers=workers):
+        told = waiting.popleft()
+        yield told if outcome.error is None else replace(told, error=outcome.error)
+
+
+def _tell(recording: Recording, heard: Transcript | SampleError, job: TranscribeJob, report: TranscribeReport) -> _Told:
     if isinstance(heard, SampleError):
+        return _Told(recording, Transcript(0.0, 0.0, {}, ()), Built(), (), heard)
+    built = _build(heard, job, report)
+    names = (f"{recording.id}-{number:04d}" for number in count(1))
+    clips = [clip_of(conversation, name) for conversation, name in zip(built.conversations, names, strict=False)]
+    return _Told(recording, heard, built, clips)
+
+
+def _write(told: _Told, job: TranscribeJob, out: EntryWriter, account: Account, report: TranscribeReport) -> None:
+    recording, heard = told.recording, told.heard
+    if told.error is not None:
         report.failed += 1
         account.read += 1
-        account.set_aside(Entry(recording.name, {"recording": recording.name}), heard)
+        account.set_aside(Entry(recording.name, {"recording": recording.name}), told.error)
         return
     report.seconds += heard.seconds
     report.speech_seconds += sum(heard.speech.values())
     report.spent.update(heard.spent)
-    built = _build(heard, job, report)
-    warnings = [*heard.warnings, *_swapped(heard, job)]
-    if warnings:
+    if warnings := [*heard.warnings, *_swapped(heard, job)]:
         report.warnings[recording.name] = warnings
-    for number, conversation in enumerate(built.conversations, 1):
-        name = f"{recording.id}-{number:04d}"
-        sample = sample_of(
-            conversation, name=name, recording=recording.name, language=heard.language, system=job.system
-        )
-        write_entry(out, formats.FORMATS["messages"].dump(sample), origin=name)
+    for conversation, clip in zip(told.built.conversations, told.clips, strict=True):
+        write_entry(out, _entry(conversation, clip, told, job), origin=clip.name)
         report.conversations += 1
         report.turns += len(conversation.turns)
         spoken = sum(len(turn.utterances) for turn in conversation.turns)
         account.read += spoken
         account.written["utterances"] += spoken
-    _set_aside(recording, built.left_out, account)
+    _set_aside(recording, told.built.left_out, account)
     _write_transcripts(recording, heard, job, report)
+
+
+def _entry(conversation: Conversation, clip: Clip, told: _Told, job: TranscribeJob) -> dict[str, Any]:
+    """ChatML of what was said; ShareGPT of what was seen and heard as well."""
+    sample = sample_of(
+        conversation, name=clip.name, recording=told.recording.name, language=told.heard.language, system=job.system
+    )
+    if job.wanted is None or job.wanted.is_nothing:
+        return formats.FORMATS["messages"].dump(sample)
+    return formats.FORMATS["sharegpt"].dump(with_media(sample, clip, job.wanted))
 
 
 def _build(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> Built:

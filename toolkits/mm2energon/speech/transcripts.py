@@ -3,7 +3,8 @@
 JSON is as Whisper writes it (https://github.com/openai/whisper/blob/main/whisper/utils.py), so that what reads that
 reads ours, which says the speaker of each segment besides:
 
-    {"language": "en", "segments": [{"start": 0.5, "end": 2.1, "text": "Hello.", "speaker": "user", "confidence": 0.93}]}
+    {"language": "en",
+     "segments": [{"start": 0.5, "end": 2.1, "text": "Hello.", "speaker": "user", "confidence": 0.93}]}
 """
 
 from __future__ import annotations

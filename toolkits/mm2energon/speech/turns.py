@@ -137,8 +137,11 @@ def _has_no_spaces(character: str) -> bool:
     return any(first <= character <= last for first, last in _NO_SPACES)
 
 
-_NO_SPACES = (("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\u3000", "\u30ff"))
-_NO_SPACES += (("\u3400", "\u4dbf"), ("\u4e00", "\u9fff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef"))
+#: First and last character of scripts that do without spaces.
+_NO_SPACES = (
+    *(("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")),
+    *(("\u3000", "\u30ff"), ("\u3400", "\u4dbf"), ("\u4e00", "\u9fff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef")),
+)
 
 
 def _blocks(utterances: Iterable[Utterance], gap: float) -> Iterator[list[Utterance]]:
