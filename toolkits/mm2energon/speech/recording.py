@@ -16,7 +16,7 @@ from mm2energon.speech.activity import Activity, find_speech
 from mm2energon.speech.bleed import SILENCE_DB, Gate, are_same, gated, level_db
 from mm2energon.speech.engines.settings import Recognized, Settings
 from mm2energon.speech.sound import Recorded, Sound, decoded
-from mm2energon.speech.tracks import open_recording, tracks_of
+from mm2energon.speech.tracks import open_recording, tracks_of, zero_of
 from mm2energon.speech.transcripts import find_transcript, read_transcript
 from mm2energon.speech.utterances import LeftOut, Utterance, Voice
 from mm2energon.storage import write_whole
@@ -104,7 +104,7 @@ def _read(unit: RecordingUnit) -> Transcript:
     """The transcript of a recording from the files that somebody else wrote."""
     with open_recording(unit.path) as container:
         tracks = {str(track.index): str(track) for track in tracks_of(container)}
-        zero = 0.0 if container.start_time is None else container.start_time / 1e6
+        zero = zero_of(container)
         seconds = 0.0 if container.duration is None else container.duration / 1e6
     utterances: list[Utterance] = []
     for voice in unit.hearing.voices:

@@ -15,6 +15,10 @@ from mm2energon.video.streams import PLAYLISTS, file_facts
 if TYPE_CHECKING:
     from av.container import InputContainer
 
+#: Seconds by which sound may begin before the picture for the sake of its codec alone.
+_PRIMING = 0.2
+#: A stream that is a picture of the whole, and no video (av.stream.Disposition.attached_pic).
+_COVER = 0x400
 #: What muxers call a track that nobody gave a title.
 _NO_TITLES = frozenset({"", "soundhandler", "core media audio", "audio handler", "apple sound media handler"})
 
@@ -82,8 +86,17 @@ def tracks_of(container: InputContainer) -> list[Track]:
 
 
 def zero_of(container: InputContainer) -> float:
-    """The time stamp, in seconds, at which the clock of a recording shows 0: that of its earliest stream."""
-    return 0.0 if container.start_time is None else container.start_time / 1e6
+    """The time stamp, in seconds, at which the clock of a recording shows 0: where its video begins.
+
+    Where sound begins well before the picture, or there is none, it is the earliest stream, as players have it. What
+    lies less before the picture is not meant to be heard: first samples of a codec, which some containers do not mark.
+    """
+    earliest = 0.0 if container.start_time is None else container.start_time / 1e6
+    for stream in container.streams.video:
+        if stream.start_time is not None and stream.time_base is not None and not stream.disposition & _COVER:
+            video = float(stream.start_time * stream.time_base)
+            return video if abs(video - earliest) <= _PRIMING else earliest
+    return earliest
 
 
 def _track(index: int, stream: Any, zero: float) -> Track:
@@ -120,6 +133,8 @@ def choose(tracks: Sequence[Track], which: str, *, path: Path) -> Track:
         return found[0]
     what = f"{len(found)} tracks are" if found else "no track is"
     there = "; ".join(map(str, tracks))
+    if len(tracks) == 1 and tracks[0].channels > 1:
+        there += " (where each of its channels is a speaker: --user-channel left)"
     raise MediaError(
         f"{path}: {what} {which!r}; it has {there}; expected one of these, by number, stream:N, language or title",
         "no-track",

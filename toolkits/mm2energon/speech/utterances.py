@@ -1,6 +1,6 @@
 """What was said: spans of speech, words, utterances, and those that are left out; times are seconds on one clock.
 
-The clock is that of the container as players show it: 0 is where the earliest of its streams begins.
+The clock of a recording shows 0 where its picture begins (`tracks.zero_of`).
 """
 
 from __future__ import annotations
