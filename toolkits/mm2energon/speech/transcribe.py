@@ -31,6 +31,9 @@ from mm2energon.speech.utterances import LeftOut, Side, Utterance
 from mm2energon.storage import write_whole
 from mm2energon.tokens.text import load_tokenizer
 
+#: Warnings that an error shows.
+_TOLD = 4
+
 
 @dataclass(frozen=True)
 class TranscribeJob:
@@ -77,6 +80,7 @@ class TranscribeReport:
     spent: Counter[str] = field(default_factory=Counter)
     written: list[Path] = field(default_factory=list)
     already_done: bool = False
+    first_error: SampleError | None = None
 
     def facts(self) -> dict[str, Any]:
         """What the account says besides the utterances."""
@@ -116,10 +120,30 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
             for told in _told(job, report, progress):
                 _write(told, job, out, account, report)
             account.facts = report.facts()
-        account.require_written(*paths, earlier=job.output)
+        _require_written(account, job, report)
         report.account = account.as_dict()
         report.already_done = was_left_alone(job.output, before)
         return report
+
+
+def _require_written(account: Account, job: TranscribeJob, report: TranscribeReport) -> None:
+    """Refuse a run that wrote nothing; what is wrong with its first recording is said at once.
+
+    Raises:
+        InputError: it did.
+    """
+    if report.conversations:
+        return
+    if report.first_error is not None and len(job.recordings) == report.failed == 1:
+        raise InputError(str(report.first_error))
+    if not account.read:
+        found = next(iter(report.warnings.values()), ["nobody speaks in it"])
+        raise InputError(f"{job.recordings[0].path}: no speech was found ({'; '.join(found)}); nothing was written")
+    try:
+        account.require_written(*(one.path for one in job.recordings), earlier=job.output)
+    except InputError as error:
+        told = [f"{name}: {one}" for name, ones in report.warnings.items() for one in ones]
+        raise InputError("; ".join([str(error), *told[:_TOLD]])) from error
 
 
 def _options(job: TranscribeJob) -> dict[str, Any]:
@@ -199,6 +223,7 @@ def _write(told: _Told, job: TranscribeJob, out: EntryWriter, account: Account, 
     recording, heard = told.recording, told.heard
     if told.error is not None:
         report.failed += 1
+        report.first_error = report.first_error or told.error
         account.read += 1
         account.set_aside(Entry(recording.name, {"recording": recording.name}), told.error)
         return
