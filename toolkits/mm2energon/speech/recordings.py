@@ -41,20 +41,26 @@ def find_recordings(given: Sequence[str]) -> list[Recording]:
     Raises:
         InputError: one of them names nothing.
     """
-    found = list(dict.fromkeys(path for one in given for path in _named(one)))
+    by_place: dict[Path, Path] = {}
+    for path in (path for one in given for path in _named(one)):
+        by_place.setdefault(path.resolve(), path)
+    found = list(by_place.values())
     if not found:
         raise InputError("video_path: at least one recording, folder or pattern was expected")
-    parents = {path.parent.absolute() for path in found}
-    common = os.path.commonpath(parents)
+    common = os.path.commonpath({path.parent.absolute() for path in found})
     names = [Path(os.path.relpath(path.absolute(), common)).as_posix() for path in found]
-    stems = Counter(_id(name, with_ending=False) for name in names)
-    ids = [_id(name, with_ending=stems[_id(name, with_ending=False)] > 1) for name in names]
-    return [Recording(path, name, own) for path, name, own in zip(found, names, ids, strict=True)]
+    return [Recording(path, name, own) for path, name, own in zip(found, names, _ids(names), strict=True)]
 
 
-def _id(name: str, *, with_ending: bool) -> str:
-    path = Path(name)
-    return (path if with_ending else path.with_suffix("")).as_posix().replace("/", "-")
+def _ids(names: Sequence[str]) -> Iterator[str]:
+    """An id for each name: without its ending, where another name does not have the same."""
+    plain = [Path(name).with_suffix("").as_posix() for name in names]
+    seen = Counter(plain)
+    given: Counter[str] = Counter()
+    for name, short in zip(names, plain, strict=True):
+        own = (name if seen[short] > 1 else short).replace("/", "-")
+        given[own] += 1
+        yield own if given[own] == 1 else f"{own}.{given[own]}"
 
 
 def _named(one: str) -> Iterator[Path]:
