@@ -14,6 +14,7 @@ from mm2energon.errors import MediaError
 from mm2energon.speech import engines
 from mm2energon.speech.activity import Activity, find_speech
 from mm2energon.speech.bleed import SILENCE_DB, Gate, are_same, gated, level_db
+from mm2energon.speech.engines.languages import choose_languages
 from mm2energon.speech.engines.settings import Recognized, Settings
 from mm2energon.speech.sound import Recorded, Sound, decoded
 from mm2energon.speech.tracks import open_recording, tracks_of, zero_of
@@ -128,7 +129,11 @@ def _hear(path: Path, hearing: Hearing) -> Transcript:
         spans = {name: find_speech(sound, hearing.activity) for name, sound in sounds.items()}
         spent["activity"] = time.perf_counter() - begin
         begin = time.perf_counter()
-        found = {name: list(recognizer.recognize(sound, spans[name])) for name, sound in sounds.items()}
+        told = {name: recognizer.languages(sound, spans[name]) for name, sound in sounds.items()}
+        common, languages = choose_languages(told)
+        found = {
+            name: list(recognizer.recognize(sound, spans[name], languages[name])) for name, sound in sounds.items()
+        }
         spent["recognize"] = time.perf_counter() - begin
         heard = [_utterance(name, one) for name, ones in found.items() for one in ones]
         heard.sort(key=lambda one: (one[0].start, one[0].end))
@@ -139,7 +144,7 @@ def _hear(path: Path, hearing: Hearing) -> Transcript:
             tuple(one for one, doubt in heard if doubt is None),
             tuple(LeftOut(one, doubt, _DOUBTS[doubt]) for one, doubt in heard if doubt is not None),
             tuple(_warnings(recorded, sounds, {name: bool(ones) for name, ones in spans.items()})),
-            recognizer.language,
+            common,
             {name: sum(span.end - span.start for span in ones) for name, ones in spans.items()},
             spent,
         )

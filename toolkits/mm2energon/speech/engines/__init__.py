@@ -14,6 +14,7 @@ from mm2energon.speech.engines.settings import Recognizer, Settings
 class Engine:
     """One row: where the engine lives, with `load(settings) -> Recognizer`, and what it is."""
 
+    #: Empty where nothing is recognised.
     module: str
     summary: str
 
@@ -23,7 +24,7 @@ ENGINES: dict[str, Engine] = {
     "faster-whisper": Engine("fast", "Whisper by CTranslate2: the fastest, on a processor or with CUDA"),
     "whisper": Engine("openai", "OpenAI's own Whisper, by torch"),
     "pocketsphinx": Engine("sphinx", "small and English, without a download; far less accurate"),
-    "transcript": Engine("written", "no recognition: a transcript for each voice (SRT, VTT, Whisper's JSON)"),
+    "transcript": Engine("", "no recognition: a transcript for each voice (SRT, VTT, Whisper's JSON)"),
 }
 
 
@@ -35,7 +36,8 @@ def load(settings: Settings) -> Recognizer:
         DependencyError: its package is missing.
         InputError: its model is not here, or cannot be used so.
     """
-    if settings.engine not in ENGINES:
-        raise InputError(f"--engine {settings.engine}: one of {', '.join(ENGINES)} was expected")
+    known = [name for name, engine in ENGINES.items() if engine.module]
+    if settings.engine not in known:
+        raise InputError(f"--engine {settings.engine}: recognises nothing; one of {', '.join(known)} was expected")
     recognizer: Recognizer = importlib.import_module(f"{__name__}.{ENGINES[settings.engine].module}").load(settings)
     return recognizer

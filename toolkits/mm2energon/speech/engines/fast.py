@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,26 @@ from typing import Any
 import numpy as np
 
 from mm2energon.errors import InputError, missing_extra
+from mm2energon.speech.engines.places import (
+    broken,
+    device_of,
+    gpu_errors,
+    local,
+    missing,
+    require_compute_type,
+    unknown_name,
+)
 from mm2energon.speech.engines.settings import Recognized, Settings
-from mm2energon.speech.engines.whispers import Heard, doubt_of, model_is_missing, recognized
-from mm2energon.speech.engines.windows import windows
+from mm2energon.speech.engines.whispers import PAD, Heard, language_of, recognized, tell_languages, word_at
+from mm2energon.speech.engines.windows import Window, windows
 from mm2energon.speech.sound import RATE, Sound
-from mm2energon.speech.utterances import Span, Word
+from mm2energon.speech.utterances import Span
 
-#: Seconds of sound around a window.
-_PAD = 0.1
+#: Seconds from the start of one window to that of the next, in the sound that the pipeline is given.
+_SLOT = 30
+#: What CTranslate2's converter writes, and what faster-whisper would otherwise ask the hub for.
+_FILES = ("model.bin", "config.json", "tokenizer.json")
+_EXPECTED = f"a folder with a model in CTranslate2's form ({', '.join(_FILES)}, vocabulary.*)"
 
 
 def load(settings: Settings) -> FasterWhisper:
@@ -25,91 +37,134 @@ def load(settings: Settings) -> FasterWhisper:
 
     Raises:
         DependencyError: faster-whisper is missing.
-        InputError: the model is not here, and cannot be had.
+        InputError: the model is not here and cannot be had, or device, compute type or language do not go with it.
     """
     try:
-        from faster_whisper import BatchedInferencePipeline, WhisperModel
+        import ctranslate2
+        from faster_whisper import WhisperModel
     except ImportError as error:
         raise missing_extra("faster-whisper", "speech") from error
-    how = {"device": settings.device, "compute_type": settings.compute_type, "cpu_threads": settings.threads}
+    needs = "CUDA 12 with cuBLAS and cuDNN 9 (https://github.com/SYSTRAN/faster-whisper#gpu)"
+    device, index = device_of(settings.device, ctranslate2.get_cuda_device_count(), needs=needs)
+    known = {"default", "auto", *ctranslate2.get_supported_compute_types(device, index)}
+    require_compute_type(settings.compute_type, known, device=device)
+    folder = _folder(settings.model)
+    how = {"device": device, "device_index": index, "compute_type": settings.compute_type}
+    with gpu_errors(settings.model):
+        try:
+            model = WhisperModel(str(folder), local_files_only=True, cpu_threads=settings.threads, **how)
+        except Exception as error:  # noqa: BLE001 (tokenizers raises nothing more special)
+            if isinstance(error, RuntimeError) and "memory" in str(error):
+                raise
+            raise broken(settings.model, error, expected=_EXPECTED) from error
+    return FasterWhisper(model, settings)
+
+
+def _folder(name: str) -> Path:
+    """The folder of a model, fetched where it is not here."""
+    from faster_whisper import available_models, download_model
+
+    folder = local(name)
+    if folder is not None:
+        return _checked(folder)
+    if "/" not in name and name not in available_models():
+        raise unknown_name(name, available_models())
     try:
-        model = _from_cache_or_hub(WhisperModel, settings.model, how)
-    except ValueError as error:  # a compute type that the device lacks, a name that is none
-        raise InputError(f"--model {settings.model}: {error}") from error
-    except (OSError, RuntimeError) as error:
-        raise model_is_missing(settings.model, error, _WHERE) from error
-    return FasterWhisper(model, BatchedInferencePipeline(model), settings)
-
-
-_WHERE = (
-    "the folder of a model in CTranslate2's form (model.bin, config.json, tokenizer.json, vocabulary.*), such as "
-    "`huggingface-cli download Systran/faster-whisper-base --local-dir FOLDER` makes where there is a network"
-)
-
-
-def _from_cache_or_hub(kind: Any, name: str, how: dict[str, Any]) -> Any:
-    if Path(name).is_dir():
-        return kind(name, local_files_only=True, **how)
-    try:
-        return kind(name, local_files_only=True, **how)  # what is here is taken without asking the hub
-    except ValueError:
-        raise
+        return _complete(download_model(name, local_files_only=True))  # what is here is taken without asking the hub
     except Exception:  # noqa: BLE001 (the hub's library raises kinds of its own)
-        return kind(name, **how)
+        try:
+            return _complete(download_model(name))
+        except Exception as error:  # noqa: BLE001
+            raise missing(name, error, where=_where(name)) from error
+
+
+def _complete(path: str) -> Path:
+    """A folder of the cache, in which a download that was broken off may have left only some of the files."""
+    if not Path(path, "model.bin").is_file():
+        raise FileNotFoundError(f"{path}: no model.bin")
+    return Path(path)
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        hint = "; --engine whisper takes it" if folder.suffix == ".pt" else ""
+        raise InputError(f"--model {folder}: is a file; {_EXPECTED} was expected{hint}")
+    lacking = [name for name in _FILES if not (folder / name).is_file()]
+    if lacking:
+        hint = ""
+        if "model.bin" in lacking and any(folder.glob("*.safetensors")):
+            hint = "; this is one of transformers: ct2-transformers-converter makes the one of the other"
+        elif "model.bin" in lacking and any(folder.glob("*.pt")):
+            hint = "; --engine whisper takes the .pt file in it"
+        raise InputError(f"--model {folder}: no {', no '.join(lacking)} in it; {_EXPECTED} was expected{hint}")
+    return folder
+
+
+def _where(name: str) -> str:
+    from faster_whisper.utils import _MODELS  # names -> where the hub has them; there is no public way to ask
+
+    repo = _MODELS.get(name, name)
+    return (
+        f"where there is a network, run: hf download {repo} --local-dir {name.rpartition('/')[2]}; "
+        "copy that folder to this machine, and give it as --model"
+    )
 
 
 class FasterWhisper:
     """A model, which hears many windows at once."""
 
-    def __init__(self, model: Any, pipeline: Any, settings: Settings) -> None:
+    def __init__(self, model: Any, settings: Settings) -> None:
+        from faster_whisper import BatchedInferencePipeline
+
         self._model = model
-        self._pipeline = pipeline
+        self._pipeline = BatchedInferencePipeline(model)
         self._settings = settings
-        self.language = settings.language
+        tokens = model.hf_tokenizer
+        known = [code for code in model.supported_languages if tokens.token_to_id(f"<|{code}|>") is not None]
+        known = known if model.model.is_multilingual else ["en"]
+        asked = settings.language if len(known) > 1 else settings.language or "en"
+        self._language = None if asked is None else language_of(asked, known, model=settings.model)
 
-    def recognize(self, sound: Sound, spans: Sequence[Span]) -> Iterator[Recognized]:
+    def languages(self, sound: Sound, spans: Sequence[Span]) -> Mapping[str, float]:
+        """Language -> seconds of a voice's longest windows, where it was not given."""
+        if self._language is not None:
+            return {self._language: 1.0}
+        with gpu_errors(self._settings.model):
+            return tell_languages(lambda piece: dict(self._model.detect_language(piece)[2]), sound, spans)
+
+    def recognize(self, sound: Sound, spans: Sequence[Span], language: str | None) -> Iterator[Recognized]:
         """What is said in each span."""
-        groups = iter(windows(spans))
-        while some := list(islice(groups, max(1, self._settings.batch_size))):
-            for group, heard in zip(some, self._hear(sound, some), strict=True):
-                yield from recognized(group, heard)
+        waiting = iter(windows(spans, pad=PAD))
+        how = {"language": language, "word_timestamps": True}
+        while some := list(islice(waiting, max(1, self._settings.batch_size))):
+            with gpu_errors(self._settings.model):
+                found = self._hear(sound, some, how)
+            for window, heard in zip(some, found, strict=True):
+                yield from recognized(window, heard)
 
-    def _hear(self, sound: Sound, groups: Sequence[Sequence[Span]]) -> list[list[Heard]]:
-        """What is heard in each window, those in doubt once more: one by one, and at rising temperatures."""
-        pieces, clips, begin = [], [], 0.0
-        for group in groups:
-            piece = sound.piece(Span(group[0].start, group[-1].end), pad=_PAD)
-            clips.append({"start": begin, "end": begin + len(piece) / RATE})
-            pieces.append(piece)
-            begin += len(piece) / RATE
-        segments, info = self._pipeline.transcribe(
-            np.concatenate(pieces),
-            clip_timestamps=clips,
-            batch_size=len(clips),
-            **self._how(),
-        )
-        self.language = info.language
-        heard: list[list[Heard]] = [[] for _ in groups]
+    def _hear(self, sound: Sound, some: Sequence[Window], how: Mapping[str, Any]) -> list[list[Heard]]:
+        """What is heard in each window; those in doubt once more, one by one, and at rising temperatures."""
+        pieces = [sound.piece(window.heard)[: _SLOT * RATE] for window in some]
+        # Each has its slot, so that what is heard can be told apart by whole numbers.
+        together = np.zeros(len(pieces) * _SLOT * RATE, np.float32)
+        for number, piece in enumerate(pieces):
+            together[number * _SLOT * RATE :][: len(piece)] = piece
+        clips = [{"start": n * _SLOT, "end": n * _SLOT + len(piece) / RATE} for n, piece in enumerate(pieces)]
+        segments, _ = self._pipeline.transcribe(together, clip_timestamps=clips, batch_size=len(clips), **how)
+        heard: list[list[Heard]] = [[] for _ in some]
         for segment in segments:
-            middle = (segment.start + segment.end) / 2
-            number = max(n for n, clip in enumerate(clips) if n == 0 or clip["start"] <= middle)
-            shift = max(0.0, groups[number][0].start - _PAD) - clips[number]["start"]
-            heard[number].append(_heard(segment, shift))
+            number = round(segment.seek / (_SLOT * self._model.frames_per_second))
+            heard[number].append(_heard(segment, some[number].heard.start - number * _SLOT))
         for number, found in enumerate(heard):
-            if any(one.doubt == "repetition" for one in found):
-                heard[number] = self._hear_again(pieces[number], max(0.0, groups[number][0].start - _PAD))
+            if any(one.is_worth_another_try for one in found):
+                heard[number] = self._hear_again(pieces[number], some[number].heard.start, how)
         return heard
 
-    def _hear_again(self, piece: Any, shift: float) -> list[Heard]:
-        segments, _ = self._model.transcribe(piece, vad_filter=False, condition_on_previous_text=False, **self._how())
+    def _hear_again(self, piece: Any, shift: float, how: Mapping[str, Any]) -> list[Heard]:
+        segments, _ = self._model.transcribe(piece, condition_on_previous_text=False, **how)
         return [_heard(segment, shift) for segment in segments]
-
-    def _how(self) -> dict[str, Any]:
-        return {"language": self._settings.language, "word_timestamps": True, "without_timestamps": True}
 
 
 def _heard(segment: Any, shift: float) -> Heard:
-    words = tuple(
-        Word(word.word, word.start + shift, word.end + shift, float(word.probability)) for word in segment.words or ()
-    )
-    return Heard(words, doubt_of(segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio))
+    words = tuple(word_at(shift, word.word, word.start, word.end, word.probability) for word in segment.words or ())
+    return Heard(words, segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,10 +40,16 @@ class Recognized:
 
 
 class Recognizer(Protocol):
-    """An engine with its model loaded."""
+    """An engine with its model loaded; it keeps nothing of one sound for the next."""
 
-    #: What was asked for, or what it found in the sound last given.
-    language: str | None
+    def languages(self, sound: Sound, spans: Sequence[Span]) -> Mapping[str, float]:
+        """Language -> seconds of a voice's speech that are in it: of its longest windows, not of all."""
 
-    def recognize(self, sound: Sound, spans: Sequence[Span]) -> Iterator[Recognized]:
-        """What is said in each span, in their order; times on the clock of the sound."""
+    def recognize(self, sound: Sound, spans: Sequence[Span], language: str | None) -> Iterator[Recognized]:
+        """What is said in each span, in their order; times on the clock of the sound.
+
+        Args:
+            sound: one voice.
+            spans: where it speaks.
+            language: one that `languages` found; None where it found none.
+        """

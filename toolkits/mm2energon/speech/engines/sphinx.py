@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mm2energon.errors import InputError, missing_extra
+from mm2energon.speech.engines.places import local
 from mm2energon.speech.engines.settings import Recognized, Settings
+from mm2energon.speech.engines.whispers import language_of
+from mm2energon.speech.engines.windows import padded
 from mm2energon.speech.sound import RATE, Sound
 from mm2energon.speech.utterances import Span, Word
 
@@ -21,6 +24,7 @@ _FRAMES = 100
 #: What is no word: silences, noises; and the number of a pronunciation.
 _NO_WORD = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _PRONUNCIATION = re.compile(r"\(\d+\)$")
+_EXPECTED = "the folder of a pocketsphinx model (mdef, *.dict, *.lm.bin) was expected"
 
 
 def load(settings: Settings) -> Sphinx:
@@ -28,7 +32,7 @@ def load(settings: Settings) -> Sphinx:
 
     Args:
         settings: the model is a folder with an acoustic model (`mdef`, ...), a dictionary (`*.dict`) and a language
-            model (`*.lm.bin`), or what the wheel brings, for any other name.
+            model (`*.lm.bin`), or what the wheel brings, for any name.
 
     Raises:
         DependencyError: pocketsphinx is missing.
@@ -38,20 +42,17 @@ def load(settings: Settings) -> Sphinx:
         from pocketsphinx import Decoder
     except ImportError as error:
         raise missing_extra("pocketsphinx", "speech") from error
-    folder = Path(settings.model)
-    if settings.language not in (None, "en") and not folder.is_dir():
-        raise InputError(
-            f"--language {settings.language}: pocketsphinx brings an English model; en was expected, or --model with "
-            "the folder of another one, or another --engine"
-        )
-    files = _files(folder) if folder.is_dir() else {}
+    if settings.device not in ("auto", "cpu"):
+        raise InputError(f"--device {settings.device}: pocketsphinx runs on the processor; auto or cpu was expected")
+    folder = local(settings.model)
+    language = settings.language
+    if folder is None:
+        language = language_of(language or "en", {"en": "english"}, model="pocketsphinx's own")
+    files = _files(folder) if folder else {}
     try:
-        decoder = Decoder(samprate=RATE, loglevel="FATAL", **files)
+        return Sphinx(Decoder(samprate=RATE, loglevel="FATAL", **files), language)
     except RuntimeError as error:
-        raise InputError(
-            f"--model {folder}: pocketsphinx cannot use it ({error}); one of its models was expected"
-        ) from error
-    return Sphinx(decoder, settings.language or "en")
+        raise InputError(f"--model {folder}: pocketsphinx cannot use it ({error}); {_EXPECTED}") from error
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -60,29 +61,32 @@ def _files(folder: Path) -> dict[str, str]:
     language = next(iter(sorted([*folder.rglob("*.lm.bin"), *folder.rglob("*.lm")])), None)
     for what, found in (("mdef", acoustic), ("*.dict", words), ("*.lm.bin", language)):
         if found is None:
-            raise InputError(f"--model {folder}: no {what} in it; the folder of a pocketsphinx model was expected")
+            raise InputError(f"--model {folder}: no {what} in it; {_EXPECTED}")
     return {"hmm": str(acoustic), "dict": str(words), "lm": str(language)}
 
 
 class Sphinx:
     """A decoder, which hears one span after the other."""
 
-    def __init__(self, decoder: Any, language: str) -> None:
+    def __init__(self, decoder: Any, language: str | None) -> None:
         self._decoder = decoder
-        self.language: str | None = language
+        self._language = language
 
-    def recognize(self, sound: Sound, spans: Sequence[Span]) -> Iterator[Recognized]:
+    def languages(self, sound: Sound, spans: Sequence[Span]) -> Mapping[str, float]:
+        """The one that its model is of."""
+        return {} if self._language is None else {self._language: 1.0}
+
+    def recognize(self, sound: Sound, spans: Sequence[Span], language: str | None) -> Iterator[Recognized]:
         """What is said in each span."""
-        for span in spans:
-            words = tuple(self._words(sound, span))
+        for span, heard in zip(spans, padded(spans, _PAD), strict=True):
+            words = tuple(self._words(sound, heard))
             score = sum(word.confidence for word in words) / len(words) if words else 0.0
             yield Recognized(span, words, score, None if words else "no-speech")
 
-    def _words(self, sound: Sound, span: Span) -> Iterator[Word]:
-        begin = max(0.0, span.start - _PAD)
-        heard = np.rint(sound.piece(span, pad=_PAD) * 32768).astype(np.int16)
+    def _words(self, sound: Sound, heard: Span) -> Iterator[Word]:
+        samples = np.rint(sound.piece(heard) * 32768).astype(np.int16)
         self._decoder.start_utt()
-        self._decoder.process_raw(heard.tobytes(), full_utt=True)
+        self._decoder.process_raw(samples.tobytes(), full_utt=True)
         self._decoder.end_utt()
         if self._decoder.hyp() is None:
             return
@@ -90,4 +94,4 @@ class Sphinx:
             if not _NO_WORD.fullmatch(part.word):
                 text = " " + _PRONUNCIATION.sub("", part.word)
                 start, end = part.start_frame / _FRAMES, (part.end_frame + 1) / _FRAMES
-                yield Word(text, begin + start, begin + end, min(1.0, max(0.0, float(part.prob))))
+                yield Word(text, heard.start + start, heard.start + end, min(1.0, max(0.0, float(part.prob))))

@@ -1,15 +1,22 @@
-"""What the engines of Whisper have in common: its scores, the words of a window, and where a model must lie."""
+"""What the engines of Whisper have in common: its scores, its languages, and the words of a window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mm2energon.errors import InputError
 from mm2energon.speech.engines.settings import Recognized
-from mm2energon.speech.engines.windows import by_span
+from mm2energon.speech.engines.windows import Window, by_span, windows
+from mm2energon.speech.sound import Sound
 from mm2energon.speech.utterances import Span, Word
 
+#: Seconds of sound around a window.
+PAD = 0.2
+#: Windows of a voice by which its language is told: its longest.
+_ASKED = 3
 # The thresholds of Whisper's own transcribe(): https://github.com/openai/whisper/blob/main/whisper/transcribe.py
 _NO_SPEECH = 0.6
 _LOG_PROBABILITY = -1.0
@@ -18,38 +25,94 @@ _COMPRESSION = 2.4
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A segment that Whisper wrote."""
+    """A segment that Whisper wrote, its words on the clock of the sound."""
 
     words: tuple[Word, ...]
-    #: Reason code where its scores say that it should not be believed.
-    doubt: str | None
+    #: Probability that nobody speaks.
+    no_speech: float
+    #: Mean over its tokens.
+    log_probability: float
+    #: Ratio of its text and gzip's; text that repeats itself has a high one.
+    compression: float
+
+    @property
+    def doubt(self) -> str | None:
+        """Reason code where its scores say that it should not be believed."""
+        if self.no_speech > _NO_SPEECH and self.log_probability < _LOG_PROBABILITY:
+            return "no-speech"
+        return "repetition" if self.compression > _COMPRESSION else None
+
+    @property
+    def is_worth_another_try(self) -> bool:
+        """Whether Whisper's transcribe() would try again at a higher temperature."""
+        return self.doubt != "no-speech" and (self.doubt is not None or self.log_probability < _LOG_PROBABILITY)
 
 
-def doubt_of(no_speech: float, log_probability: float, compression: float) -> str | None:
-    """Why a segment should not be believed; None when it may be.
-
-    Args:
-        no_speech: probability that nobody speaks.
-        log_probability: mean over its tokens.
-        compression: ratio of its text and gzip's; text that repeats itself has a high one.
-    """
-    if no_speech > _NO_SPEECH and log_probability < _LOG_PROBABILITY:
-        return "no-speech"
-    return "repetition" if compression > _COMPRESSION else None
+def word_at(shift: float, text: str, start: float, end: float, probability: float) -> Word:
+    """A word of a piece of sound that begins `shift` seconds after the sound."""
+    sure = float(probability)
+    return Word(text, shift + float(start), shift + float(end), min(1.0, sure) if sure > 0 else 0.0)  # NaN is not > 0
 
 
-def recognized(spans: Sequence[Span], heard: Sequence[Heard]) -> Iterator[Recognized]:
-    """The words of a window by its spans, each with the doubt of the segment that most of its words are of."""
-    words = [word for one in heard for word in one.words]
-    doubts = {id(word): one.doubt for one in heard for word in one.words}
-    for span, own in zip(spans, by_span(words, spans), strict=True):
+def recognized(window: Window, heard: Sequence[Heard]) -> Iterator[Recognized]:
+    """The words of a window by its spans, each span with the doubt of the segment that most of its words are of."""
+    words = [_inside(word, window.heard) for one in heard for word in one.words]
+    doubts = {id(word): doubt for word, doubt in zip(words, _doubts(heard), strict=True)}
+    for span, own in zip(window.spans, by_span(words, window.spans), strict=True):
         score = sum(word.confidence for word in own) / len(own) if own else 0.0
-        reasons = [doubts[id(word)] for word in own]
-        doubt = max(set(reasons), key=reasons.count) if own else "no-speech"
+        doubt = Counter(doubts[id(word)] for word in own).most_common(1)[0][0] if own else "no-speech"
         yield Recognized(span, tuple(own), score, doubt)
 
 
-def model_is_missing(name: str, error: Exception, where: str) -> InputError:
-    """The error for a model that is neither here nor to be had."""
-    why = str(error).strip().partition("\n")[0][:200]
-    return InputError(f"--model {name}: is not on this machine, and cannot be fetched ({why}); give --model {where}")
+def _doubts(heard: Iterable[Heard]) -> Iterator[str | None]:
+    return (one.doubt for one in heard for _ in one.words)
+
+
+def _inside(word: Word, heard: Span) -> Word:
+    """A word where there was sound: Whisper sees 30 seconds, and may put words into the silence that fills them up."""
+    start = min(max(word.start, heard.start), heard.end)
+    return Word(word.text, start, min(max(word.end, start), heard.end), word.confidence)
+
+
+def tell_languages(
+    tell: Callable[[Any], Mapping[str, float]], sound: Sound, spans: Sequence[Span]
+) -> Mapping[str, float]:
+    """Language -> seconds, by the longest windows of a voice.
+
+    Args:
+        tell: a piece of sound -> language -> probability.
+        sound: one voice.
+        spans: where it speaks.
+    """
+    found: dict[str, float] = {}
+    longest = sorted(windows(spans, pad=PAD), key=lambda one: -one.speech_seconds)[:_ASKED]
+    for window in longest:
+        for language, probability in tell(sound.piece(window.heard)).items():
+            found[language] = found.get(language, 0.0) + probability * window.speech_seconds
+    return found
+
+
+def language_of(asked: str, known: Mapping[str, str] | Collection[str], *, model: str) -> str:
+    """The code of a language that a model knows.
+
+    Args:
+        asked: a code (`en`, `en-US`), or a name where the names are known.
+        known: codes of the languages, or code -> name.
+        model: as it was given.
+
+    Raises:
+        InputError: the model does not know it.
+    """
+    names = {name.casefold(): code for code, name in known.items()} if isinstance(known, Mapping) else {}
+    code = asked.casefold()
+    code = names.get(code, code.replace("_", "-").partition("-")[0])
+    if code in known:
+        return code
+    if list(known) == ["en"]:
+        raise InputError(
+            f"--language {asked}: --model {model} knows English alone; en was expected, or a model of many languages: "
+            "those whose name does not end in .en"
+        )
+    raise InputError(
+        f"--language {asked}: --model {model} does not know it; expected one of {', '.join(sorted(known))}"
+    )
