@@ -31,6 +31,7 @@ TITLES = {
     "reading": "Annotation files",
     "workers": "Two workers",
     "executors": "Executors",
+    "speech": "Recorded conversations",
     "startup": "Start",
     "cost": "CPU seconds for a minute of video",
     "growth": "Growth",

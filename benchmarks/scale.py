@@ -50,6 +50,8 @@ class Scale:
     intervals: tuple[float, ...] = (0.5, 1.0, 5.0)
     long_interval: float = 30.0
     repeats: int = 5
+    #: Length of the recorded conversation.
+    talk_minutes: float = 10
 
 
 FULL = Scale(
@@ -94,6 +96,7 @@ QUICK = Scale(
     growth_samples=(1000, 10_000),
     intervals=(0.5, 5.0),
     repeats=1,
+    talk_minutes=2,
 )
 
 TINY = Scale(
@@ -108,6 +111,7 @@ TINY = Scale(
     intervals=(1.0,),
     long_interval=5.0,
     repeats=1,
+    talk_minutes=0.2,
 )
 
 SCALES = {scale.name: scale for scale in (FULL, QUICK, TINY)}

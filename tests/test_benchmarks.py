@@ -37,7 +37,7 @@ EXACT = [(name, codec) for name in WRITING for codec in CODECS if (name, codec) 
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data of the smallest scale."""
     folder = tmp_path_factory.mktemp("bench") / "tiny"
-    for part in ("clips", "pictures", "annotations"):
+    for part in ("clips", "pictures", "annotations", "talks"):
         command = [sys.executable, "-m", "benchmarks.making", part, "tiny", str(folder)]
         folder.mkdir(exist_ok=True)
         subprocess.run(command, check=True, cwd=ROOT, env=environment())
@@ -107,7 +107,7 @@ def test_each_suite_gives_rows_and_figures(name: str, data: Path, monkeypatch: p
     monkeypatch.setattr("benchmarks.suites.startup.TIMES", 1)
     setting = Setting(TINY, data.with_name(f"{name}-data"), 1, (), lambda _text: None)
     setting.data.mkdir()
-    for part in ("clips", "pictures", "annotations"):
+    for part in ("clips", "pictures", "annotations", "talks"):
         (setting.data / part).symlink_to(data / part)
     results = Results()
     SUITES[name][1](setting, results)

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.making import annotations as texts
-from benchmarks.making import clips, pictures
+from benchmarks.making import clips, pictures, talks
 from benchmarks.scale import SCALES
 
 #: Part -> what makes it in an empty folder.
-PARTS = {"clips": clips.make, "pictures": pictures.make, "annotations": texts.make}
+PARTS = {"clips": clips.make, "pictures": pictures.make, "annotations": texts.make, "talks": talks.make}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.results import Results
 from benchmarks.scale import Setting
-from benchmarks.suites import cpus, executors, frames, fused, growth, reading, shards, startup
+from benchmarks.suites import cpus, executors, frames, fused, growth, reading, shards, speech, startup
 
 #: Suite -> (the parts of the data that it needs, what runs it), in the order of the tables.
 SUITES: dict[str, tuple[tuple[str, ...], Callable[[Setting, Results], None]]] = {
@@ -16,6 +16,7 @@ SUITES: dict[str, tuple[tuple[str, ...], Callable[[Setting, Results], None]]] = 
     "reading": (("annotations",), reading.run),
     "workers": (("clips",), cpus.run),
     "executors": ((), executors.run),
+    "speech": (("talks",), speech.run),
     "startup": ((), startup.run),
     "growth": (("clips", "annotations"), growth.run),
 }

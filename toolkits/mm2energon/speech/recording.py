@@ -85,7 +85,7 @@ def hear(unit: RecordingUnit) -> float:
         DependencyError: a package of the extra is missing.
     """
     written = unit.hearing.settings.engine == "transcript"
-    transcript = _read(unit) if written else _hear(unit.path, unit.hearing)
+    transcript = _read(unit) if written else transcript_of(unit.path, unit.hearing)
     with write_whole(unit.place) as file:
         file.write(msgspec.json.encode(transcript))
     return transcript.seconds
@@ -115,7 +115,12 @@ def _read(unit: RecordingUnit) -> Transcript:
     return Transcript(seconds, zero, named, tuple(sorted(utterances, key=lambda one: (one.start, one.end))))
 
 
-def _hear(path: Path, hearing: Hearing) -> Transcript:
+def transcript_of(path: Path, hearing: Hearing) -> Transcript:
+    """What is said in a recording, recognised.
+
+    Raises:
+        MediaError, InputError, DependencyError: as `hear`.
+    """
     spent: dict[str, float] = {}
     recognizer = engines.load(hearing.settings)  # before hours of sound are decoded, it is known that it is here
     begin = time.perf_counter()
