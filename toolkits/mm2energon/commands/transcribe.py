@@ -16,8 +16,9 @@ from mm2energon.speech.bleed import Gate
 from mm2energon.speech.clips import Wanted
 from mm2energon.speech.engines import ENGINES
 from mm2energon.speech.engines.settings import Settings
-from mm2energon.speech.hygiene import MASKS, Hygiene, read_blocked
+from mm2energon.speech.hygiene import Hygiene, read_blocked
 from mm2energon.speech.listing import list_tracks
+from mm2energon.speech.private import MASKS
 from mm2energon.speech.recording import Hearing
 from mm2energon.speech.recordings import Recording, find_recordings
 from mm2energon.speech.transcribe import TranscribeJob, TranscribeReport, transcribe

@@ -7,25 +7,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mm2energon.sample import Sample, Turn
 from mm2energon.speech.turns import Conversation, SpokenTurn
+from mm2energon.speech.utterances import Side, Voice
 from mm2energon.tokens import MODELS
 from mm2energon.tokens.text import text_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-#: Speakers who need no name: their side is theirs alone.
-_SIDES = frozenset({"user", "assistant"})
 #: Whose template a conversation is counted in.
 _MODEL = "qwen2.5-vl"
 
 
 def sample_of(
-    conversation: Conversation, *, name: str, recording: str, language: str | None, system: str | None
+    conversation: Conversation,
+    *,
+    name: str,
+    recording: str,
+    language: str | None = None,
+    system: str | None = None,
+    named: Collection[Side] = (),
 ) -> Sample:
     """A conversation as a Sample without media.
 
@@ -33,6 +39,7 @@ def sample_of(
         name: its id.
         recording: what the recording is called.
         system: a system turn that comes first.
+        named: sides of which `shared_sides` says that the words need their speaker's name.
     """
     about: dict[str, Any] = {
         "recording": recording,
@@ -42,7 +49,7 @@ def sample_of(
     if language is not None:
         about["language"] = language
     about["turns"] = [_about(turn) for turn in conversation.turns]
-    return Sample(turns=spoken(conversation.turns, system), id=name, extra={"extra": about})
+    return Sample(turns=spoken(conversation.turns, system, named), id=name, extra={"extra": about})
 
 
 def _about(turn: SpokenTurn) -> dict[str, Any]:
@@ -51,18 +58,24 @@ def _about(turn: SpokenTurn) -> dict[str, Any]:
     return about
 
 
-def spoken(turns: Sequence[SpokenTurn], system: str | None) -> tuple[Turn, ...]:
-    """Turns as they are trained on; where several speak on one side, their words begin with their names."""
+def shared_sides(voices: Iterable[Voice]) -> frozenset[Side]:
+    """Sides on which several speak: only their names tell whose words are whose, in each conversation alike."""
+    counts = Counter(voice.side for voice in voices)
+    return frozenset(side for side, count in counts.items() if count > 1)
+
+
+def spoken(turns: Sequence[SpokenTurn], system: str | None, named: Collection[Side]) -> tuple[Turn, ...]:
+    """Turns as they are trained on; on the named sides, words begin with their speaker's name."""
     first = [] if system is None else [Turn("system", system)]
-    named = {one.speaker for turn in turns for one in turn.utterances} - _SIDES
-    sides = {turn.side for turn in turns if any(one.speaker in named for one in turn.utterances)}
-    return (*first, *(Turn(turn.side, turn.text(named=turn.side in sides)) for turn in turns))
+    return (*first, *(Turn(turn.side, turn.text(named=turn.side in named)) for turn in turns))
 
 
-def token_counter(system: str | None, tokenizer: Tokenizer | None) -> Callable[[Sequence[SpokenTurn]], int]:
+def token_counter(
+    system: str | None, tokenizer: Tokenizer | None, named: Collection[Side] = ()
+) -> Callable[[Sequence[SpokenTurn]], int]:
     """What counts the tokens that turns have in training, in Qwen's template; an estimate without a tokenizer."""
 
     def count(turns: Sequence[SpokenTurn]) -> int:
-        return text_tokens(spoken(turns, system), MODELS[_MODEL].template, tokenizer)
+        return text_tokens(spoken(turns, system, named), MODELS[_MODEL].template, tokenizer)
 
     return count

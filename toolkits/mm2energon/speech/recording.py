@@ -110,7 +110,8 @@ def _read(unit: RecordingUnit) -> Transcript:
     utterances: list[Utterance] = []
     for voice in unit.hearing.voices:
         path = find_transcript(unit.path, voice.name, unit.hearing.transcripts)
-        utterances += read_transcript(path, voice.name)
+        others = [other.name for other in unit.hearing.voices if other != voice]
+        utterances += read_transcript(path, voice.name, others)
     named = {voice.name: tracks.get(voice.track, "") for voice in unit.hearing.voices}
     return Transcript(seconds, zero, named, tuple(sorted(utterances, key=lambda one: (one.start, one.end))))
 

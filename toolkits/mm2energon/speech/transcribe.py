@@ -21,11 +21,12 @@ from mm2energon.pipeline.ledger import STATE_FOLDER, made_by, noted, write_outpu
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each, silent
 from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.speech.clips import Clip, ClipUnit, Wanted, clip_of, cut, with_media
-from mm2energon.speech.conversations import sample_of, token_counter
-from mm2energon.speech.hygiene import Hygiene, clean
+from mm2energon.speech.conversations import sample_of, shared_sides, token_counter
+from mm2energon.speech.hygiene import Hygiene, masked, without_blocked
 from mm2energon.speech.recording import Hearing, RecordingUnit, Transcript, hear, read_heard
 from mm2energon.speech.recordings import Recording
-from mm2energon.speech.transcripts import segment, write_json, write_srt, write_vtt
+from mm2energon.speech.subtitles import write_srt, write_vtt
+from mm2energon.speech.transcripts import segment, write_json
 from mm2energon.speech.turns import Built, Conversation, TurnRules, build
 from mm2energon.speech.utterances import LeftOut, Side, Utterance
 from mm2energon.storage import write_whole
@@ -213,7 +214,8 @@ def _told(job: TranscribeJob, report: TranscribeReport, progress: ProgressMaker)
 def _tell(recording: Recording, heard: Transcript | SampleError, job: TranscribeJob, report: TranscribeReport) -> _Told:
     if isinstance(heard, SampleError):
         return _Told(recording, Transcript(0.0, 0.0, {}, ()), Built(), (), heard)
-    built = _build(heard, job, report)
+    heard = _masked(heard, job, report)
+    built = _build(heard, job)
     names = (f"{recording.id}-{number:04d}" for number in count(1))
     clips = [clip_of(conversation, name) for conversation, name in zip(built.conversations, names, strict=False)]
     return _Told(recording, heard, built, clips)
@@ -246,19 +248,36 @@ def _write(told: _Told, job: TranscribeJob, out: EntryWriter, account: Account, 
 def _entry(conversation: Conversation, clip: Clip, told: _Told, job: TranscribeJob) -> dict[str, Any]:
     """ChatML of what was said; ShareGPT of what was seen and heard as well."""
     sample = sample_of(
-        conversation, name=clip.name, recording=told.recording.name, language=told.heard.language, system=job.system
+        conversation,
+        name=clip.name,
+        recording=told.recording.name,
+        language=told.heard.language,
+        system=job.system,
+        named=shared_sides(job.hearing.voices),
     )
     if job.wanted is None or job.wanted.is_nothing:
         return formats.FORMATS["messages"].dump(sample)
     return formats.FORMATS["sharegpt"].dump(with_media(sample, clip, job.wanted))
 
 
-def _build(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> Built:
+def _masked(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> Transcript:
+    """What was heard as it may be written, whatever becomes of it: trained on, set aside, or a transcript."""
+    kinds, counts = job.hygiene.masked, report.masked
+    left_out = (replace(one, utterance=masked(one.utterance, kinds, counts)) for one in heard.left_out)
+    return replace(
+        heard,
+        utterances=tuple(masked(one, kinds, counts) for one in heard.utterances),
+        left_out=tuple(left_out),
+    )
+
+
+def _build(heard: Transcript, job: TranscribeJob) -> Built:
     sides: Mapping[str, Side] = {voice.name: voice.side for voice in job.hearing.voices}
     sure = [one for one in heard.utterances if one.confidence >= job.min_confidence]
-    kept, blocked = clean(sure, job.hygiene, report.masked)
+    kept, blocked = without_blocked(sure, job.hygiene.blocked)
     tokenizer = None if job.tokenizer is None else load_tokenizer(job.tokenizer)
-    built = build(kept, job.rules, sides.__getitem__, tokens=token_counter(job.system, tokenizer))
+    tokens = token_counter(job.system, tokenizer, shared_sides(job.hearing.voices))
+    built = build(kept, job.rules, sides.__getitem__, tokens=tokens)
     built.left_out += [*heard.left_out, *blocked]
     unsure = [one for one in heard.utterances if one.confidence < job.min_confidence]
     for one in unsure:

@@ -9,37 +9,26 @@ reads ours, which says the speaker of each segment besides:
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mm2energon.errors import InputError, MediaError, missing_extra
-from mm2energon.jsonio import dumps, loads
+from mm2energon.errors import InputError, MediaError
+from mm2energon.jsonio import dumps
+from mm2energon.speech.scripts import joined
+from mm2energon.speech.subtitles import Cue, read_srt, read_vtt
 from mm2energon.speech.utterances import Utterance, Word
 
 #: Endings of transcripts that are read.
 ENDINGS = (".srt", ".vtt", ".json")
 
 
-def write_srt(utterances: Iterable[Utterance]) -> bytes:
-    """SubRip, each line with its speaker."""
-    return _subtitles(utterances, "srt", lambda one: f"{one.speaker}: {one.text}")
-
-
-def write_vtt(utterances: Iterable[Utterance]) -> bytes:
-    """WebVTT, each cue with its voice (https://www.w3.org/TR/webvtt1/)."""
-    blocks = ["WEBVTT"]
-    for one in utterances:
-        text = one.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        blocks.append(f"{_clock(one.start)} --> {_clock(max(one.end, one.start + 0.001))}\n<v {one.speaker}>{text}")
-    return ("\n\n".join(blocks) + "\n").encode()
-
-
 def write_json(utterances: Iterable[Utterance], *, about: Mapping[str, Any]) -> bytes:
     """JSON as Whisper's, with words where the engine gave them."""
     segments = [segment(one, words=True) for one in utterances]
-    text = " ".join(str(one["text"]) for one in segments)
+    text = joined([str(one["text"]) for one in segments])
     return dumps({**about, "text": text, "segments": segments})
 
 
@@ -65,77 +54,123 @@ def segment(one: Utterance, *, words: bool = False) -> dict[str, Any]:
     return about
 
 
-def _subtitles(utterances: Iterable[Utterance], kind: str, text: Callable[[Utterance], str]) -> bytes:
-    blocks = []
-    for number, one in enumerate(utterances, 1):
-        times = f"{_clock(one.start)} --> {_clock(max(one.end, one.start + 0.001))}".replace(".", ",")
-        blocks.append(f"{number}\n{times}\n{text(one)}\n")
-    return "\n".join(blocks).encode()
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
-
-
-def read_transcript(path: Path, speaker: str) -> list[Utterance]:
+def read_transcript(path: Path, speaker: str, others: Collection[str] = ()) -> list[Utterance]:
     """What one speaker says, in time.
 
+    Args:
+        others: the other speakers of the recording, whose words the file may hold as well.
+
     Raises:
-        MediaError: `bad-transcript`, it is no transcript.
-        DependencyError: pysubs2 is missing, for SRT and WebVTT.
+        MediaError: `bad-transcript`, it is no transcript, or not this speaker's.
     """
     try:
-        found = _from_json(path, speaker) if path.suffix.lower() == ".json" else _from_subtitles(path, speaker)
-        return sorted((one for one in found if one.text), key=lambda one: (one.start, one.end))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        said = _said_by(speaker, others, _read(path, [speaker, *others]))
+        return sorted(said, key=lambda one: (one.start, one.end))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MediaError(
-            f"{path}: cannot be read as a transcript ({type(error).__name__}: {error}); SRT, WebVTT or Whisper's JSON "
-            "was expected; mend or replace it",
+            f"{path}: cannot be read as the transcript of {speaker!r} ({type(error).__name__}: {error}); SRT, WebVTT "
+            "or Whisper's JSON was expected; mend or replace it",
             "bad-transcript",
         ) from error
 
 
-def _from_subtitles(path: Path, speaker: str) -> Iterator[Utterance]:
-    try:
-        import pysubs2
-    except ImportError as error:
-        raise missing_extra("pysubs2", "speech") from error
-    text = path.read_bytes().decode("utf-8-sig")
-    try:
-        cues = pysubs2.SSAFile.from_string(text, format_=path.suffix.lower().removeprefix("."))
-    except pysubs2.exceptions.Pysubs2Error as error:
-        raise ValueError(str(error)) from error
-    if not len(cues) and text.strip().removeprefix("WEBVTT"):
-        raise ValueError("no cue with times in it")
-    for cue in cues:
-        words = " ".join(cue.plaintext.split()).removeprefix(f"{speaker}: ")
-        yield Utterance(speaker, cue.start / 1000, cue.end / 1000, words, 1.0)
+def _read(path: Path, names: Collection[str]) -> Iterable[tuple[Cue, Utterance]]:
+    """The cues of a file, each with the utterance that it is, whoever says it."""
+    text = _text(path.read_bytes())
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return _from_json(text)
+    cues = read_vtt(text, names) if kind == ".vtt" or text.startswith("WEBVTT") else read_srt(text, names)
+    return ((cue, _utterance(cue, 1.0)) for cue in cues)
 
 
-def _from_json(path: Path, speaker: str) -> Iterator[Utterance]:
-    value = loads(path.read_bytes())
-    segments: Sequence[Any] = value["segments"] if isinstance(value, dict) else value
-    for one in segments:
-        if one.get("speaker") in (None, speaker):
-            start, end = float(one["start"]), float(one["end"])
-            if not (math.isfinite(start) and math.isfinite(end)):
-                raise ValueError(f"a time is {start} to {end}")
-            words = tuple(_word(word) for word in one.get("words") or () if "start" in word)
-            yield Utterance(speaker, start, max(start, end), str(one["text"]).strip(), _confidence(one, words), words)
+def _text(data: bytes) -> str:
+    """UTF-8, or UTF-16 by its mark, as Windows writes it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
 
 
-def _word(word: Mapping[str, Any]) -> Word:
-    score = float(word.get("probability", word.get("score", 1.0)))
-    return Word(str(word["word"]), float(word["start"]), float(word["end"]), score)
+def _said_by(speaker: str, others: Collection[str], found: Iterable[tuple[Cue, Utterance]]) -> Iterator[Utterance]:
+    """The utterances of one speaker.
+
+    A file that names nobody, or one person by whatever name, is this speaker's. A cue that names nobody is of whom the
+    one before it named.
+    """
+    found = list(found)
+    names = list(dict.fromkeys(cue.speaker for cue, _ in found if cue.speaker is not None))
+    known = {speaker, *others}
+    if len(names) > 1 and (strangers := [name for name in names if name not in known]) and speaker not in names:
+        raise ValueError(f"it names the speakers {', '.join(strangers)}, and not {speaker}")
+    only = len(names) == 1 and names[0] not in known
+    who = names[0] if names else None
+    for cue, said in found:
+        who = cue.speaker or who
+        if who is None or only or who == speaker:
+            yield Utterance(speaker, said.start, said.end, said.text, said.confidence, said.words)
+
+
+def _utterance(cue: Cue, confidence: float, words: tuple[Word, ...] = ()) -> Utterance:
+    """A cue as an utterance; nothing is before the recording begins, or ends before it begins.
+
+    Raises:
+        ValueError: a time is no number.
+    """
+    if not (math.isfinite(cue.start) and math.isfinite(cue.end)):
+        raise ValueError(f"{cue.text[:40]!r} has the times {cue.start} to {cue.end}; numbers were expected")
+    start = max(0.0, cue.start)
+    return Utterance(cue.speaker or "", start, max(start, cue.end), cue.text, confidence, words)
+
+
+def _from_json(text: str) -> Iterator[tuple[Cue, Utterance]]:
+    # Python's own reader: Whisper writes by it, and with it NaN for a score.
+    for one in _segments(json.loads(text) if text.strip() else []):
+        start, end = _times(one)
+        said = joined(one["text"].splitlines())
+        if said:
+            words = tuple(_words(one.get("words") or ()))
+            cue = Cue(start, end, said, one.get("speaker"))
+            yield cue, _utterance(cue, _confidence(one, words), words)
+
+
+def _segments(value: Any) -> Sequence[Mapping[str, Any]]:
+    """The segments of Whisper and what writes alike, of a list of them, of transformers and of whisper.cpp."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("segments", "chunks", "transcription") if key in value), None)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError('no list of segments; {"segments": [{"start": ..., "end": ..., "text": ...}]} was expected')
+    return value
+
+
+def _times(one: Mapping[str, Any]) -> tuple[float, float]:
+    if "offsets" in one:  # whisper.cpp, in milliseconds
+        return one["offsets"]["from"] / 1000, one["offsets"]["to"] / 1000
+    start, end = one["timestamp"] if "timestamp" in one else (one["start"], one["end"])
+    return float(start), float(start if end is None else end)  # transformers does not know the end of a cut one
+
+
+def _words(words: Iterable[Mapping[str, Any]]) -> Iterator[Word]:
+    """The words that have times: whisperX has none for what it cannot align, such as digits."""
+    for word in words:
+        start, end = word.get("start"), word.get("end")
+        if start is not None and end is not None and math.isfinite(start) and math.isfinite(end):
+            score = _score(word.get("probability", word.get("score")))
+            yield Word(str(word["word"]), float(start), float(end), 1.0 if score is None else score)
+
+
+def _score(value: Any) -> float | None:
+    """A score from 0 to 1; None where there is none."""
+    return None if value is None or not math.isfinite(value) else min(1.0, max(0.0, float(value)))
 
 
 def _confidence(one: Mapping[str, Any], words: Sequence[Word]) -> float:
-    if "confidence" in one:
-        return float(one["confidence"])
+    if (given := _score(one.get("confidence"))) is not None:
+        return given
     if words:
         return sum(word.confidence for word in words) / len(words)
-    return math.exp(float(one["avg_logprob"])) if "avg_logprob" in one else 1.0
+    # The mean logarithm of its tokens' probabilities, which is at most 0.
+    logarithm = one.get("avg_logprob")
+    return 1.0 if logarithm is None or not math.isfinite(logarithm) else math.exp(min(0.0, logarithm))
 
 
 def find_transcript(recording: Path, speaker: str, given: Mapping[str, Path]) -> Path:

@@ -3,20 +3,19 @@ assistant; each utterance is part of one turn, or left out with its reason."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from mm2energon.speech.backchannels import is_backchannel
+from mm2energon.speech.backchannels import signs_of_listening
+from mm2energon.speech.overlaps import Overlap, in_reading_order
+from mm2energon.speech.scripts import count_words, joint
 from mm2energon.speech.utterances import LeftOut, Side, Utterance
 
-Overlap = Literal["interleave", "hold", "drop"]
 #: Who speaks -> on which side.
 Sides = Callable[[str], Side]
-
-#: Seconds by which the end of one and the begin of the other may lie over each other without being an interruption:
-#: the ends of speech are known no better.
-_TOUCH = 0.15
+#: How many tokens turns have.
+TokenCount = Callable[["Sequence[SpokenTurn]"], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,7 @@ class TurnRules:
 
     #: A pause of one speaker below which the turn goes on.
     turn_gap: float = 3.0
-    #: What becomes of an utterance that begins while the other side speaks: `interleave`, its place is where it begins;
-    #: `hold`, after what the other side says; `drop`, none.
+    #: What becomes of an utterance that begins while the other side speaks.
     overlap: Overlap = "interleave"
     #: "mhm" and its like, while the other side speaks, are left out.
     drops_backchannels: bool = True
@@ -68,12 +66,19 @@ class SpokenTurn:
         Args:
             named: each speaker's words begin with the name, where several are on one side.
         """
-        text = ""
-        for number, one in enumerate(self.utterances):
-            is_new = named and (number == 0 or self.utterances[number - 1].speaker != one.speaker)
-            words = f"{one.speaker}: {one.text}" if is_new else one.text
-            text = words if not text else text + ("\n" if is_new else joint(text, words)) + words
-        return text
+        pieces: list[str] = []
+        before: Utterance | None = None
+        for one in self.utterances:
+            is_new = named and (before is None or before.speaker != one.speaker)
+            if before is not None:
+                pieces.append("\n" if is_new else joint(before.text, one.text))
+            pieces.append(f"{one.speaker}: {one.text}" if is_new else one.text)
+            before = one
+        return "".join(pieces)
+
+
+#: A question with its answer.
+Pair = tuple[SpokenTurn, SpokenTurn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,7 @@ class Built:
 
 
 def build(
-    utterances: Iterable[Utterance],
-    rules: TurnRules,
-    sides: Sides,
-    *,
-    tokens: Callable[[Sequence[SpokenTurn]], int] | None = None,
+    utterances: Iterable[Utterance], rules: TurnRules, sides: Sides, *, tokens: TokenCount | None = None
 ) -> Built:
     """The conversations of a recording, in time.
 
@@ -118,37 +119,24 @@ def build(
         tokens: how many tokens turns have, for `max_tokens`.
     """
     built = Built()
-    for block in _blocks(utterances, rules.conversation_gap):
+    # Of two who begin at once it is the question that is read first: an answer before it would answer nothing.
+    in_time = sorted(
+        utterances, key=lambda one: (one.start, sides(one.speaker) != "user", one.end, one.speaker, one.text)
+    )
+    for block in _blocks(in_time, rules.conversation_gap):
         kept = _without_backchannels(block, rules, sides, built) if rules.drops_backchannels else block
-        ordered = _ordered(kept, rules, sides, built)
-        turns = [turn for turn in _turns(ordered, rules, sides) if _is_long_enough(turn, rules, built)]
-        pairs = _alternating(turns, built)
-        built.conversations += _cut_to_size(pairs, rules, tokens, built)
+        turns = [
+            turn for turn in _turns(_ordered(kept, rules, sides, built), rules, sides) if _is_long(turn, rules, built)
+        ]
+        built.conversations += _cut_to_size(_alternating(turns, built), rules, tokens, built)
     return built
 
 
-def joint(before: str, after: str) -> str:
-    """What stands between two texts of one turn: nothing where a script has no spaces."""
-    return "" if _has_no_spaces(before[-1:]) or _has_no_spaces(after[:1]) else " "
-
-
-def _has_no_spaces(character: str) -> bool:
-    # Kana, Han, and the punctuation of both; Thai, Lao, Khmer and Burmese.
-    return any(first <= character <= last for first, last in _NO_SPACES)
-
-
-#: First and last character of scripts that do without spaces.
-_NO_SPACES = (
-    *(("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")),
-    *(("\u3000", "\u30ff"), ("\u3400", "\u4dbf"), ("\u4e00", "\u9fff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef")),
-)
-
-
-def _blocks(utterances: Iterable[Utterance], gap: float) -> Iterator[list[Utterance]]:
-    """The utterances in time, apart where nobody speaks for long."""
+def _blocks(in_time: Iterable[Utterance], gap: float) -> Iterator[list[Utterance]]:
+    """The utterances, apart where nobody speaks for long."""
     block: list[Utterance] = []
     end = 0.0
-    for one in sorted(utterances, key=lambda one: (one.start, one.end, one.speaker)):
+    for one in in_time:
         if block and one.start - end >= gap:
             yield block
             block = []
@@ -159,61 +147,38 @@ def _blocks(utterances: Iterable[Utterance], gap: float) -> Iterator[list[Uttera
 
 
 def _without_backchannels(block: Sequence[Utterance], rules: TurnRules, sides: Sides, built: Built) -> list[Utterance]:
-    by_side: dict[Side, list[Utterance]] = {"user": [], "assistant": []}
-    for one in block:
-        by_side[sides(one.speaker)].append(one)
-    others = {"user": by_side["assistant"], "assistant": by_side["user"]}
-    kept = []
-    for one in block:
-        if is_backchannel(one, others[sides(one.speaker)], pause=rules.turn_gap):
-            built.leave_out([one], "backchannel", "a sign of listening while the other side has the floor")
-        else:
-            kept.append(one)
-    return kept
+    signs = signs_of_listening(block, [sides(one.speaker) for one in block], pause=rules.turn_gap)
+    dropped = [one for one, is_sign in zip(block, signs, strict=True) if is_sign]
+    built.leave_out(dropped, "backchannel", "a sign of listening while the other side has the floor")
+    return [one for one, is_sign in zip(block, signs, strict=True) if not is_sign]
 
 
 def _ordered(block: Sequence[Utterance], rules: TurnRules, sides: Sides, built: Built) -> list[Utterance]:
-    """The utterances in the order in which they are read; who speaks first has the floor."""
-    if rules.overlap == "interleave":
-        return list(block)
-    order: list[Utterance] = []
-    held: list[Utterance] = []
-    floor: Side | None = None
-    floor_end = 0.0
-    for one in block:
-        side = sides(one.speaker)
-        interrupts = floor is not None and side != floor and one.start < floor_end - _TOUCH
-        if interrupts and rules.overlap == "drop":
-            built.leave_out([one], "overlap", "it begins while the other side speaks; --overlap drop leaves it out")
-            continue
-        if interrupts:
-            held.append(one)
-            continue
-        if held and (side != floor or one.start >= max(other.end for other in held) - _TOUCH):
-            order += held  # they were heard out before this one began
-            held = []
-        floor_end = one.end if side != floor else max(floor_end, one.end)
-        floor = side
-        order.append(one)
-    return order + held
+    on_sides = [sides(one.speaker) for one in block]
+    order, dropped = in_reading_order(block, on_sides, rules.overlap, pause=rules.turn_gap)
+    message = "it begins while the other side speaks; --overlap drop leaves it out; interleave or hold keeps it"
+    built.leave_out(dropped, "overlap", message)
+    return order
 
 
 def _turns(ordered: Sequence[Utterance], rules: TurnRules, sides: Sides) -> Iterator[SpokenTurn]:
     """What a side says in a row, apart where it pauses."""
     group: list[Utterance] = []
+    group_side: Side = "user"
+    end = 0.0
     for one in ordered:
         side = sides(one.speaker)
-        if group and (
-            sides(group[-1].speaker) != side or one.start - max(other.end for other in group) >= rules.turn_gap
-        ):
-            yield SpokenTurn(sides(group[0].speaker), tuple(group))
+        if group and (side != group_side or one.start - end >= rules.turn_gap):
+            yield SpokenTurn(group_side, tuple(group))
             group = []
+        end = max(end, one.end) if group else one.end
+        group_side = side
         group.append(one)
     if group:
-        yield SpokenTurn(sides(group[0].speaker), tuple(group))
+        yield SpokenTurn(group_side, tuple(group))
 
 
-def _is_long_enough(turn: SpokenTurn, rules: TurnRules, built: Built) -> bool:
+def _is_long(turn: SpokenTurn, rules: TurnRules, built: Built) -> bool:
     words = count_words(turn.text())
     if words >= rules.min_words:
         return True
@@ -221,14 +186,9 @@ def _is_long_enough(turn: SpokenTurn, rules: TurnRules, built: Built) -> bool:
     return False
 
 
-def count_words(text: str) -> int:
-    """Words of a text; of a script without spaces each character is one."""
-    return sum(1 + sum(map(_has_no_spaces, word[1:])) for word in text.split())
-
-
-def _alternating(turns: Iterable[SpokenTurn], built: Built) -> list[tuple[SpokenTurn, SpokenTurn]]:
+def _alternating(turns: Iterable[SpokenTurn], built: Built) -> list[Pair]:
     """Questions with their answers; what has none, or answers none, is left out."""
-    pairs: list[tuple[SpokenTurn, SpokenTurn]] = []
+    pairs: list[Pair] = []
     asked: SpokenTurn | None = None
     for turn in turns:
         if turn.side == "user":
@@ -252,34 +212,47 @@ _UNPROMPTED = "no turn of the user comes before it; a larger --turn-gap joins it
 
 
 def _cut_to_size(
-    pairs: Sequence[tuple[SpokenTurn, SpokenTurn]],
-    rules: TurnRules,
-    tokens: Callable[[Sequence[SpokenTurn]], int] | None,
-    built: Built,
+    pairs: Sequence[Pair], rules: TurnRules, tokens: TokenCount | None, built: Built
 ) -> Iterator[Conversation]:
     """Conversations of as many pairs as fit; a pair that does not fit by itself is left out."""
-    turns: tuple[SpokenTurn, ...] = ()
-    for pair in pairs:
-        reason = _too_large(pair, rules, tokens)
-        if reason is None and turns and _too_large((*turns, *pair), rules, tokens) is None:
-            turns = (*turns, *pair)
+    first = 0
+    while first < len(pairs):
+        last = _reach(pairs, first, lambda some: _too_large(some, rules, tokens) is None)
+        if last > first:
+            yield Conversation(tuple(turn for pair in pairs[first:last] for turn in pair))
+            first = last
             continue
-        if turns:
-            yield Conversation(turns)
-        turns = () if reason else pair
-        if reason:
-            built.leave_out((one for turn in pair for one in turn.utterances), *reason)
-    if turns:
-        yield Conversation(turns)
+        code, message = _too_large(pairs[first : first + 1], rules, tokens) or ("too-long", "")
+        built.leave_out((one for turn in pairs[first] for one in turn.utterances), code, message)
+        first += 1
 
 
-def _too_large(
-    turns: Sequence[SpokenTurn], rules: TurnRules, tokens: Callable[[Sequence[SpokenTurn]], int] | None
-) -> tuple[str, str] | None:
-    """Reason and message, where turns do not fit one conversation."""
-    seconds = max(turn.end for turn in turns) - min(turn.start for turn in turns)
-    if rules.max_seconds is not None and seconds > rules.max_seconds:
-        return "too-long", f"its question and answer take {seconds:.1f} s; --max-seconds {rules.max_seconds:g}"
-    if rules.max_tokens is not None and tokens is not None and (count := tokens(turns)) > rules.max_tokens:
-        return "too-many-tokens", f"its question and answer have {count} tokens; --max-tokens {rules.max_tokens}"
+def _reach(pairs: Sequence[Pair], first: int, fits: Callable[[Sequence[Pair]], bool]) -> int:
+    """Behind the last pair that fits together with all from the first one on.
+
+    More pairs never take less: what is tried doubles, then the edge is searched between the last two, so that the
+    cost of looking at the turns does not grow by the square of their number.
+    """
+    good, step = first, 1
+    while good < len(pairs) and fits(pairs[first : min(first + step, len(pairs))]):
+        good, step = min(first + step, len(pairs)), 2 * step
+    beyond = min(first + step, len(pairs))
+    found = bisect_left(range(good + 1, beyond), True, key=lambda last: not fits(pairs[first:last]))
+    return good + found if good < len(pairs) else good
+
+
+def _too_large(pairs: Sequence[Pair], rules: TurnRules, tokens: TokenCount | None) -> tuple[str, str] | None:
+    """Reason and message, where pairs do not fit one conversation."""
+    if rules.max_seconds is not None:
+        turns = [turn for pair in pairs for turn in pair]
+        seconds = max(turn.end for turn in turns) - min(turn.start for turn in turns)
+        if seconds > rules.max_seconds:
+            return "too-long", f"its question and answer take {seconds:.1f} s; --max-seconds {rules.max_seconds:g}"
+    if rules.max_tokens is not None and tokens is not None:
+        count = tokens([turn for pair in pairs for turn in pair])
+        if count > rules.max_tokens:
+            return (
+                "too-many-tokens",
+                f"its question and answer have {count} tokens; --max-tokens {rules.max_tokens}",
+            )
     return None
