@@ -16,6 +16,7 @@ from typing import Any
 from media import write_clip
 from mm2energon.storage import TEMPORARY_SUFFIX
 from pipeline.making import image_entry, text_entry, video_entry, write_frames, write_images, write_json
+from speech.talks import Told, bursts, write_talk
 
 #: Says which moments and calls are chosen: others each time, but in CI, where a change is judged by what it changed.
 SEED = int(os.environ.get("SEED") or ("0" if "CI" in os.environ else random.randrange(1 << 30)))
@@ -30,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "report": ("report", "wds", "page.html", "numbers.json"),
     "mix": ("mix", "mix.json", "train.json:9", "more.json:50%", "--shuffle"),
     "blend": ("blend", "blend.yaml", "--recipe", "recipe.yaml"),
+    "transcribe": ("transcribe", "talks", "chat.jsonl", "--with-video", "--with-audio", "--srt"),
     "shard": ("shard", "--max-samples-per-tar", "3"),
     "shard --extract": ("shard", "--max-samples-per-tar", "3", "--extract", "--time-interval", "0.5"),
 }
@@ -69,6 +71,10 @@ def command_line(name: str, root: Path) -> list[str]:
     if command == "text-to-frames":
         source, output, *look = options
         return [command, str(root / source), str(root / output), "--workers", "1", *look]
+    if command == "transcribe":
+        talks, chat, *media = options
+        aside = ["--engine", "transcript", "--workers", "2", *media]
+        return [command, str(root / talks), "--output", str(root / chat), *aside]
     if command == "report":
         shards, page, numbers = (str(root / one) for one in options)
         return [command, shards, "--output", page, "--json", numbers]
@@ -87,6 +93,7 @@ def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
     makers: dict[str, Callable[[Path], None]]
     makers = {"frames": _frames_dataset, "normalize": _normalize_dataset, "convert": _normalize_dataset}
     makers |= {"mix": _mix_dataset, "blend": partial(_blend_datasets, run=run)}
+    makers |= {"transcribe": _recordings}
     {**makers, "text-to-frames": _texts_dataset, "filter": _filter_dataset}.get(name, _video_dataset)(before)
     if name == "shard":
         assert run(["frames", "--dataset-root", str(before), "--workers", "1", "--time-interval", "0.5"]) == 3
@@ -172,6 +179,17 @@ def _filter_dataset(root: Path) -> None:
     entries = [image_entry(name, id=name) for name in write_images(root, 3, size=(600, 400))]
     entries += [video_entry(write_frames(root, "long", 4)), text_entry(1)]
     write_json(root / "train.json", [*entries, {"id": "bad"}])
+
+
+def _recordings(root: Path) -> None:
+    """Two recordings with their transcripts, and a file that is none."""
+    for number in range(2):
+        tracks = [Told(bursts([1.0], 4, seed=number)), Told(bursts([2.0], 4, seed=9))]
+        talk = write_talk(root / "talks" / f"t{number}.mkv", *tracks)
+        for name, start, text in (("user", 1, f"What is {number}?"), ("assistant", 2, "A number.")):
+            cue = f"1\n00:00:0{start},000 --> 00:00:0{start},500\n{text}\n"
+            talk.with_name(f"{talk.stem}.{name}.srt").write_text(cue)
+    (root / "talks" / "none.mkv").write_text("no recording")
 
 
 def _mix_dataset(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Guided: `mm2energon transcribe -i` asks for what it needs, question by question, and shows the command that it was."""
+"""Guided: `mm2energon transcribe -i` asks for what it needs, question by question, and shows the command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def ask(arguments: argparse.Namespace) -> list[str]:
     arguments.with_video = _until_right("Cut the video of each conversation, too? [y/N]: ", "n", _yes)
     words += ["--with-video"] if arguments.with_video else []
     arguments.video_path = given
-    _say(f"\nThis is the command:\n  {shlex.join(['mm2energon', 'transcribe', *words])}\n")
+    for line in ("", "This is the command:", f"  {shlex.join(['mm2energon', 'transcribe', *words])}", ""):
+        _say(line)
     return words
 
 

@@ -29,7 +29,7 @@ from mm2energon.speech.subtitles import write_srt, write_vtt
 from mm2energon.speech.transcripts import segment, write_json
 from mm2energon.speech.turns import Built, Conversation, TurnRules, build
 from mm2energon.speech.utterances import LeftOut, Side, Utterance
-from mm2energon.storage import write_whole
+from mm2energon.storage import remove_leftovers, write_whole
 from mm2energon.tokens.text import load_tokenizer
 
 #: Warnings that an error shows.
@@ -110,6 +110,9 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
             "choose another name, or --overwrite it"
         )
     with alone_on(job.output, option="--output"):
+        for folder in (STATE_FOLDER, _transcripts_folder(job), "" if job.wanted is None else job.wanted.folder):
+            if folder:
+                remove_leftovers(job.output.parent / folder, deep=True)
         report = TranscribeReport(recordings=len(job.recordings))
         before = standing(job.output)
         paths = [one.path for one in job.recordings]
@@ -317,7 +320,12 @@ def _write_transcripts(recording: Recording, heard: Transcript, job: TranscribeJ
         "json": lambda: write_json(heard.utterances, about=about),
     }
     for kind in job.transcripts:
-        path = job.output.with_name(f"{job.output.stem}.transcripts") / f"{recording.id}.{kind}"
+        path = job.output.parent / _transcripts_folder(job) / f"{recording.id}.{kind}"
         with write_whole(path) as file:
             file.write(writers[kind]())
         report.written.append(path)
+
+
+def _transcripts_folder(job: TranscribeJob) -> str:
+    """Where transcripts go that are asked for, beside the output."""
+    return f"{job.output.stem}.transcripts"

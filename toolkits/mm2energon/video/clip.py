@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mm2energon.storage import temporary_file
+from mm2energon.storage import naming, write_whole
 from mm2energon.video.streams import no_frames, open_video
 
 if TYPE_CHECKING:
@@ -42,15 +43,55 @@ def cut_clip(
     """
     import av
 
-    clip.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_file(clip.parent) as file, open_video(video) as (source, stream):
-        with av.open(file, mode="w", format="mp4", options={"movflags": "faststart"}) as out:
+    with _appearing(clip) as file, open_video(video) as (source, stream):
+        with av.open(file, mode="w", format="mp4") as out:
             count = _write(source, stream, out, start, end, sound, rate)
         if not count:
             raise no_frames(video, f"nothing is on its screen from {start:.2f} to {end:.2f} s")
-        file.close()
-        Path(file.name).replace(clip)
     return count
+
+
+class _Sink:
+    """A file that FFmpeg writes to; it keeps the fault of the disk, which comes back as one of the source."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._path = path
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write all of it, at once: what waits in a buffer would fail where nobody expects it."""
+        try:
+            with naming(self._path, instead_of=Path(self._file.name)):
+                self._file.write(data)
+                self._file.flush()
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go elsewhere, as the header of MP4 is written in the end."""
+        return self._file.seek(offset, whence) if self.error is None else 0
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._file.tell() if self.error is None else 0
+
+
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[_Sink]:
+    """A file for FFmpeg, which has its name when the block ends well."""
+    with write_whole(path) as file:
+        sink = _Sink(file, path)
+        try:
+            yield sink
+        except Exception:
+            if sink.error is not None:
+                raise sink.error from None
+            raise
+        if sink.error is not None:
+            raise sink.error
 
 
 def _write(
@@ -156,14 +197,10 @@ def write_mp3(path: Path, sound: NDArray[np.int16], *, rate: int = 16_000) -> No
     """Write sound, mono, as MP3, which audio readers of all trainers take."""
     import av
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_file(path.parent) as file:
-        with av.open(file, mode="w", format="mp3") as out:
-            stream = out.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=64_000)
-            for packet in _mp3(stream, sound, rate):
-                out.mux(packet)
-        file.close()
-        Path(file.name).replace(path)
+    with _appearing(path) as file, av.open(file, mode="w", format="mp3") as out:
+        stream = out.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=64_000)
+        for packet in _mp3(stream, sound, rate):
+            out.mux(packet)
 
 
 def _mp3(stream: Any, sound: NDArray[np.int16], rate: int) -> Iterator[Any]:
