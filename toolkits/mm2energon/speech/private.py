@@ -34,9 +34,9 @@ _EMAILS = (
     re.compile(rf"(?<!{_LETTER})(?<![.+%'-]){_ADDRESS}\s?@\s?{_DOMAIN}(?:\.{_DOMAIN})*\.{_TOP}"),
     # "jane dot doe at mail dot example dot com", "jane@gmail dot com", "jane at gmail.com"
     re.compile(
-        rf"(?<!{_LETTER})(?P<name>{_ADDRESS})(?:\s{_SAID}\s{_ADDRESS})*"
+        rf"(?<!{_LETTER})(?P<name>{_ADDRESS})(?:\s{_SAID}\s{_ADDRESS}){{0,5}}"
         rf"(?:\s?@\s?|\s(?:at|arroba|arobase|chiocciola)\s){_DOMAIN}"
-        rf"(?:\s{_SAID}\s{_DOMAIN})*(?:\s{_SAID_DOT}\s{_SAID_TOP}|\.{_TOP})(?!{_LETTER})",
+        rf"(?:\s{_SAID}\s{_DOMAIN}){{0,5}}(?:\s{_SAID_DOT}\s{_SAID_TOP}|\.{_TOP})(?!{_LETTER})",
         re.IGNORECASE,
     ),
 )

@@ -87,7 +87,7 @@ def read_srt(text: str, names: Collection[str]) -> Iterator[Cue]:
     places = list(_places_of_times(lines))
     if not places and text.strip():
         raise ValueError("no line with times in it")
-    for place, following in zip(places, [*places[1:], None], strict=True):
+    for place, following in zip(places, [*places[1:], None], strict=False):
         said = lines[place + 1 : following]
         if following is not None and said and _NUMBER.match(said[-1]):
             said.pop()  # the next cue's
