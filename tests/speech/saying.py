@@ -1,4 +1,4 @@
-"""Real speech by code: Debian's flite says texts, so that what is recognised is known word by word and to the sample."""
+"""Real speech by code: Debian's flite says texts, so that each word of what is heard is known, to the sample."""
 
 from __future__ import annotations
 

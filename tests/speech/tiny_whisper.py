@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STATE, _HEADS, _MELS, _AUDIO, _TEXT = 64, 2, 80, 1500, 448
+#: Where rare words begin, which rivals are; the time that ends what is said, in steps of 0.02 s.
+_RIVALS, _ENDS_AT = 49_000, 50
 Weights = dict[str, NDArray[np.float32]]
 
 
@@ -26,12 +28,12 @@ class Script:
     text: str = " Hello there, how are you?"
     #: The language that it takes everything for; None: the model knows English alone.
     language: str | None = "en"
-    #: How sure it is: 1 is as good as certain, 0 knows nothing.
-    sureness: float = 1.0
+    #: Other tokens that it holds for all but as likely as each token of the text: 3 make a probability of 1/4.
+    rivals: int = 0
     #: It takes everything for silence.
     is_silence: bool = False
-    #: It says the text again and again, as far as it can.
-    repeats: bool = False
+    #: How often it says the text.
+    times: int = 1
 
 
 def tokens_of(script: Script) -> Any:
@@ -59,10 +61,12 @@ def weights_of(script: Script) -> Weights:
     }
     embedding = random.normal(0, 1, (tokens.encoding.n_vocab, _STATE))
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    text = dict.fromkeys(tokens.encode(script.text))
+    for number, token in enumerate(text):
+        for rival in range(script.rivals):
+            embedding[_RIVALS + number * script.rivals + rival] = 0.999 * embedding[token]
     found["decoder.token_embedding.weight"] = embedding * 6
     found["decoder.positional_embedding"] = _places(script, tokens, embedding)
-    if script.sureness < 1:
-        found["decoder.ln.weight"] *= script.sureness
     return {name: np.asarray(weight, np.float32) for name, weight in found.items()}
 
 
@@ -70,11 +74,12 @@ def _places(script: Script, tokens: Any, embedding: Any) -> Any:
     """For each place in the text the embedding of what comes next."""
     places = np.zeros((_TEXT, _STATE))
     begin = len(tokens.sot_sequence)  # the first token of the text comes after these and <|notimestamps|>
-    text = tokens.encode(script.text)
-    said = (text * _TEXT)[: _TEXT - begin - 1] if script.repeats else [*text, tokens.eot]
-    for place, token in enumerate([*said, tokens.eot][: _TEXT - begin]):
+    text = tokens.encode(script.text) * script.times
+    # With times, that is what begins; and a time ends the text, so that the window is done.
+    places[begin - 1] = embedding[tokens.timestamp_begin]
+    for place, token in enumerate([*text, tokens.timestamp_begin + _ENDS_AT]):
         places[begin + place] = embedding[token]
-    places[begin + len(said) :] = embedding[tokens.eot]
+    places[begin + len(text) + 1 :] = embedding[tokens.eot]
     # At the start of all stands the language, or that there is no speech.
     if script.language is not None:
         places[0] = embedding[tokens.to_language_token(script.language)]

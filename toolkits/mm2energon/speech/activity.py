@@ -21,6 +21,9 @@ from mm2energon.speech.utterances import Span
 #: Seconds that are looked at together, and before their end from which they are looked at again with the next ones.
 _STRETCH = 600.0
 _AGAIN = 1.0
+#: Seconds before a stretch that the model hears to warm up, and by which it may err in the end of what was before.
+_WARM = 3.0
+_SLACK = 0.2
 #: Seconds of a frame whose level is measured.
 _FRAME = 0.02
 #: dB below the loud frames of a span at which speech ends, and seconds at each end that are looked at for it.
@@ -97,9 +100,16 @@ def _silero_spans(sound: Sound, stretch: Span, activity: Activity) -> list[Span]
         min_silence_duration_ms=round(activity.min_silence * 1000),
         speech_pad_ms=0,
     )
-    found = get_speech_timestamps(sound.piece(stretch), options)
-    spans = (Span(stretch.start + one["start"] / RATE, stretch.start + one["end"] / RATE) for one in found)
-    return [Span(span.start, min(span.end, stretch.end)) for span in spans if span.start < stretch.end]
+    first = max(0.0, stretch.start - _WARM)
+    # With silence behind it, so that speech which goes on to the end is seen to end, too.
+    silence = np.zeros(round((activity.min_silence + 0.1) * RATE), np.float32)
+    piece = np.concatenate([sound.piece(Span(first, stretch.end)), silence])
+    spans = (
+        Span(first + one["start"] / RATE, first + one["end"] / RATE) for one in get_speech_timestamps(piece, options)
+    )
+    inside = (Span(max(span.start, stretch.start), min(span.end, stretch.end)) for span in spans)
+    slack = _SLACK if stretch.start else 0.0
+    return [span for span in inside if span.end - stretch.start > slack and span.end > span.start]
 
 
 def _by_pocketsphinx(sound: Sound, activity: Activity) -> Iterator[Span]:

@@ -25,8 +25,9 @@ from mm2energon.speech.engines.windows import Window, windows
 from mm2energon.speech.sound import RATE, Sound
 from mm2energon.speech.utterances import Span
 
-#: Seconds from the start of one window to that of the next, in the sound that the pipeline is given.
-_SLOT = 30
+#: Seconds that a window has in the sound which the pipeline is given, the first not at its start: faster-whisper takes
+#: the times of first words for right according to the silence before them, which then is the same for all windows.
+_SLOT = 60
 #: What CTranslate2's converter writes, and what faster-whisper would otherwise ask the hub for.
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 _EXPECTED = f"a folder with a model in CTranslate2's form ({', '.join(_FILES)}, vocabulary.*)"
@@ -144,17 +145,19 @@ class FasterWhisper:
 
     def _hear(self, sound: Sound, some: Sequence[Window], how: Mapping[str, Any]) -> list[list[Heard]]:
         """What is heard in each window; those in doubt once more, one by one, and at rising temperatures."""
-        pieces = [sound.piece(window.heard)[: _SLOT * RATE] for window in some]
-        # Each has its slot, so that what is heard can be told apart by whole numbers.
-        together = np.zeros(len(pieces) * _SLOT * RATE, np.float32)
-        for number, piece in enumerate(pieces):
-            together[number * _SLOT * RATE :][: len(piece)] = piece
-        clips = [{"start": n * _SLOT, "end": n * _SLOT + len(piece) / RATE} for n, piece in enumerate(pieces)]
+        pieces = [sound.piece(window.heard) for window in some]
+        starts = [(number + 1) * _SLOT for number in range(len(some))]
+        together = np.zeros((len(some) + 1) * _SLOT * RATE, np.float32)
+        for start, piece in zip(starts, pieces, strict=True):
+            together[start * RATE :][: len(piece)] = piece
+        clips = [
+            {"start": start, "end": start + len(piece) / RATE} for start, piece in zip(starts, pieces, strict=True)
+        ]
         segments, _ = self._pipeline.transcribe(together, clip_timestamps=clips, batch_size=len(clips), **how)
         heard: list[list[Heard]] = [[] for _ in some]
         for segment in segments:
-            number = round(segment.seek / (_SLOT * self._model.frames_per_second))
-            heard[number].append(_heard(segment, some[number].heard.start - number * _SLOT))
+            number = starts.index(round(segment.seek / self._model.frames_per_second))
+            heard[number].append(_heard(segment, some[number].heard.start - starts[number]))
         for number, found in enumerate(heard):
             if any(one.is_worth_another_try for one in found):
                 heard[number] = self._hear_again(pieces[number], some[number].heard.start, how)

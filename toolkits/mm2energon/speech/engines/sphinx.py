@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,12 @@ _NO_WORD = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _PRONUNCIATION = re.compile(r"\(\d+\)$")
 _EXPECTED = "the folder of a pocketsphinx model (mdef, *.dict, *.lm.bin) was expected"
 
+_TRY = """
+import sys, pocketsphinx
+files = dict(one.split("=", 1) for one in sys.argv[2:])
+pocketsphinx.Decoder(samprate=int(sys.argv[1]), loglevel="FATAL", **files)
+"""
+
 
 def load(settings: Settings) -> Sphinx:
     """The decoder.
@@ -48,17 +56,24 @@ def load(settings: Settings) -> Sphinx:
     language = settings.language
     if folder is None:
         language = language_of(language or "en", {"en": "english"}, model="pocketsphinx's own")
-    files = _files(folder) if folder else {}
-    try:
-        return Sphinx(Decoder(samprate=RATE, loglevel="FATAL", **files), language)
-    except RuntimeError as error:
-        raise InputError(f"--model {folder}: pocketsphinx cannot use it ({error}); {_EXPECTED}") from error
+    files = {} if folder is None else _usable(folder)
+    return Sphinx(Decoder(samprate=RATE, loglevel="FATAL", **files), language)
+
+
+def _usable(folder: Path) -> dict[str, str]:
+    """The files of a model, tried by a process of its own: pocketsphinx ends the one that gives it a broken model."""
+    files = _files(folder)
+    told = [sys.executable, "-c", _TRY, str(RATE), *(f"{name}={path}" for name, path in files.items())]
+    if subprocess.run(told, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+        raise InputError(f"--model {folder}: pocketsphinx cannot use it; {_EXPECTED}; fetch it again")
+    return files
 
 
 def _files(folder: Path) -> dict[str, str]:
     acoustic = next((path.parent for path in sorted(folder.rglob("mdef*"))), None)
     words = next(iter(sorted(folder.rglob("*.dict"))), None)
-    language = next(iter(sorted([*folder.rglob("*.lm.bin"), *folder.rglob("*.lm")])), None)
+    models = sorted([*folder.rglob("*.lm.bin"), *folder.rglob("*.lm")])
+    language = next((path for path in models if "phone" not in path.name), None)  # that of phones knows no words
     for what, found in (("mdef", acoustic), ("*.dict", words), ("*.lm.bin", language)):
         if found is None:
             raise InputError(f"--model {folder}: no {what} in it; {_EXPECTED}")
@@ -85,6 +100,9 @@ class Sphinx:
 
     def _words(self, sound: Sound, heard: Span) -> Iterator[Word]:
         samples = np.rint(sound.piece(heard) * 32768).astype(np.int16)
+        if not len(samples):
+            return
+        self._decoder.reinit_feat()  # or what was heard before would have a share in what is heard now
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), full_utt=True)
         self._decoder.end_utt()

@@ -51,7 +51,8 @@ class Heard:
 def word_at(shift: float, text: str, start: float, end: float, probability: float) -> Word:
     """A word of a piece of sound that begins `shift` seconds after the sound."""
     sure = float(probability)
-    return Word(text, shift + float(start), shift + float(end), min(1.0, sure) if sure > 0 else 0.0)  # NaN is not > 0
+    first, last = round(shift + float(start), 3), round(shift + float(end), 3)
+    return Word(text, first, last, min(1.0, sure) if sure > 0 else 0.0)  # NaN is not above 0
 
 
 def recognized(window: Window, heard: Sequence[Heard]) -> Iterator[Recognized]:

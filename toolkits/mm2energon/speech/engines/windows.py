@@ -52,10 +52,10 @@ def windows(spans: Sequence[Span], *, pad: float) -> list[Window]:
 def padded(spans: Sequence[Span], pad: float) -> list[Span]:
     """Spans with a pad before and after each, where they do not share it: nothing is heard twice."""
     between = [(other.start - one.end) / 2 for one, other in pairwise(spans)]
-    before, after = [float("inf"), *between], [*between, float("inf")]
+    before, after = [float("inf"), *between], [*between, float("inf")]  # one more than spans where there are none
     return [
         Span(max(0.0, span.start - min(pad, left)), span.end + min(pad, right))
-        for span, left, right in zip(spans, before, after, strict=True)
+        for span, left, right in zip(spans, before, after, strict=False)
     ]
 
 
