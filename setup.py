@@ -29,7 +29,7 @@ EXTRAS = {
     "hf": ["huggingface-hub>=0.25"],
     "msc": ["multi-storage-client[boto3,fsspec]>=0.20"],
     # openai-whisper brings torch: where that is not there yet, constraints.txt keeps its CUDA build away.
-    "speech": ["faster-whisper>=1.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4", "pysubs2>=1.7"],
+    "speech": ["faster-whisper>=1.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4"],
     "tokens": ["tokenizers>=0.20"],
     "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }
@@ -43,6 +43,7 @@ EXTRAS["dev"] = [
     "flask>=3",
     "flask-cors>=4",
     "hypothesis>=6.100",
+    "pysubs2>=1.7",
     "fonttools>=4.40",
     "ruff>=0.11",
     "mypy>=1.15",

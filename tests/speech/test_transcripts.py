@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mm2energon.errors import InputError, MediaError
 from mm2energon.jsonio import loads
 from mm2energon.speech.subtitles import write_srt, write_vtt
-from mm2energon.speech.transcripts import find_transcript, read_transcript, write_json
+from mm2energon.speech.transcripts import find_transcript, read_transcript, require_meant, write_json
 from mm2energon.speech.utterances import Utterance, Word
 
 from speech.utterances import assistant, by, user
@@ -317,3 +317,18 @@ def test_a_transcript_is_looked_for_beside_its_recording(tmp_path, ending):
     assert find_transcript(tmp_path / "talk.mp4", "user", given_one) == given_one["user"]
     with pytest.raises(InputError, match=r"talk\.mp4: no transcript of 'assistant'; talk\.assistant\.srt"):
         find_transcript(tmp_path / "talk.mp4", "assistant", {})
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "recordings", "what"),
+    [
+        ("whisper", "user", 1, "--engine whisper recognises"),
+        ("transcript", "usr", 1, "no such speaker; one of user, assistant was expected"),
+        ("transcript", "user", 2, "is of one recording, but there are 2"),
+    ],
+)
+def test_transcripts_that_would_be_read_for_what_they_are_not_are_refused(tmp_path, engine, name, recordings, what):
+    require_meant({}, engine, ["user", "assistant"], recordings)
+    require_meant({"user": tmp_path}, "transcript", ["user", "assistant"], 1)
+    with pytest.raises(InputError, match=what):
+        require_meant({name: tmp_path}, engine, ["user", "assistant"], recordings)

@@ -173,6 +173,27 @@ def _confidence(one: Mapping[str, Any], words: Sequence[Word]) -> float:
     return 1.0 if logarithm is None or not math.isfinite(logarithm) else math.exp(min(0.0, logarithm))
 
 
+def require_meant(given: Mapping[str, Path], engine: str, names: Collection[str], recordings: int) -> None:
+    """Refuse transcripts that would be read for what they are not, or not at all.
+
+    Args:
+        names: of the speakers.
+        recordings: how many there are.
+
+    Raises:
+        InputError: they are.
+    """
+    if given and engine != "transcript":
+        raise InputError(f"--transcript: --engine {engine} recognises what is said; --engine transcript reads instead")
+    if unknown := [name for name in given if name not in names]:
+        raise InputError(f"--transcript {unknown[0]}: no such speaker; one of {', '.join(names)} was expected")
+    if given and recordings > 1:
+        raise InputError(
+            f"--transcript: is of one recording, but there are {recordings}; name the file of each "
+            "RECORDING.SPEAKER.srt (.vtt, .json) beside it, or transcribe them one at a time"
+        )
+
+
 def find_transcript(recording: Path, speaker: str, given: Mapping[str, Path]) -> Path:
     """The transcript of a speaker: the one that is given, else `RECORDING.SPEAKER.srt` (.vtt, .json) beside it.
 
