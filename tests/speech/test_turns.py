@@ -199,6 +199,24 @@ def test_who_is_held_has_the_floor_when_the_other_side_has_paused_for_long():
     assert texts(built(*said, rules=replace(KEEP, overlap="hold"))) == [["u: A?", "a: B.", "u: C?", "a: D."]]
 
 
+def test_who_was_held_speaks_until_the_own_end_while_the_other_is_held():
+    said = [
+        user(0, 5, "A?"),
+        assistant(3, 20, "B."),
+        user(10, 18, "C?"),
+        assistant(15, 22, "D."),
+        assistant(23, 24, "E."),
+    ]
+    assert texts(built(*said, rules=replace(KEEP, overlap="hold"))) == [["u: A?", "a: B. D.", "u: C?", "a: E."]]
+
+
+def test_of_two_on_one_side_who_speak_at_once_the_last_to_end_ends_the_turn():
+    said = [user(0, 10, "A"), by("Anna", 2, 3, "B"), assistant(8, 9, "C."), user(12, 13, "D?"), assistant(14, 15, "E.")]
+    result = built(*said, rules=replace(KEEP, overlap="drop"))
+    assert texts(result) == [["u: A B D?", "a: E."]]
+    assert left_out(result) == [("C.", "overlap")]
+
+
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_ends_of_speech_that_just_touch_are_no_interruption(overlap):
     result = built(
