@@ -69,9 +69,10 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp setup.py
 	@$(PIP) -e '.[dev,fuzz]'
 	@touch $@
 
-# The tests measure against ffmpeg and ffprobe; the product itself needs neither.
+# The tests measure against ffmpeg and ffprobe, and hear what flite says; the product itself needs none of them.
 tools:
-	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && command -v flite >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    echo "installing ffmpeg ..." && apt-get update -qq && apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null; } || \
-	  { echo "ffmpeg is missing; the tests need it. Debian, Ubuntu: sudo apt-get install ffmpeg; macOS: brew install ffmpeg"; exit 1; }
+	    echo "installing ffmpeg and flite ..." && apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends ffmpeg flite >/dev/null; } || \
+	  { echo "ffmpeg or flite is missing; the tests need both. Debian, Ubuntu: sudo apt-get install ffmpeg flite; macOS: brew install ffmpeg, and flite from https://github.com/festvox/flite"; exit 1; }

@@ -29,7 +29,8 @@ EXTRAS = {
     "hf": ["huggingface-hub>=0.25"],
     "msc": ["multi-storage-client[boto3,fsspec]>=0.20"],
     # openai-whisper brings torch: where that is not there yet, constraints.txt keeps its CUDA build away.
-    "speech": ["faster-whisper>=1.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4"],
+    # faster-whisper takes pieces of sound one by one as given since 1.2.1.
+    "speech": ["faster-whisper>=1.2.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4"],
     "tokens": ["tokenizers>=0.20"],
     "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
 }

@@ -115,3 +115,9 @@ def test_the_model_of_the_wheel_works_from_a_folder_too() -> None:
 def test_it_has_no_use_for_a_gpu() -> None:
     with pytest.raises(InputError, match=r"--device cuda: pocketsphinx runs on the processor"):
         load(settings(device="cuda"))
+
+
+def test_without_flite_the_tests_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"flite is missing; .*: sudo apt-get install flite"):
+        say("nobody said this before")
