@@ -29,6 +29,11 @@ def test_a_sign_within_what_the_other_side_says_is_none_of_the_turns(sign):
     assert kept(*said) == ["I went to the market. There I bought some tea.", "It is tea."]
 
 
+def test_a_word_that_ends_with_the_others_sentence_is_a_sign_and_one_that_ends_after_it_an_answer():
+    assert dropped(user(0, 4, "Come in."), assistant(3, 4, "Yeah."), assistant(5, 6)) == ["Yeah."]
+    assert not dropped(user(0, 4, "Come in."), assistant(3, 4.1, "Yeah."), assistant(5, 6))
+
+
 def test_all_of_them_are_kept_where_that_is_asked_for():
     said = (*STORY, assistant(2, 2.4, "Mhm."), assistant(10, 11))
     assert not dropped(*said, drops_backchannels=False)
