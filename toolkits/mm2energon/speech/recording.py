@@ -84,7 +84,7 @@ def hear(unit: RecordingUnit) -> float:
         InputError: the engine's model is not here.
         DependencyError: a package of the extra is missing.
     """
-    written = unit.hearing.settings.engine == "transcript"
+    written = unit.hearing.settings.engine == engines.TRANSCRIPT
     transcript = _read(unit) if written else transcript_of(unit.path, unit.hearing)
     with write_whole(unit.place) as file:
         file.write(msgspec.json.encode(transcript))

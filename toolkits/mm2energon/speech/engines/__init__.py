@@ -19,12 +19,14 @@ class Engine:
     summary: str
 
 
+#: The engine that recognises nothing.
+TRANSCRIPT = "transcript"
 #: Name -> row; the first is the default.
 ENGINES: dict[str, Engine] = {
     "faster-whisper": Engine("fast", "Whisper by CTranslate2: the fastest, on a processor or with CUDA"),
     "whisper": Engine("openai", "OpenAI's own Whisper, by torch"),
     "pocketsphinx": Engine("sphinx", "small and English, without a download; far less accurate"),
-    "transcript": Engine("", "no recognition: a transcript for each voice (SRT, VTT, Whisper's JSON)"),
+    TRANSCRIPT: Engine("", "no recognition: a transcript for each voice (SRT, VTT, Whisper's JSON)"),
 }
 
 
