@@ -34,6 +34,16 @@ def test_a_word_that_ends_with_the_others_sentence_is_a_sign_and_one_that_ends_a
     assert not dropped(user(0, 4, "Come in."), assistant(3, 4.1, "Yeah."), assistant(5, 6))
 
 
+def test_a_sign_lies_within_the_longest_that_is_said():
+    said = (
+        user(0, 9, "I went out to buy tea."),
+        user(1, 2, "So he did."),
+        assistant(5, 5.5, "Yeah."),
+        assistant(10, 11),
+    )
+    assert dropped(*said) == ["Yeah."]
+
+
 def test_all_of_them_are_kept_where_that_is_asked_for():
     said = (*STORY, assistant(2, 2.4, "Mhm."), assistant(10, 11))
     assert not dropped(*said, drops_backchannels=False)

@@ -207,6 +207,13 @@ def test_a_file_that_names_one_person_by_another_name_is_the_speakers(tmp_path):
     assert [one[2] for one in read(tmp_path, "t.vtt", text)] == ["Hi.", "There."]
 
 
+def test_a_cue_that_names_nobody_is_of_who_spoke_before(tmp_path):
+    cues = [("<v assistant>A.", 1), ("B.", 2), ("<v user>C.", 3), ("D.", 4)]
+    text = "WEBVTT\n" + "".join(f"\n00:0{n}.000 --> 00:0{n + 1}.000\n{said}\n" for said, n in cues)
+    assert [one[2] for one in read(tmp_path, "t.vtt", text)] == ["C.", "D."]
+    assert [one[2] for one in read(tmp_path, "t.vtt", text, "assistant", ["user"])] == ["A.", "B."]
+
+
 @pytest.mark.parametrize("name", ["t.srt", "t.vtt", "t.json"])
 @pytest.mark.parametrize("text", ["", "\ufeff", "\n\n"])
 def test_an_empty_file_says_nothing(tmp_path, name, text):
