@@ -45,19 +45,19 @@ def load(settings: Settings) -> FasterWhisper:
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise missing_extra("faster-whisper", "speech") from error
-    needs = "CUDA 12 with cuBLAS and cuDNN 9 (https://github.com/SYSTRAN/faster-whisper#gpu)"
+    needs = "faster-whisper needs CUDA 12 with cuBLAS and cuDNN 9 (https://github.com/SYSTRAN/faster-whisper#gpu)"
     device, index = device_of(settings.device, ctranslate2.get_cuda_device_count(), needs=needs)
     known = {"default", "auto", *ctranslate2.get_supported_compute_types(device, index)}
     require_compute_type(settings.compute_type, known, device=device)
     folder = _folder(settings.model)
     how = {"device": device, "device_index": index, "compute_type": settings.compute_type}
-    with gpu_errors(settings.model):
-        try:
+    try:
+        with gpu_errors(settings.model):
             model = WhisperModel(str(folder), local_files_only=True, cpu_threads=settings.threads, **how)
-        except Exception as error:  # noqa: BLE001 (tokenizers raises nothing more special)
-            if isinstance(error, RuntimeError) and "memory" in str(error):
-                raise
-            raise broken(settings.model, error, expected=_EXPECTED) from error
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 (tokenizers raises nothing more special)
+        raise broken(settings.model, error, expected=_EXPECTED) from error
     return FasterWhisper(model, settings)
 
 

@@ -44,7 +44,9 @@ def load(settings: Settings) -> OpenaiWhisper:
     except ImportError as error:
         raise missing_extra("openai-whisper", "speech") from error
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device, index = device_of(settings.device, gpus, needs="a build of torch with CUDA (https://pytorch.org)")
+    device, index = device_of(
+        settings.device, gpus, needs="openai-whisper needs a build of torch with CUDA (https://pytorch.org)"
+    )
     known = {"default", "auto", "float32", *(["float16"] if device == "cuda" else [])}
     require_compute_type(settings.compute_type, known, device=device)
     place = _file(settings.model)
@@ -52,7 +54,7 @@ def load(settings: Settings) -> OpenaiWhisper:
         raise unknown_name(settings.model, whisper.available_models())
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    with gpu_errors(settings.model), _impatient():
+    with _impatient():
         model = _loaded(str(place or settings.model), f"cuda:{index}" if device == "cuda" else "cpu")
     return OpenaiWhisper(model, settings)
 
@@ -61,12 +63,13 @@ def _loaded(name: str, device: str) -> Any:
     import whisper
 
     try:
-        return whisper.load_model(name, device=device)
+        with gpu_errors(name):
+            return whisper.load_model(name, device=device)
+    except InputError:
+        raise
     except OSError as error:
         raise missing(name, error, where=_where(name)) from error
     except Exception as error:  # noqa: BLE001 (torch raises what its reader of pickles does)
-        if "out of memory" in str(error):
-            raise
         raise broken(name, error, expected=_EXPECTED) from error
 
 

@@ -106,7 +106,7 @@ def gpu_errors(model: str) -> Iterator[None]:
                 f"--model {model}: the GPU's memory does not suffice for it ({said(error)}); give a smaller --model or "
                 "--batch-size, --compute-type int8 with faster-whisper, or --device cpu"
             ) from error
-        if "cannot be loaded" in text or "is not found" in text:
+        if re.search(r"cublas|cudnn|libcuda|cudart", text):
             raise InputError(
                 f"--device cuda: {said(error)}; faster-whisper needs cuBLAS and cuDNN: "
                 "pip install nvidia-cublas-cu12 'nvidia-cudnn-cu12>=9', and LD_LIBRARY_PATH with their lib folders; or "
