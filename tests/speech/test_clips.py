@@ -155,6 +155,16 @@ def test_a_broken_recording_costs_itself_alone(tmp_path: Path) -> None:
     assert (json.loads(line)["origin"], json.loads(line)["reason"]) == ("a.mkv", "unreadable-audio")
 
 
+def test_a_recording_that_lacks_a_transcript_costs_itself_alone(talk: Path) -> None:
+    other = talk.with_name("zwei.mkv")
+    other.write_bytes(talk.read_bytes())
+    output = talk.with_name("chat.jsonl")
+    assert main(["transcribe", str(talk), str(other), "--engine", "transcript", "--output", str(output)]) == 3
+    assert [json.loads(line)["id"] for line in output.read_text().splitlines()] == ["talk-0001"]
+    (line,) = (talk.with_name("set_aside.jsonl")).read_text().splitlines()
+    assert (json.loads(line)["origin"], json.loads(line)["reason"]) == ("zwei.mkv", "bad-transcript")
+
+
 def test_a_transcript_that_is_missing_is_asked_for(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     talk.with_name("talk.user.srt").rename(talk.with_name("elsewhere.srt"))
     command = ["transcribe", str(talk), "--engine", "transcript", "--output", str(talk.with_name("chat.jsonl"))]

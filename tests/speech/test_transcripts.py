@@ -322,7 +322,7 @@ def test_a_transcript_is_looked_for_beside_its_recording(tmp_path, ending):
     assert find_transcript(tmp_path / "talk.mp4", "user", {}) == tmp_path / f"talk.user{ending}"
     given_one = {"user": tmp_path / "x.srt"}
     assert find_transcript(tmp_path / "talk.mp4", "user", given_one) == given_one["user"]
-    with pytest.raises(InputError, match=r"talk\.mp4: no transcript of 'assistant'; talk\.assistant\.srt"):
+    with pytest.raises(MediaError, match=r"talk\.mp4: no transcript of 'assistant'; talk\.assistant\.srt"):
         find_transcript(tmp_path / "talk.mp4", "assistant", {})
 
 

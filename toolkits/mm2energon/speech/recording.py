@@ -108,12 +108,16 @@ def _read(unit: RecordingUnit) -> Transcript:
         zero = zero_of(container)
         seconds = 0.0 if container.duration is None else container.duration / 1e6
     utterances: list[Utterance] = []
+    speech: dict[str, float] = {}
     for voice in unit.hearing.voices:
         path = find_transcript(unit.path, voice.name, unit.hearing.transcripts)
         others = [other.name for other in unit.hearing.voices if other != voice]
-        utterances += read_transcript(path, voice.name, others)
+        own = read_transcript(path, voice.name, others)
+        utterances += own
+        speech[voice.name] = sum(one.end - one.start for one in own)
     named = {voice.name: tracks.get(voice.track, "") for voice in unit.hearing.voices}
-    return Transcript(seconds, zero, named, tuple(sorted(utterances, key=lambda one: (one.start, one.end))))
+    utterances.sort(key=lambda one: (one.start, one.end))
+    return Transcript(seconds, zero, named, tuple(utterances), speech=speech)
 
 
 def transcript_of(path: Path, hearing: Hearing) -> Transcript:

@@ -198,7 +198,7 @@ def find_transcript(recording: Path, speaker: str, given: Mapping[str, Path]) ->
     """The transcript of a speaker: the one that is given, else `RECORDING.SPEAKER.srt` (.vtt, .json) beside it.
 
     Raises:
-        InputError: there is none.
+        MediaError: there is none.
     """
     if speaker in given:
         return given[speaker]
@@ -206,7 +206,8 @@ def find_transcript(recording: Path, speaker: str, given: Mapping[str, Path]) ->
     for path in names:
         if path.is_file():
             return path
-    raise InputError(
+    raise MediaError(
         f"{recording}: no transcript of {speaker!r}; {names[0].name} (.vtt, .json) beside it was expected, or "
-        f"--transcript {speaker}=FILE"
+        f"--transcript {speaker}=FILE",
+        "bad-transcript",
     )
