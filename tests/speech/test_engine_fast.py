@@ -1,5 +1,6 @@
 """faster-whisper, its true code on a model that says a script: words, spans, batches, scores, languages."""
 
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,15 @@ def test_without_a_network_the_message_says_what_to_put_where_and_no_token(offli
     assert "hf_" not in message
     assert "s3cret" not in message
     assert "\n" not in message
+
+
+def test_a_hub_that_says_nothing_is_given_up(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mm2energon.speech.engines.fast._PATIENCE", 0.2)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it takes connections, and no more
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(InputError, match=r"could not be fetched \(http://127.* does not answer within 0.2 s\)"):
+            load(Settings("faster-whisper", "base"))
 
 
 def cached(offline: Path, model: Path, *, files: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ from mm2energon.speech.utterances import Span
 #: Seconds that a window has in the sound which the pipeline is given, the first not at its start: faster-whisper takes
 #: the times of first words for right according to the silence before them, which then is the same for all windows.
 _SLOT = 60
+#: Seconds after which a hub that does not answer is given up.
+_PATIENCE = 20.0
 #: What CTranslate2's converter writes, and what faster-whisper would otherwise ask the hub for.
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 _EXPECTED = f"a folder with a model in CTranslate2's form ({', '.join(_FILES)}, vocabulary.*)"
@@ -74,9 +76,28 @@ def _folder(name: str) -> Path:
         return _complete(download_model(name, local_files_only=True))  # what is here is taken without asking the hub
     except Exception:  # noqa: BLE001 (the hub's library raises kinds of its own)
         try:
+            _require_answer()
             return _complete(download_model(name))
         except Exception as error:  # noqa: BLE001
             raise missing(name, error, where=_where(name)) from error
+
+
+def _require_answer() -> None:
+    """Give a hub up that takes a connection and says nothing: its library waits for minutes.
+
+    Any other fault is left to that library, which knows more of proxies and certificates.
+    """
+    from urllib.request import urlopen
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return
+    try:
+        urlopen(constants.ENDPOINT, timeout=_PATIENCE).close()
+    except OSError as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            raise TimeoutError(f"{constants.ENDPOINT} does not answer within {_PATIENCE:g} s") from error
 
 
 def _complete(path: str) -> Path:
