@@ -119,7 +119,7 @@ def test_a_folder_of_faster_whisper_is_told_by_its_files(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"nothing of the kind", pickle.dumps({"dims": 1}), pickle.dumps(["x"])],
+    [b"", b"nothing of the kind", pickle.dumps({"dims": 1}, protocol=2), pickle.dumps(["x"], protocol=2)],
     ids=["empty", "text", "no weights", "a list"],
 )
 def test_a_broken_file_is_no_traceback(tmp_path: Path, content: bytes) -> None:
