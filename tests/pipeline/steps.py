@@ -40,6 +40,14 @@ class Touches:
     file: Path
 
 
+class _Collected:
+    """Something that is collected at the moment a worker is told to stop: Python raises nothing there."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+
+
 def step(item):
     """Double a number; what else is asked for by name goes wrong in that way."""
     if item == "dies":
@@ -55,6 +63,9 @@ def step(item):
     if item in ("leaks", "counts"):
         _LEAKED.append(b"")
         return sum(one == b"" for one in _LEAKED)
+    if item == "is stopped where nothing can be raised":
+        _Collected()
+        return "went on"
     if item == "cannot load":
         raise ImportError("failed to map segment from shared object")
     if isinstance(item, KilledSome):

@@ -52,6 +52,12 @@ def test_a_worker_that_dies_hangs_or_eats_memory_costs_one_item():
     assert all(str(outcome.item) in str(outcome.error) for outcome in outcomes if outcome.error)
 
 
+def test_a_worker_that_is_stopped_where_nothing_can_be_raised_says_nothing(capfd):
+    [outcome] = run_each(step, ["is stopped where nothing can be raised"], workers=1)
+    assert outcome.result == "went on"
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (2, "done"), (3, "worker-died"), (99, "worker-died")])
 def test_an_item_whose_worker_is_killed_from_outside_is_begun_again_and_not_for_ever(tmp_path, times, outcome):
     log = tmp_path / "log"
