@@ -84,7 +84,7 @@ def _step_or_die(step: Callable[[Any], Any], item: Any) -> Any:
 
 def _stop(_number: int, _frame: object) -> NoReturn:
     """End by way of what cleans up after the item."""
-    # Where Python cannot raise, in a callback of a library, it would write a traceback; the run says all there is to say.
+    # Where Python cannot raise, in a callback of a library, it would write a traceback; the run says all that there is.
     sys.unraisablehook = lambda _: None
     sys.exit(STOPPED)
 
