@@ -10,12 +10,13 @@ from mm2energon.speech.hygiene import masked, read_blocked, without_blocked
 from mm2energon.speech.private import MASKS, mask
 from mm2energon.speech.utterances import Word
 
-from speech.utterances import user
+from speech.utterances import assistant, user
 
 
 def hidden(text: str, *kinds: str) -> tuple[str, dict[str, int]]:
     counts: Counter[str] = Counter()
-    return mask(text, kinds or tuple(MASKS), counts), dict(counts)
+    (clean,) = mask([text], kinds or tuple(MASKS), counts)
+    return clean, dict(counts)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +126,41 @@ def test_long_texts_are_masked_in_one_pass():
 def test_the_words_of_a_masked_utterance_are_gone():
     words = (Word(" a@b.com", 0.0, 1.0, 1.0),)
     counts: Counter[str] = Counter()
-    one = masked(user(0, 1, "a@b.com", words=words), ["email"], counts)
+    one, other = masked(
+        [user(0, 1, "a@b.com", words=words), user(1, 2, "fine", words=words)], ["email"], counts, pause=3
+    )
     assert (one.text, one.words) == ("[email]", ())
-    assert masked(user(0, 1, "fine", words=words), ["email"], counts).words == words
+    assert other.words == words
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (["My number is 555", "123", "45 67, thanks."], ["My number is [phone]", "[phone]", "[phone], thanks."]),
+        (["five five five", "one two three four"], ["[phone]", "[phone]"]),
+        (["jane dot doe", "at mail dot com. And 5551234"], ["[email]", "[email]. And [phone]"]),
+        (["一三八零零", "一三八零零零"], ["[phone]", "[phone]"]),
+        (["I have 20", "and 30"], ["I have 20", "and 30"]),
+    ],
+)
+def test_what_is_said_in_groups_is_masked_over_the_pauses(said, expected):
+    utterances = [user(2 * number, 2 * number + 1, text) for number, text in enumerate(said)]
+    listener = [assistant(2 * number + 1, 2 * number + 1.2, "7") for number in range(len(said))]
+    both = sorted([*utterances, *listener], key=lambda one: one.start)
+    counts: Counter[str] = Counter()
+    clean = masked(both, ["email", "phone"], counts, pause=3)
+    assert [one.text for one in clean if one.speaker == "user"] == expected
+    assert [one.text for one in clean if one.speaker == "assistant"] == ["7"] * len(said)
+    assert [one.start for one in clean] == [one.start for one in both]
+    assert sum(counts.values()) == len(
+        {"[email]", "[phone]"} & set(" ".join(expected).replace(".", " ").replace(",", " ").split())
+    )
+
+
+def test_what_is_said_after_a_long_pause_is_another_number():
+    counts: Counter[str] = Counter()
+    clean = masked([user(0, 1, "Give me 555"), user(5, 6, "1234 of them")], ["phone"], counts, pause=3)
+    assert [one.text for one in clean] == ["Give me 555", "1234 of them"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,16 +25,39 @@ class Hygiene:
     masked: tuple[str, ...] = ()
 
 
-def masked(one: Utterance, kinds: Sequence[str], counts: Counter[str]) -> Utterance:
-    """An utterance without what is private.
+def masked(
+    utterances: Sequence[Utterance], kinds: Sequence[str], counts: Counter[str], *, pause: float
+) -> list[Utterance]:
+    """Utterances without what is private, also where a pause parts it, as the groups of a phone number are.
 
     Args:
+        utterances: by their start.
         kinds: keys of `private.MASKS`.
         counts: counts what was masked, by kind.
+        pause: seconds below which a speaker goes on.
     """
-    text = mask(one.text, kinds, counts)
-    # The words hold what was masked, and nothing needs them from here on.
-    return one if text == one.text else replace(one, text=text, words=())
+    clean = list(utterances)
+    for row in _in_a_row(utterances, pause):
+        texts = mask([utterances[number].text for number in row], kinds, counts)
+        for number, text in zip(row, texts, strict=True):
+            if text != clean[number].text:
+                # The words hold what was masked, and nothing needs them from here on.
+                clean[number] = replace(clean[number], text=text, words=())
+    return clean
+
+
+def _in_a_row(utterances: Sequence[Utterance], pause: float) -> Iterator[list[int]]:
+    """The numbers of what each speaker says without a long pause."""
+    rows: dict[str, list[int]] = {}
+    for number, one in enumerate(utterances):
+        row = rows.get(one.speaker)
+        if row is not None and one.start - utterances[row[-1]].end < pause:
+            row.append(number)
+            continue
+        if row is not None:
+            yield row
+        rows[one.speaker] = [number]
+    yield from rows.values()
 
 
 def without_blocked(utterances: Iterable[Utterance], words: Sequence[str]) -> tuple[list[Utterance], list[LeftOut]]:

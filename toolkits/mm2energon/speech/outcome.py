@@ -99,12 +99,14 @@ def _entry(conversation: Conversation, clip: Clip, told: Told, job: TranscribeJo
 
 def _masked(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> Transcript:
     """What was heard as it may be written, whatever becomes of it: trained on, set aside, or a transcript."""
-    kinds, counts = job.hygiene.masked, report.masked
-    left_out = (replace(one, utterance=masked(one.utterance, kinds, counts)) for one in heard.left_out)
+    kinds, counts, pause = job.hygiene.masked, report.masked, job.rules.turn_gap
+    doubted = masked([one.utterance for one in heard.left_out], kinds, counts, pause=pause)
     return replace(
         heard,
-        utterances=tuple(masked(one, kinds, counts) for one in heard.utterances),
-        left_out=tuple(left_out),
+        utterances=tuple(masked(heard.utterances, kinds, counts, pause=pause)),
+        left_out=tuple(
+            replace(one, utterance=utterance) for one, utterance in zip(heard.left_out, doubted, strict=True)
+        ),
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from mm2energon.speech.scripts import DENSE
+from mm2energon.speech.scripts import DENSE, joint
 
 
 def _words(text: str) -> frozenset[str]:
@@ -120,22 +120,44 @@ MASKS: dict[str, tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], bool]], 
 }
 
 
-def mask(text: str, kinds: Sequence[str], counts: Counter[str]) -> str:
-    """A text with `[email]` and so on in the place of what is private.
+def mask(texts: Sequence[str], kinds: Sequence[str], counts: Counter[str]) -> list[str]:
+    """Texts with `[email]` and so on in the place of what is private; what several hold together is masked in each.
 
     Args:
+        texts: what one person says in a row: a number that is said in groups is one over the pauses.
         kinds: keys of `MASKS`.
         counts: counts what was masked, by kind.
     """
+    clean = list(texts)
     for kind in MASKS:
         if kind in kinds:
             for pattern, is_it in MASKS[kind]:
-                text = pattern.sub(partial(_masked, kind=kind, is_it=is_it, counts=counts), text)
-    return text
+                begins, together = _laid_out(clean)
+                found = [one for one in pattern.finditer(together) if is_it(one)]
+                for one in reversed(found):  # from the last on: the places of those before stay right
+                    counts[kind] += 1
+                    _put_out(clean, begins, one.span(), f"[{kind}]")
+    return clean
 
 
-def _masked(found: re.Match[str], *, kind: str, is_it: Callable[[re.Match[str]], bool], counts: Counter[str]) -> str:
-    if not is_it(found):
-        return found[0]
-    counts[kind] += 1
-    return f"[{kind}]"
+def _laid_out(texts: Sequence[str]) -> tuple[list[int], str]:
+    """Where each text begins in all of them together, and that."""
+    begins, pieces, length = [], [], 0
+    for number, text in enumerate(texts):
+        between = joint(texts[number - 1], text) if number else ""
+        begins.append(length + len(between))
+        pieces += [between, text]
+        length += len(between) + len(text)
+    return begins, "".join(pieces)
+
+
+def _put_out(texts: list[str], begins: Sequence[int], span: tuple[int, int], instead: str) -> None:
+    """Replace a span of all texts together, in each text that has a part of it."""
+    start, end = span
+    number = bisect_right(begins, start) - 1
+    while number < len(texts) and begins[number] < end:
+        text = texts[number]
+        first, last = max(0, start - begins[number]), end - begins[number]
+        if text[first:last].strip():
+            texts[number] = text[:first] + instead + text[last:]
+        number += 1
