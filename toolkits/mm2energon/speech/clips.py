@@ -19,7 +19,7 @@ from mm2energon.speech.sound import RATE, Recorded, decoded
 from mm2energon.speech.turns import Conversation, SpokenTurn
 from mm2energon.speech.utterances import Span, Voice
 from mm2energon.storage import write_whole
-from mm2energon.video.clip import cut_clip, write_mp3
+from mm2energon.video.clip import Footage, write_mp3
 from mm2energon.video.encode import FrameOptions
 from mm2energon.video.extract import extract_frames
 from mm2energon.video.sampling import Sampling
@@ -91,10 +91,12 @@ def cut(unit: ClipUnit) -> int:
     fresh = [clip for clip in unit.clips if not _is_cut(unit, clip)]
     if not fresh:
         return 0
+    footage = None if unit.wanted.video is None else Footage(unit.path)
     with ExitStack() as stack:
         recorded = stack.enter_context(decoded(unit.path, unit.voices))
         for clip in fresh:
-            _cut_video(unit, clip, recorded)
+            if footage is not None:
+                _cut_video(unit, clip, recorded, footage)
             if unit.wanted.audio is not None:
                 voices = [voice.name for voice in unit.voices if voice.side == "user"]
                 for path, span in zip(_audio_names(clip, unit.wanted), clip.asked, strict=True):
@@ -104,13 +106,11 @@ def cut(unit: ClipUnit) -> int:
     return len(fresh)
 
 
-def _cut_video(unit: ClipUnit, clip: Clip, recorded: Recorded) -> None:
+def _cut_video(unit: ClipUnit, clip: Clip, recorded: Recorded, footage: Footage) -> None:
     wanted = unit.wanted
-    if wanted.video is None:
-        return
     path = wanted.root / _video_name(clip, wanted)
     sound = _mixed(recorded, list(recorded.sounds), clip.span) if wanted.video == "clips" else None
-    cut_clip(unit.path, path, unit.zero + clip.span.start, unit.zero + clip.span.end, sound=sound, rate=RATE)
+    footage.cut(path, unit.zero + clip.span.start, unit.zero + clip.span.end, sound=sound, rate=RATE)
     if wanted.video == "frames":
         extract_frames(path, FrameOptions(Sampling(interval_seconds=wanted.interval_seconds)))
         path.unlink()

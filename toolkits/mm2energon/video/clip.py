@@ -11,44 +11,96 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mm2energon.errors import MediaError
 from mm2energon.storage import naming, write_whole
-from mm2energon.video.streams import no_frames, open_video
+from mm2energon.video.decoders import decode_pyav
+from mm2energon.video.index import Index, IndexMismatch, index_video
+from mm2energon.video.partial import index_before_fault
+from mm2energon.video.picture import UPRIGHT, CodedPicture, Orientation
+from mm2energon.video.sampling import SAME_INSTANT_SECONDS
+from mm2energon.video.streams import no_frames
 
 if TYPE_CHECKING:
-    from av.container import InputContainer, OutputContainer
-    from av.video.stream import VideoStream
+    from av.container import OutputContainer
 
 #: Ticks a second of a clip's time stamps.
 _TICKS = 90_000
 #: Near what the eye tells from the source; a training makes the frames smaller anyway.
 _QUALITY = {"crf": "18", "preset": "veryfast"}
-#: Degrees counter-clockwise, as a display matrix says it -> the filter that turns a frame upright.
-_UPRIGHT = {90: "transpose=cclock,", -90: "transpose=clock,", 180: "hflip,vflip,", -180: "hflip,vflip,"}
+#: BT.601 as H.273 counts matrices, and limited range as FFmpeg does.
+_SMPTE_170M, _LIMITED = 6, 1
 #: Samples of one AAC frame.
 _AAC = 1024
 
 
-def cut_clip(
-    video: Path, clip: Path, start: float, end: float, *, sound: NDArray[np.int16] | None = None, rate: int = 16_000
-) -> int:
-    """Write the frames that are on the screen from `start` to `end`; how many.
+class Footage:
+    """A video that clips are cut out of: it is looked through once for all of them."""
 
-    Args:
-        start, end: time stamps of the file, in seconds.
-        sound: what is heard with it, mono, from `start` on.
-        rate: samples a second of it.
+    def __init__(self, video: Path) -> None:
+        """
+        Raises:
+            MediaError: as `index_video`. Of a damaged video the frames before the fault are taken.
+        """
+        self.video = video
+        self._damage: MediaError | None = None
+        try:
+            self._index = index_video(video)
+        except MediaError as error:
+            if error.code != "unreadable-video":
+                raise
+            self._damage = error
+            self._index = self._before_fault(error)
 
-    Raises:
-        MediaError: as `open_video`; `no-frames` none is on the screen then.
-    """
-    import av
+    def _before_fault(self, error: MediaError) -> Index:
+        try:
+            return index_before_fault(self.video)
+        except MediaError as none_left:
+            raise error from none_left
 
-    with _appearing(clip) as file, open_video(video) as (source, stream):
-        with av.open(file, mode="w", format="mp4") as out:
-            count = _write(source, stream, out, start, end, sound, rate)
-        if not count:
-            raise no_frames(video, f"nothing is on its screen from {start:.2f} to {end:.2f} s")
-    return count
+    def cut(
+        self, clip: Path, start: float, end: float, *, sound: NDArray[np.int16] | None = None, rate: int = 16_000
+    ) -> int:
+        """Write the frames that are on the screen from `start` to `end` to a file; how many.
+
+        Args:
+            start, end: time stamps of the video, in seconds.
+            sound: what is heard with it, mono, from `start` on.
+            rate: samples a second of it.
+
+        Raises:
+            MediaError: `no-frames` none is on the screen then; `unreadable-video` those are damaged.
+        """
+        try:
+            return self._cut(clip, start, end, sound, rate)
+        except IndexMismatch:  # the packets promised other frames than the decoder shows: ask the decoder
+            self._index = index_video(self.video, decode=True)
+            return self._cut(clip, start, end, sound, rate)
+
+    def _cut(self, clip: Path, start: float, end: float, sound: NDArray[np.int16] | None, rate: int) -> int:
+        wanted, seconds = self._shown(start, end)
+        with _appearing(clip) as file, _av_open(file, "mp4") as out:
+            film = _Film(out, self._index.source_fps, start, end)
+            heard = None if sound is None else out.add_stream("aac", rate=rate, layout="mono")
+            for picture, at in zip(decode_pyav(self.video, self._index, wanted), seconds, strict=True):
+                film.add(picture, at)
+            film.close()
+            if heard is not None and sound is not None:
+                for packet in _sound(heard, sound, rate):
+                    out.mux(packet)
+        return len(wanted)
+
+    def _shown(self, start: float, end: float) -> tuple[range, list[float]]:
+        """The frames of a stretch of time, and when they appear; the first is there when it begins."""
+        index = self._index
+        if self._damage is not None and end > index.start_seconds + index.duration_seconds:
+            raise self._damage
+        appear = index.start_seconds + index.times
+        rounding = max(index.tolerance_seconds, SAME_INSTANT_SECONDS)
+        first = max(0, int(np.searchsorted(appear, start + rounding, side="right")) - 1)
+        last = int(np.searchsorted(appear, end - rounding, side="left"))
+        if last <= first:
+            raise no_frames(self.video, f"nothing is on its screen from {start:.2f} to {end:.2f} s")
+        return range(first, last), appear[first:last].tolist()
 
 
 class _Sink:
@@ -79,6 +131,12 @@ class _Sink:
         return self._file.tell() if self.error is None else 0
 
 
+def _av_open(file: _Sink, kind: str) -> Any:
+    import av
+
+    return av.open(file, mode="w", format=kind)
+
+
 @contextlib.contextmanager
 def _appearing(path: Path) -> Iterator[_Sink]:
     """A file for FFmpeg, which has its name when the block ends well."""
@@ -94,92 +152,80 @@ def _appearing(path: Path) -> Iterator[_Sink]:
             raise sink.error
 
 
-def _write(
-    source: InputContainer,
-    stream: VideoStream,
-    out: OutputContainer,
-    start: float,
-    end: float,
-    sound: NDArray[np.int16] | None,
-    rate: int,
-) -> int:
-    upright = _Upright()
-    shown = out.add_stream("libx264", rate=stream.average_rate or 25, options=_QUALITY)
-    shown.time_base = shown.codec_context.time_base = Fraction(1, _TICKS)
-    shown.pix_fmt = "yuv420p"
-    heard = None if sound is None else out.add_stream("aac", rate=rate, layout="mono")
-    count, last = 0, -1
-    for frame, seconds in _between(source, stream, start, end):
-        picture = upright.turn(frame)
-        if not count:
-            shown.width, shown.height = picture.width, picture.height
-        elif (picture.width, picture.height) != (shown.width, shown.height):
-            picture = picture.reformat(width=shown.width, height=shown.height)
-        picture.pts = last = max(last + 1, round(max(0.0, seconds - start) * _TICKS))
-        picture.time_base = Fraction(1, _TICKS)
-        picture.pict_type = 0
-        out.mux(shown.encode(picture))
-        count += 1
-    if count:
-        out.mux(shown.encode(None))
-    if heard is not None and sound is not None and count:
-        for packet in _sound(heard, sound, rate):
-            out.mux(packet)
-    return count
+class _Film:
+    """The pictures of a clip: upright, 8 bits 4:2:0, of limited range by BT.601, as readers take what they ask not."""
 
+    def __init__(self, out: OutputContainer, rate: float, start: float, end: float) -> None:
+        self._out = out
+        self._start = start
+        self._ends = round((end - start) * _TICKS)
+        self._last = -1
+        self._graphs: dict[tuple[int, int, Orientation], Any] = {}
+        # The rate is no more than what the rate control goes by, and a limit to what a file may say.
+        steady = Fraction(min(max(rate, 1.0), 240.0)).limit_denominator(1001)
+        self._stream = out.add_stream("libx264", rate=steady, options=_QUALITY)
+        self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        self._stream.time_base = context.time_base = Fraction(1, _TICKS)
+        context.colorspace, context.color_range = _SMPTE_170M, _LIMITED
 
-def _between(source: InputContainer, stream: VideoStream, start: float, end: float) -> Iterator[tuple[Any, float]]:
-    """The frames on the screen in a stretch of time, with their time stamps; the first is there when it begins."""
-    if stream.time_base is not None and start > 0:
-        source.seek(int(start / stream.time_base), stream=stream, backward=True)
-    before: tuple[Any, float] | None = None
-    for frame in source.decode(stream):
-        seconds = frame.time
-        if seconds is None:
-            continue
-        if seconds >= end:
-            break
-        if seconds <= start:
-            before = (frame, seconds)
-            continue
-        if before is not None:
-            yield before
-            before = None
-        yield frame, seconds
-    if before is not None and before[1] < end:
-        yield before
+    def add(self, picture: CodedPicture, seconds: float) -> None:
+        """Show a picture from a time stamp of the source on."""
+        frame = self._upright(picture)
+        if self._last < 0:
+            self._stream.width, self._stream.height = frame.width, frame.height
+        elif (frame.width, frame.height) != (self._stream.width, self._stream.height):
+            frame = frame.reformat(width=self._stream.width, height=self._stream.height)
+        frame.pts = self._last = max(self._last + 1, round(max(0.0, seconds - self._start) * _TICKS))
+        frame.time_base = Fraction(1, _TICKS)
+        frame.pict_type = 0
+        self._mux(self._stream.encode(frame))
 
+    def close(self) -> None:
+        """Write what the encoder holds back."""
+        self._mux(self._stream.encode(None))
 
-class _Upright:
-    """Turns frames as their display matrix says, with sides that are even, as H.264 wants them."""
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            if packet.pts == self._last:  # the last frame stays until the clip is over
+                packet.duration = max(1, self._ends - self._last)
+            self._out.mux(packet)
 
-    def __init__(self) -> None:
-        self._graphs: dict[tuple[int, int, str, int], Any] = {}
-
-    def turn(self, frame: Any) -> Any:
-        """The frame upright, 8 bits 4:2:0."""
-        key = (frame.width, frame.height, frame.format.name, frame.rotation)
+    def _upright(self, picture: CodedPicture) -> Any:
+        frame = picture.limited()
+        if picture.orientation == UPRIGHT and not (frame.width % 2 or frame.height % 2):
+            return frame
+        key = (frame.width, frame.height, picture.orientation)
         if key not in self._graphs:
-            self._graphs = {key: _graph(frame)}
-        graph = self._graphs[key]
-        graph.push(frame)
-        return graph.pull()
+            self._graphs = {key: _graph(frame, picture.orientation)}
+        self._graphs[key].push(frame)
+        return self._graphs[key].pull()
 
 
-def _graph(frame: Any) -> Any:
+def _graph(frame: Any, orientation: Orientation) -> Any:
+    """What turns frames, and takes a line off sides that are odd, which H.264 does not have."""
     import av
 
     graph = av.filter.Graph()
     chain = [
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, _TICKS))
     ]
-    filters = _UPRIGHT.get(frame.rotation, "") + "crop=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p"
-    for one in filters.split(","):
-        name, _, options = one.partition("=")
+    for name, options in (*_turning(orientation), ("crop", "trunc(iw/2)*2:trunc(ih/2)*2:0:0"), ("format", "yuv420p")):
         chain.append(graph.add(name, options))
     chain.append(graph.add("buffersink"))
     graph.link_nodes(*chain).configure()
     return graph
+
+
+def _turning(orientation: Orientation) -> Iterator[tuple[str, str]]:
+    """The filters that do what `picture.turn` does."""
+    a, b, c, d = orientation
+    if not a:
+        yield "transpose", "cclock_flip"  # FFmpeg's name for rows that become columns
+    if (d or b) < 0:
+        yield "vflip", ""
+    if (a or c) < 0:
+        yield "hflip", ""
 
 
 def _sound(heard: Any, sound: NDArray[np.int16], rate: int) -> Iterator[Any]:
@@ -195,9 +241,7 @@ def _sound(heard: Any, sound: NDArray[np.int16], rate: int) -> Iterator[Any]:
 
 def write_mp3(path: Path, sound: NDArray[np.int16], *, rate: int = 16_000) -> None:
     """Write sound, mono, as MP3, which audio readers of all trainers take."""
-    import av
-
-    with _appearing(path) as file, av.open(file, mode="w", format="mp3") as out:
+    with _appearing(path) as file, _av_open(file, "mp3") as out:
         stream = out.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=64_000)
         for packet in _mp3(stream, sound, rate):
             out.mux(packet)

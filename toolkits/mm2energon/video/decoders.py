@@ -41,7 +41,7 @@ Decoder = Callable[[Path, Index, Sequence[int]], Iterator[Picture]]
 SAME_PICTURE = 24.0
 
 
-def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[Picture]:
+def decode_pyav(video: Path, index: Index, wanted: Sequence[int]) -> Iterator[CodedPicture]:
     """Decode with PyAV (FFmpeg): no more than the wanted frames need, where the packets tell; only they are converted.
 
     Raises:

@@ -112,6 +112,21 @@ class CodedPicture:
             return _samples(luma, None), _samples(cb, None), _samples(cr, None)
         return _samples(luma, _LUMA_TO_FULL), _samples(cb, _CHROMA_TO_FULL), _samples(cr, _CHROMA_TO_FULL)
 
+    def limited(self) -> Any:
+        """The frame as most videos are coded: YCbCr of 8 bits, 4:2:0, BT.601, limited range; not turned."""
+        frame = self.frame
+        is_full = frame.format.name.startswith("yuvj") or frame.color_range == _FULL_RANGE
+        return self.reformatter.reformat(
+            frame,
+            format="yuv420p",
+            src_colorspace=_matrix(frame),
+            dst_colorspace=_BT601,
+            interpolation="BICUBIC",
+            src_color_range="JPEG" if is_full or _matrix(frame) is None else "MPEG",
+            dst_color_range="MPEG",
+            threads=1,
+        )
+
 
 def _samples(plane: Any, table: bytes | None) -> Pixels:
     """One plane as uint8, height x width, each sample looked up in `table`."""
