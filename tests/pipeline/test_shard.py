@@ -237,6 +237,23 @@ def test_repeating_an_odd_frame_does_not_lead_above_the_most_that_were_asked(tmp
     assert [len(video) for video in samples[0].videos] == [6]
 
 
+def test_what_is_of_one_recording_stays_in_one_split(tmp_path):
+    entries = [text_entry(number, extra={"recording": f"talk{number % 5}.mp4"}) for number in range(40)]
+    entries[7]["extra"], entries[8]["extra"] = {"recording": 3}, "said"  # somebody else's keys
+    status, found = shard_of(tmp_path, entries, "--train-split", 1, "--val-split", 1)
+    assert status == 0
+    splits: dict[str, set[str]] = {}
+    for one in found:
+        splits.setdefault(json.dumps(one.text["extra"]), set()).add(one.split)
+    assert {len(held) for held in splits.values()} == {1}
+    assert len(splits) == 7
+    assert {one.split for one in found} == {"train", "val"}
+    assert cli.main(["verify", str(tmp_path / "wds"), "--skip-energon"]) == 0
+    _, found = shard_of(tmp_path, entries, "--train-split", 1, "--val-split", 1, "--group-by", "none", "--restart")
+    of_one = {one.split for one in found if one.text["extra"] == {"extra": {"recording": "talk0.mp4"}}}
+    assert of_one == {"train", "val"}
+
+
 @pytest.mark.parametrize("group_by", ["media", "id"])
 def test_a_text_that_stands_there_twice_stays_in_one_split(tmp_path, group_by):
     entries = [text_entry(number % 20) for number in range(40)]

@@ -47,3 +47,10 @@ class Sample:
     def count_tags(self, tag: str) -> int:
         """How often `tag` stands in the text of all turns."""
         return sum(turn.text.count(tag) for turn in self.turns)
+
+    @property
+    def recording(self) -> str | None:
+        """What it is a piece of, as `mm2energon transcribe` notes it: `{"extra": {"recording": "talk.mp4"}}`."""
+        about = self.extra.get("extra")
+        name = about.get("recording") if isinstance(about, Mapping) else None
+        return name if isinstance(name, str) else None

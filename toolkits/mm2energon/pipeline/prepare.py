@@ -141,7 +141,9 @@ def group_names(prepared: Prepared, group_by: GroupBy) -> list[str]:
         for video, planned in zip(sample.videos, media.videos, strict=True):
             # The first frame stands for all that were extracted together; a list of frames may share any of them.
             paths += [frame.path for frame in planned.frames[: None if isinstance(video, tuple) else 1]]
-        return paths + [path for path, _ in media.audios]
+        paths += [path for path, _ in media.audios]
+        # Clips of one recording are other files each, and show the same people in the same room.
+        return paths if sample.recording is None else [*paths, f"recording:{sample.recording}"]
     return []
 
 
