@@ -220,3 +220,10 @@ def test_a_url_where_only_paths_are_taken_is_refused_as_it_was_written(capsys, w
     with pytest.raises(SystemExit) as stop:
         cli.main(words)
     assert stop.value.code == 2 and "s3://bucket/wds: lies in an object store" in capsys.readouterr().err
+
+
+def test_a_name_that_begins_with_a_dash_follows_two_dashes(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-talk.mp4").touch()
+    assert cli.main(["transcribe", "--list-tracks", "--", "-talk.mp4"]) == 1
+    assert "-talk.mp4: " in capsys.readouterr().out

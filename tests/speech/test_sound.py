@@ -40,7 +40,8 @@ def test_time_0_is_where_the_earliest_stream_begins_as_players_have_it(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("ending", "codec"), [(".wav", ""), (".m4a", ""), (".avi", ""), (".mkv", "flac"), (".mp4", "libmp3lame")]
+    ("ending", "codec"),
+    [(".wav", ""), (".m4a", ""), (".avi", ""), (".mkv", "flac"), (".mp4", "libmp3lame"), (".asf", "wmav2")],
 )
 def test_files_of_all_kinds_give_the_same_times(ending: str, codec: str, tmp_path: Path) -> None:
     sounds_alone = ending in (".wav", ".m4a")
@@ -54,6 +55,13 @@ def test_any_rate_becomes_16_khz_at_the_same_times(rate: int, tmp_path: Path) ->
     with decoded(path, TWO[:1]) as recorded:
         assert starts(recorded.sounds["user"].samples) == pytest.approx(TIMES, abs=0.01)
         assert recorded.sounds["user"].seconds == pytest.approx(6, abs=0.05)
+
+
+def test_what_a_decoder_holds_back_to_the_end_is_its_own_track_s(tmp_path: Path) -> None:
+    tracks = (Told(bursts([], 3)), Told(bursts([0.5, 2.9], 3, length=0.1)))
+    found = voices_of(write_talk(tmp_path / "talk.wma", *tracks, codec="wmav2", video=False))
+    assert found["user"] == []
+    assert found["assistant"] == pytest.approx([0.5, 2.9], abs=0.05)
 
 
 def test_each_channel_of_a_stereo_track_is_a_voice(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def _run(name: str, prog: str | None, arguments: Sequence[str], *, is_process: b
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments; options may stand between IN and OUT, unless a command passes on all that follows it."""
     try:
-        parsed = parser.parse_intermixed_args(arguments)
+        # What follows a "--" are names, also those that begin with a dash: that is lost where the two are intermixed.
+        parsed = (parser.parse_args if "--" in arguments else parser.parse_intermixed_args)(arguments)
     except TypeError:  # argparse refuses to do so for such a command, before it has read anything
         parsed = parser.parse_args(arguments)
     for value in vars(parsed).values():

@@ -119,14 +119,15 @@ def _read(container: Any, lines: Sequence[_Line], zero: float) -> None:
     for stream in streams:
         stream.thread_type = "NONE"
     for packet in container.demux(streams):
+        concerned = by_stream[packet.stream.index]  # the packet's own number is 0 where it but ends a stream
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
-            for line in by_stream[packet.stream_index]:
+            for line in concerned:
                 line.damaged += 1
             continue
         for frame in frames:
-            for line in by_stream[packet.stream_index]:
+            for line in concerned:
                 line.take(frame, zero)
     for line in lines:
         line.end_run()
