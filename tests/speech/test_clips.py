@@ -143,6 +143,21 @@ def test_a_recording_without_a_picture_is_set_aside_where_one_is_wanted(
     assert main(command) == 0
 
 
+def test_a_conversation_before_the_picture_begins_costs_itself_alone(talk: Path) -> None:
+    late = talk.with_name("late.mkv")
+    ffmpeg("-itsoffset", 4, "-i", talk, "-i", talk, "-map", "0:v", "-map", "1:a", "-c", "copy", late)
+    write_words(late, SRT)
+    (entry,) = transcribed(late, "--with-video", "--with-audio", "--conversation-gap", "1.5", status=3)
+    assert (entry["id"], entry["conversations"][0]["value"]) == ("late-0002", "<video>\n<audio>\nAnd now?")
+    lines = [json.loads(line) for line in (talk.parent / "data" / "set_aside.jsonl").read_text().splitlines()]
+    assert [(line["origin"], line["reason"]) for line in lines] == [
+        ("late.mkv[user 1.00-1.80]", "no-frames"),
+        ("late.mkv[assistant 2.20-3.00]", "no-frames"),
+    ]
+    report = json.loads((talk.parent / "data" / "report.json").read_text())
+    assert (report["read"], report["written"], report["conversations"]) == (4, {"utterances": 2}, 1)
+
+
 def test_a_broken_recording_costs_itself_alone(tmp_path: Path) -> None:
     talks = tmp_path / "talks"
     talks.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mm2energon.errors import MediaError
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.sample import AUDIO_TAG, VIDEO_TAG, Sample
 from mm2energon.speech.sound import RATE, Recorded, decoded
@@ -82,28 +82,35 @@ def _asked(turn: SpokenTurn) -> Span:
     return Span(max(0.0, turn.start - _AROUND), turn.end + _AROUND)
 
 
-def cut(unit: ClipUnit) -> int:
-    """Cut what is not there yet; how many conversations were cut.
+def cut(unit: ClipUnit) -> dict[str, MediaError]:
+    """Cut what is not there yet; the conversations that cannot be cut, by name, and why.
 
     Raises:
         MediaError: the recording cannot be read, or has no video.
     """
     fresh = [clip for clip in unit.clips if not _is_cut(unit, clip)]
+    lost: dict[str, MediaError] = {}
     if not fresh:
-        return 0
+        return lost
     footage = None if unit.wanted.video is None else Footage(unit.path)
-    with ExitStack() as stack:
-        recorded = stack.enter_context(decoded(unit.path, unit.voices))
+    with decoded(unit.path, unit.voices) as recorded:
         for clip in fresh:
-            if footage is not None:
-                _cut_video(unit, clip, recorded, footage)
-            if unit.wanted.audio is not None:
-                voices = [voice.name for voice in unit.voices if voice.side == "user"]
-                for path, span in zip(_audio_names(clip, unit.wanted), clip.asked, strict=True):
-                    write_mp3(unit.wanted.root / path, _mixed(recorded, voices, span))
-            with write_whole(_mark(unit, clip)) as file:
-                file.write(_recipe(unit, clip).encode())
-    return len(fresh)
+            try:
+                _cut_one(unit, clip, recorded, footage)
+            except MediaError as error:  # nothing was on the screen then, or what was is damaged
+                lost[clip.name] = error
+    return lost
+
+
+def _cut_one(unit: ClipUnit, clip: Clip, recorded: Recorded, footage: Footage | None) -> None:
+    if footage is not None:
+        _cut_video(unit, clip, recorded, footage)
+    if unit.wanted.audio is not None:
+        voices = [voice.name for voice in unit.voices if voice.side == "user"]
+        for path, span in zip(_audio_names(clip, unit.wanted), clip.asked, strict=True):
+            write_mp3(unit.wanted.root / path, _mixed(recorded, voices, span))
+    with write_whole(_mark(unit, clip)) as file:
+        file.write(_recipe(unit, clip).encode())
 
 
 def _cut_video(unit: ClipUnit, clip: Clip, recorded: Recorded, footage: Footage) -> None:

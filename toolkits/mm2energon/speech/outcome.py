@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -55,6 +55,24 @@ def tell(
     names = (f"{recording.id}-{number:04d}" for number in count(1))
     clips = [clip_of(conversation, name) for conversation, name in zip(built.conversations, names, strict=False)]
     return Told(recording, heard, built, clips)
+
+
+def without(told: Told, lost: Mapping[str, SampleError]) -> Told:
+    """A recording without the conversations of which there is no clip; what was said in them is set aside."""
+    if not lost:
+        return told
+    pairs = list(zip(told.built.conversations, told.clips, strict=True))
+    kept = [pair for pair in pairs if pair[1].name not in lost]
+    left_out = [
+        LeftOut(utterance, lost[clip.name].code, str(lost[clip.name]))
+        for conversation, clip in pairs
+        if clip.name in lost
+        for turn in conversation.turns
+        for utterance in turn.utterances
+    ]
+    conversations = [conversation for conversation, _ in kept]
+    built = replace(told.built, conversations=conversations, left_out=[*told.built.left_out, *left_out])
+    return replace(told, built=built, clips=[clip for _, clip in kept])
 
 
 def write(told: Told, job: TranscribeJob, out: EntryWriter, account: Account, report: TranscribeReport) -> None:

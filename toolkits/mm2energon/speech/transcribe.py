@@ -21,7 +21,7 @@ from mm2energon.speech.clips import ClipUnit, Wanted, cut
 from mm2energon.speech.conversations import shared_sides, token_counter
 from mm2energon.speech.engines import TRANSCRIPT
 from mm2energon.speech.job import TranscribeJob, TranscribeReport
-from mm2energon.speech.outcome import Told, tell, write
+from mm2energon.speech.outcome import Told, tell, without, write
 from mm2energon.speech.recording import RecordingUnit, Transcript, hear, read_heard
 from mm2energon.speech.recordings import Recording
 from mm2energon.speech.transcripts import require_meant
@@ -141,4 +141,7 @@ def _told(job: TranscribeJob, report: TranscribeReport, progress: ProgressMaker)
     workers = 0 if job.wanted is None or job.wanted.is_nothing else job.workers
     for outcome in run_each(cut, units(), workers=workers):
         told = waiting.popleft()
-        yield told if outcome.error is None else replace(told, error=outcome.error)
+        if outcome.error is not None:
+            yield replace(told, error=outcome.error)
+        else:
+            yield without(told, outcome.result or {})
