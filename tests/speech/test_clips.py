@@ -120,6 +120,32 @@ def test_a_recording_becomes_shards_that_verify(options: list[str], target: str,
     assert json.loads((root / "wds" / "report.json").read_text())["read"] == 2
 
 
+def test_one_command_goes_from_recordings_to_shards_that_verify(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b", "c"):
+        talk.with_name(f"{name}.mkv").write_bytes(talk.read_bytes())
+        write_words(talk.with_name(f"{name}.mkv"), SRT)
+    wds = talk.parent / "w d s"
+    talks = [talk.with_name("b.mkv"), talk.with_name("c.mkv"), "--with-video", "--with-audio", "--shards", wds]
+    transcribed(talk, *talks)
+    out = capsys.readouterr().out
+    assert "for pai-v2" in out
+    assert "no fault" in out
+    assert json.loads((wds / "report.json").read_text())["written"] == {"train": 2, "val": 1}
+    transcribed(talk, *talks)
+    assert capsys.readouterr().out.count("was complete already") == 2
+    other = [*talks[:-2], "--conversation-gap", "1.5", "--shards", wds]
+    command = ["transcribe", talk, "--engine", "transcript", "--output", talk.parent / "data" / "chat.jsonl", *other]
+    assert main([str(word) for word in command]) == 1  # those of other conversations stay, unless it is asked for
+    transcribed(talk, *other, "--overwrite")
+    assert json.loads((wds / "report.json").read_text())["written"] == {"train": 4, "val": 2}
+
+
+def test_all_conversations_of_a_single_recording_are_trained_on(talk: Path) -> None:
+    wds = talk.parent / "wds"
+    transcribed(talk, "--conversation-gap", "1.5", "--shards", wds, "--target", "crude")
+    assert json.loads((wds / "report.json").read_text())["written"] == {"train": 2}
+
+
 def test_the_same_command_again_cuts_nothing(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     transcribed(talk, "--with-video", "--with-audio")
     folder = talk.parent / "data" / "chat.media"

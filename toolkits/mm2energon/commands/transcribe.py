@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.guided import ask
 from mm2energon.commands.options import accounted
 from mm2energon.commands.transcribe_options import add_arguments
+from mm2energon.commands.transcribe_shards import make_shards, next_command
 from mm2energon.commands.voices import voices
 from mm2energon.errors import InputError, MediaError
 from mm2energon.pipeline.loop import ProgressMaker
@@ -38,11 +38,16 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
     if arguments.interactive:
         ask(arguments)
     recordings = find_recordings(arguments.video_path)
+    if arguments.target is not None and arguments.shards is None:
+        raise InputError(f"--target {arguments.target}: --shards FOLDER was expected beside it")
     if arguments.list_tracks:
         return _tracks(recordings)
     report = transcribe(job_of(arguments, recordings), progress=progress)
     result = accounted(_lines(arguments, report), report.account, allowed=arguments.allow_set_aside)
-    return Result([*result.lines, "", f"Next: {_next(arguments)}"], result.status)
+    if arguments.shards is None:
+        return Result([*result.lines, "", f"Next: {next_command(arguments, len(recordings))}"], result.status)
+    made = make_shards(arguments, len(recordings), progress)
+    return Result([*result.lines, *made.lines], 1 if made.status == 1 else max(result.status, made.status))
 
 
 def _tracks(recordings: list[Recording]) -> Result:
@@ -55,16 +60,6 @@ def _tracks(recordings: list[Recording]) -> Result:
             lines.append(str(error))
             status = 1
     return Result(lines, status)
-
-
-def _next(arguments: argparse.Namespace) -> str:
-    """The command that makes shards of the conversations."""
-    words = ["mm2energon", "shard", "--json", arguments.output.name, "--train-split", "9", "--val-split", "1"]
-    if arguments.output.parent != Path():
-        words[2:2] = ["--dataset-root", str(arguments.output.parent)]
-    if arguments.with_audio or arguments.audio_only:
-        words += ["--target", "pai-v2"]
-    return shlex.join(words)
 
 
 def job_of(arguments: argparse.Namespace, recordings: list[Recording]) -> TranscribeJob:

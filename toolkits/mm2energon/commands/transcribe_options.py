@@ -9,6 +9,7 @@ from mm2energon.commands.values import count, positive, seconds
 from mm2energon.speech.engines import ENGINES
 from mm2energon.speech.private import MASKS
 from mm2energon.speech.turns import TurnRules
+from mm2energon.targets import TARGETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_turns(parser.add_argument_group("turns and conversations"))
     _add_hygiene(parser.add_argument_group("what is trained on"))
     _add_media(parser.add_argument_group("what is seen and heard"))
+    _add_shards(parser.add_argument_group("shards, in the same command"))
     for kind, name in (("srt", "SubRip"), ("vtt", "WebVTT"), ("json", "Whisper's JSON")):
         parser.add_argument(f"--{kind}", action="store_true", help=f"write a transcript of each recording, as {name}")
     parser.add_argument(
         "--workers", type=count, help="processes (1 with Whisper, which uses all cores; else the cores)"
     )
     parser.add_argument("--restart", action="store_true", help="recognise again what was recognised before")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace an output that mm2energon did not write, and shards of other conversations",
+    )
     parser.add_argument(
         "--allow-set-aside",
         action="store_true",
@@ -128,6 +134,17 @@ def _add_media(group: argparse._ArgumentGroup) -> None:
         "--with-audio", action="store_true", help="cut the user's voice of each turn, for readers that take audio"
     )
     group.add_argument("--audio-only", action="store_true", help="likewise, and leave the text of these turns out")
+
+
+def _add_shards(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--shards",
+        type=Path,
+        metavar="FOLDER",
+        help="write Energon shards of the conversations as well, and verify them: mm2energon shard and verify with "
+        "their usual options",
+    )
+    group.add_argument("--target", choices=list(TARGETS), help="who reads them (pai-v1; pai-v2 where there is audio)")
 
 
 def _add_hygiene(group: argparse._ArgumentGroup) -> None:
