@@ -52,6 +52,25 @@ def test_bleed_is_put_out_and_the_own_voice_is_not(bleed_db: float, delay: int) 
     assert sounds["assistant"].muted == ()
 
 
+@pytest.mark.parametrize("way", ["late", "exchanged poles", "drifting clock"])
+def test_bleed_is_found_by_whatever_way_it_comes(way: str) -> None:
+    own, other = voice(OWN, 1), voice(OTHERS, 2)
+    times = np.arange(len(other))
+    bleed = {
+        "late": delayed(other, 4000),
+        "exchanged poles": -other,
+        "drifting clock": np.interp(times * (1 + 2e-4), times, other),
+    }[way]
+    sounds = gated({"user": sound(own + bleed * 10 ** (-7 / 20)), "assistant": sound(other)}, Gate())
+    left = sounds["user"].piece(Span(0, SECONDS))
+    late = 4000 if way == "late" else 0
+    # Its beginning, and what echoes when the other is already silent, as well.
+    for start, end in ((5.1, 8.9), (16.0, 17.9)):
+        assert np.abs(left[round(start * RATE) + late : round(end * RATE) + late]).max() == 0
+    assert np.mean(left[RATE : 4 * RATE] != 0) > 0.99
+    assert sounds["assistant"].muted == ()
+
+
 def test_a_quiet_voice_that_is_another_one_is_no_bleed() -> None:
     quiet, loud = voice([(5.0, 9.0)], 3) * 0.1, voice([(5.0, 9.0)], 4)
     assert find_bleed(sound(quiet), sound(loud), Gate()) == []
@@ -71,6 +90,25 @@ def test_two_tracks_of_one_sound_are_told() -> None:
     assert not are_same(sound(one), sound(voice(OWN, 2)))
     assert not are_same(sound(one + voice(OTHERS, 2) * 0.3), sound(voice(OTHERS, 2) + one * 0.3))
     assert not are_same(sound(np.zeros(RATE)), sound(np.zeros(RATE)))
+
+
+def test_two_tracks_of_one_sound_are_told_when_one_is_quieter_late_or_has_its_poles_exchanged() -> None:
+    one = voice(OWN, 1)
+    for other in (one * 0.6, delayed(one, 320), delayed(one, 3900) * -0.7, -one):
+        assert are_same(sound(one), sound(other))
+        assert are_same(sound(other), sound(one))
+
+
+def test_what_is_quiet_enough_to_be_bleed_is_that_and_not_the_same() -> None:
+    one = voice(OWN, 1)
+    assert not are_same(sound(one), sound(one * 0.45))
+    (muted,) = {gated({"a": sound(one), "b": sound(one * 0.45)}, Gate())["b"].muted}
+    assert sum(span.end - span.start for span in muted) > 6
+
+
+def test_the_same_hum_makes_no_two_tracks_the_same() -> None:
+    hum = 20_000 * np.sin(np.arange(SECONDS * RATE) * 2 * np.pi * 50 / RATE)
+    assert not are_same(sound(hum + voice(OWN, 1)), sound(hum + voice(OTHERS, 2)))
 
 
 def test_the_level_is_that_of_what_is_heard() -> None:

@@ -104,7 +104,7 @@ def test_a_stereo_track_with_a_speaker_on_each_channel(tmp_path: Path) -> None:
     both = [track(lines, speaker).samples for speaker in ("assistant", "user")]
     path = write_wav(tmp_path / "call.wav", np.stack(both, axis=1))
     output = tmp_path / "out.jsonl"
-    assert main(["transcribe", str(path), "--user-channel", "right", "--output", str(output), *BY_SPHINX]) == 0
+    assert main(["transcribe", str(path), "--user-channel", "Right", "--output", str(output), *BY_SPHINX]) == 0
     assert error_rate(list(TEN[:2]), [text for _, text in turns_of(output)]) < 0.25
 
 

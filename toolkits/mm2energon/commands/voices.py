@@ -46,8 +46,8 @@ def _two_voices(arguments: argparse.Namespace) -> tuple[Voice, ...]:
 
 
 def _channel(text: str) -> int:
-    if text in _CHANNELS:
-        return _CHANNELS[text]
+    if text.casefold() in _CHANNELS:
+        return _CHANNELS[text.casefold()]
     if text.isdecimal():
         return int(text)
     raise InputError(f"channel {text!r}: left, right, or a number from 0 was expected")

@@ -130,7 +130,7 @@ def transcript_of(path: Path, hearing: Hearing) -> Transcript:
     recognizer = engines.load(hearing.settings)  # before hours of sound are decoded, it is known that it is here
     begin = time.perf_counter()
     with decoded(path, hearing.voices) as recorded:
-        _require_different(path, recorded)
+        _require_different(path, recorded, hearing.gate)
         spent["decode"] = time.perf_counter() - begin
         begin = time.perf_counter()
         sounds = gated(recorded.sounds, hearing.gate)
@@ -167,11 +167,11 @@ def _utterance(speaker: str, found: Recognized) -> tuple[Utterance, str | None]:
     return Utterance(speaker, span.start, span.end, text, found.confidence, words), doubt
 
 
-def _require_different(path: Path, recorded: Recorded) -> None:
+def _require_different(path: Path, recorded: Recorded, gate: Gate) -> None:
     names = list(recorded.sounds)
     for number, name in enumerate(names):
         for other in names[number + 1 :]:
-            if are_same(recorded.sounds[name], recorded.sounds[other]):
+            if are_same(recorded.sounds[name], recorded.sounds[other], gate):
                 raise MediaError(
                     f"{path}: {name!r} (track {recorded.tracks[name]}) and {other!r} (track {recorded.tracks[other]}) "
                     "are the same sound, in which nobody can tell who speaks; expected a voice of its own on each; "
