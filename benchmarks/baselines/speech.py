@@ -19,6 +19,8 @@ def ours(*, talk: str) -> Work:
     _require("pocketsphinx")
     from mm2energon.speech import engines
     from mm2energon.speech.engines.settings import Settings
+    from mm2energon.speech.engines.whispers import PAD
+    from mm2energon.speech.engines.windows import windows
     from mm2energon.speech.recording import Hearing, transcript_of
     from mm2energon.speech.utterances import Voice
 
@@ -30,9 +32,23 @@ def ours(*, talk: str) -> Work:
         heard = transcript_of(Path(talk), Hearing(voices, settings))
         spent = {f"{step}_seconds": seconds for step, seconds in heard.spent.items()}
         words = sum(len(one.text.split()) for one in heard.utterances)
-        return {**spent, "words": words, "speech_seconds": sum(heard.speech.values()), "seconds": heard.seconds}
+        heard_together = sum(len(windows(_spans(heard, voice.name), pad=PAD)) for voice in voices)
+        return {
+            **spent,
+            "words": words,
+            "windows": heard_together,
+            "speech_seconds": sum(heard.speech.values()),
+            "seconds": heard.seconds,
+        }
 
     return work
+
+
+def _spans(heard: Any, speaker: str) -> list[Any]:
+    """Where a speaker speaks, as a recording's transcript says it."""
+    from mm2energon.speech.utterances import Span
+
+    return [Span(one.start, one.end) for one in heard.utterances if one.speaker == speaker]
 
 
 def whole(*, talk: str) -> Work:

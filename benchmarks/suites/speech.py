@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from statistics import median
 
 from benchmarks.measure import Contender, Sample, race, run_child
@@ -27,6 +28,7 @@ def run(setting: Setting, results: Results) -> None:
         results.figures.append(
             Figure("speech", work, row.baseline, "faster", row.cpu_ratio, row.wall_ratio, target=target, note=share)
         )
+        results.figures.append(_windows(facts))
     if rows:
         results.figures += [_stage(step, name, found.samples["mm2energon"]) for step, name in STEPS.items()]
 
@@ -36,6 +38,13 @@ def _contender(task: str, talk: str) -> Contender:
         return run_child(f"baselines.speech:{task}", talk=talk)
 
     return run_once
+
+
+def _windows(facts: dict[str, float]) -> Figure:
+    """What Whisper hears: a window of 30 seconds costs the same, whatever is in it."""
+    whole = 2 * ceil(facts["seconds"] / 30)
+    work = f"windows of 30 s that Whisper hears, of {whole} of both tracks"
+    return Figure("speech", work, "all of both tracks", "value", value=facts["windows"], unit="windows")
 
 
 def _stage(step: str, name: str, samples: list[Sample]) -> Figure:

@@ -10,7 +10,7 @@ import pytest
 from mm2energon.errors import InputError
 from mm2energon.speech.engines import load
 from mm2energon.speech.engines.settings import Recognized, Recognizer, Settings
-from mm2energon.speech.sound import Sound
+from mm2energon.speech.sound import RATE, Sound
 from mm2energon.speech.utterances import Span
 
 from speech.saying import placed
@@ -18,8 +18,8 @@ from speech.tiny_whisper import Script
 
 Folder = Callable[[Script], Path]
 TEXT = " Hello there, how are you?"
-#: Far from each other, so that each is a window of its own.
-APART = [Span(1, 2), Span(5, 7.5), Span(12, 12.3), Span(20, 40), Span(45.123, 46.456)]
+#: So long that no two of them go into one window.
+APART = [Span(1, 16), Span(20, 36.5), Span(40, 55.3), Span(60, 80), Span(85.123, 101.456)]
 
 
 def noise(seconds: float) -> Sound:
@@ -43,7 +43,7 @@ def assert_words_are_inside(found: Sequence[Recognized], pad: float = 0.2) -> No
 
 def test_each_window_has_its_own_words_whatever_the_batch(tiny_folder: Folder) -> None:
     by_size = [
-        list(loaded(tiny_folder(Script()), batch_size=size).recognize(noise(50), APART, "en")) for size in (1, 2, 8)
+        list(loaded(tiny_folder(Script()), batch_size=size).recognize(noise(105), APART, "en")) for size in (1, 2, 8)
     ]
     assert by_size[0] == by_size[1] == by_size[2]
     assert [one.span for one in by_size[0]] == APART
@@ -53,8 +53,8 @@ def test_each_window_has_its_own_words_whatever_the_batch(tiny_folder: Folder) -
 
 
 def test_the_words_of_a_window_are_shared_out_among_its_spans(tiny_folder: Folder) -> None:
-    spans = [Span(1, 2), Span(2.5, 3.5), Span(4, 5), Span(20, 22)]
-    found = list(loaded(tiny_folder(Script())).recognize(noise(23), spans, "en"))
+    spans = [Span(1, 2), Span(2.5, 3.5), Span(4, 5), Span(20, 48)]
+    found = list(loaded(tiny_folder(Script())).recognize(noise(50), spans, "en"))
     assert [one.span for one in found] == spans
     assert "".join(map(text, found)) == TEXT * 2  # two windows: each word is in one span, in order
     assert text(found[3]) == TEXT
@@ -97,22 +97,22 @@ def test_what_repeats_itself_is_heard_again_and_then_in_doubt(
     heard_again: list[float] = []
     hear_again = engine._hear_again
 
-    def counted(piece: Any, shift: float, how: Any) -> Any:
-        heard_again.append(shift)
-        return hear_again(piece, shift, how)
+    def counted(piece: Any, how: Any) -> Any:
+        heard_again.append(len(piece) / RATE)
+        return hear_again(piece, how)
 
     monkeypatch.setattr(engine, "_hear_again", counted)
     found = list(engine.recognize(noise(4), [Span(1, 2)], "en"))
-    assert heard_again == [0.8]
+    assert heard_again == [pytest.approx(1.4, abs=0.001)]
     assert [(text(one), one.doubt) for one in found] == [(" la" * 16, "repetition")]
     assert_words_are_inside(found)
 
 
 def test_the_language_is_told_by_the_longest_windows_and_its_seconds_add_up(tiny_folder: Folder) -> None:
     engine = loaded(tiny_folder(Script(language="de")))
-    found = engine.languages(noise(50), APART)
+    found = engine.languages(noise(105), APART)
     assert max(found, key=lambda code: found[code]) == "de"
-    assert sum(found.values()) == pytest.approx(20 + 2.5 + 1.333, abs=0.01)
+    assert sum(found.values()) == pytest.approx(20 + 16.5 + 16.333, abs=0.01)
 
 
 def test_a_language_that_is_given_is_not_told(tiny_folder: Folder) -> None:

@@ -36,8 +36,8 @@ def text(found: Recognized) -> str:
 
 
 def test_each_window_has_its_own_words_at_its_own_time(tiny_file: File) -> None:
-    spans = [Span(1, 2), Span(5, 7.5), Span(12, 12.3), Span(15.123, 16.456)]
-    found = list(loaded(tiny_file(Script())).recognize(noise(18), spans, "en"))
+    spans = [Span(1, 16), Span(20, 36.5), Span(40, 55.3), Span(60.123, 76.456)]  # no two of them go into one window
+    found = list(loaded(tiny_file(Script())).recognize(noise(78), spans, "en"))
     assert [one.span for one in found] == spans
     assert [text(one) for one in found] == [TEXT] * len(spans)
     assert all(one.doubt is None and one.confidence > 0.95 for one in found)

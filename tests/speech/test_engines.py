@@ -125,7 +125,7 @@ def test_languages_go_by_code_region_or_name() -> None:
 
 
 def heard(*words: tuple[float, float], no_speech: float = 0, log: float = 0, compression: float = 1) -> Heard:
-    return Heard(tuple(word_at(0, " x", start, end, 0.5) for start, end in words), no_speech, log, compression)
+    return Heard(tuple(word_at(" x", start, end, 0.5) for start, end in words), no_speech, log, compression)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_a_span_has_the_doubt_of_most_of_its_words() -> None:
 
 def test_words_in_the_silence_that_fills_the_window_up_are_put_to_its_end() -> None:
     (window,) = windows([Span(1, 2)], pad=0.2)
-    (found,) = recognized(window, [heard((0.5, 1.5), (2, 29), (28, 29.5))])
+    (found,) = recognized(window, [heard((-0.3, 0.7), (1.2, 28.2), (27.2, 28.7))])
     assert [(word.start, word.end) for word in found.words] == [(0.8, 1.5), (2, 2.2), (2.2, 2.2)]
 
 
 def test_a_confidence_is_a_number_from_0_to_1() -> None:
-    assert [word_at(0, "x", 0, 1, sure).confidence for sure in (math.nan, -1, 0.5, 1.0001)] == [0, 0, 0.5, 1]
+    assert [word_at("x", 0, 1, sure).confidence for sure in (math.nan, -1, 0.5, 1.0001)] == [0, 0, 0.5, 1]

@@ -166,7 +166,7 @@ class FasterWhisper:
 
     def _hear(self, sound: Sound, some: Sequence[Window], how: Mapping[str, Any]) -> list[list[Heard]]:
         """What is heard in each window; those in doubt once more, one by one, and at rising temperatures."""
-        pieces = [sound.piece(window.heard) for window in some]
+        pieces = [window.sound(sound) for window in some]
         starts = [(number + 1) * _SLOT for number in range(len(some))]
         together = np.zeros((len(some) + 1) * _SLOT * RATE, np.float32)
         for start, piece in zip(starts, pieces, strict=True):
@@ -178,17 +178,19 @@ class FasterWhisper:
         heard: list[list[Heard]] = [[] for _ in some]
         for segment in segments:
             number = starts.index(round(segment.seek / self._model.frames_per_second))
-            heard[number].append(_heard(segment, some[number].heard.start - starts[number]))
+            heard[number].append(_heard(segment, -starts[number]))
         for number, found in enumerate(heard):
             if any(one.is_worth_another_try for one in found):
-                heard[number] = self._hear_again(pieces[number], some[number].heard.start, how)
+                heard[number] = self._hear_again(pieces[number], how)
         return heard
 
-    def _hear_again(self, piece: Any, shift: float, how: Mapping[str, Any]) -> list[Heard]:
+    def _hear_again(self, piece: Any, how: Mapping[str, Any]) -> list[Heard]:
         segments, _ = self._model.transcribe(piece, condition_on_previous_text=False, **how)
-        return [_heard(segment, shift) for segment in segments]
+        return [_heard(segment, 0.0) for segment in segments]
 
 
 def _heard(segment: Any, shift: float) -> Heard:
-    words = tuple(word_at(shift, word.word, word.start, word.end, word.probability) for word in segment.words or ())
+    words = tuple(
+        word_at(word.word, word.start + shift, word.end + shift, word.probability) for word in segment.words or ()
+    )
     return Heard(words, segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio)

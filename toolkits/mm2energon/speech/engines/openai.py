@@ -150,18 +150,17 @@ class OpenaiWhisper:
             warnings.simplefilter("ignore")  # a processor where there is a GPU, kernels that Triton cannot make
             found = whisper.transcribe(
                 self._model,
-                sound.piece(window.heard),
+                window.sound(sound),
                 language=language,
                 word_timestamps=True,
                 condition_on_previous_text=False,
                 fp16=self._fp16,
             )
-        return [_heard(segment, window.heard.start) for segment in found["segments"]]
+        return [_heard(segment) for segment in found["segments"]]
 
 
-def _heard(segment: dict[str, Any], shift: float) -> Heard:
+def _heard(segment: dict[str, Any]) -> Heard:
     words = tuple(
-        word_at(shift, word["word"], word["start"], word["end"], word["probability"])
-        for word in segment.get("words", ())
+        word_at(word["word"], word["start"], word["end"], word["probability"]) for word in segment.get("words", ())
     )
     return Heard(words, segment["no_speech_prob"], segment["avg_logprob"], segment["compression_ratio"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mm2energon.errors import InputError
 from mm2energon.speech.engines.settings import Recognized
-from mm2energon.speech.engines.windows import Window, by_span, windows
+from mm2energon.speech.engines.windows import Window, windows
 from mm2energon.speech.sound import Sound
 from mm2energon.speech.utterances import Span, Word
 
@@ -25,7 +25,7 @@ _COMPRESSION = 2.4
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A segment that Whisper wrote, its words on the clock of the sound."""
+    """A segment that Whisper wrote, its words at times of the window."""
 
     words: tuple[Word, ...]
     #: Probability that nobody speaks.
@@ -48,31 +48,20 @@ class Heard:
         return self.doubt != "no-speech" and (self.doubt is not None or self.log_probability < _LOG_PROBABILITY)
 
 
-def word_at(shift: float, text: str, start: float, end: float, probability: float) -> Word:
-    """A word of a piece of sound that begins `shift` seconds after the sound."""
+def word_at(text: str, start: float, end: float, probability: float) -> Word:
+    """A word as Whisper gives it."""
     sure = float(probability)
-    first, last = round(shift + float(start), 3), round(shift + float(end), 3)
-    return Word(text, first, last, min(1.0, sure) if sure > 0 else 0.0)  # NaN is not above 0
+    return Word(text, float(start), float(end), min(1.0, sure) if sure > 0 else 0.0)  # NaN is not above 0
 
 
 def recognized(window: Window, heard: Sequence[Heard]) -> Iterator[Recognized]:
     """The words of a window by its spans, each span with the doubt of the segment that most of its words are of."""
-    words = [_inside(word, window.heard) for one in heard for word in one.words]
-    doubts = {id(word): doubt for word, doubt in zip(words, _doubts(heard), strict=True)}
-    for span, own in zip(window.spans, by_span(words, window.spans), strict=True):
+    by_segment = [(one.doubt, window.words(one.words)) for one in heard]
+    for number, span in enumerate(window.spans):
+        own = [word for _, words in by_segment for word in words[number]]
+        doubts = Counter(doubt for doubt, words in by_segment for _ in words[number])
         score = sum(word.confidence for word in own) / len(own) if own else 0.0
-        doubt = Counter(doubts[id(word)] for word in own).most_common(1)[0][0] if own else "no-speech"
-        yield Recognized(span, tuple(own), score, doubt)
-
-
-def _doubts(heard: Iterable[Heard]) -> Iterator[str | None]:
-    return (one.doubt for one in heard for _ in one.words)
-
-
-def _inside(word: Word, heard: Span) -> Word:
-    """A word where there was sound: Whisper sees 30 seconds, and may put words into the silence that fills them up."""
-    start = min(max(word.start, heard.start), heard.end)
-    return Word(word.text, start, min(max(word.end, start), heard.end), word.confidence)
+        yield Recognized(span, tuple(own), score, doubts.most_common(1)[0][0] if own else "no-speech")
 
 
 def tell_languages(
@@ -88,7 +77,7 @@ def tell_languages(
     found: dict[str, float] = {}
     longest = sorted(windows(spans, pad=PAD), key=lambda one: -one.speech_seconds)[:_ASKED]
     for window in longest:
-        for language, probability in tell(sound.piece(window.heard)).items():
+        for language, probability in tell(window.sound(sound)).items():
             found[language] = found.get(language, 0.0) + probability * window.speech_seconds
     return found
 
