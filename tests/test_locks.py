@@ -45,3 +45,12 @@ def test_the_folder_of_the_folder_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         LockFile.enter(tmp_path / "nowhere" / "hall" / "lock")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: object) -> int:
+        raise FileNotFoundError(2, "No such file or directory", str(path))  # as /proc says
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(FileNotFoundError):
+        LockFile.enter(tmp_path / "lock")

@@ -11,6 +11,9 @@ from pathlib import Path
 #: Without locks, what nobody has touched for this long belongs to a process that died.
 ABANDONED_SECONDS = 3600
 
+#: A folder that is gone so often in a row, each time just after it was made, is none that others remove.
+_MOST_ATTEMPTS = 1000
+
 #: What a file system says that has no locks, or (NFS) none of what is open for reading, such as a folder.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF}
 
@@ -62,13 +65,15 @@ class LockFile:
         Raises:
             BlockingIOError: another process holds it, and we do not wait.
         """
+        attempts = 0
         while True:
+            attempts += 1
             make_folder(path.parent)
             try:
                 descriptor = os.open(path, _OPEN_FLAGS, 0o666)
             except FileNotFoundError:
-                if path.parent.is_symlink():
-                    raise  # to nowhere
+                if path.parent.is_symlink() or attempts >= _MOST_ATTEMPTS:
+                    raise  # to nowhere, or a folder such as /proc, in which nothing can be made
                 continue  # the process before us has just removed the folder
             try:
                 held = lock(descriptor, wait=wait)
