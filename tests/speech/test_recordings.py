@@ -68,3 +68,11 @@ def test_a_name_of_nothing_is_refused(name: str, tmp_path: Path) -> None:
 def test_no_name_at_all_is_refused() -> None:
     with pytest.raises(InputError, match="at least one recording"):
         find_recordings([])
+
+
+def test_an_id_leaves_room_in_the_names_of_files(tmp_path: Path) -> None:
+    deep = "/".join(["ä" * 60] * 3)
+    files(tmp_path, f"{deep}/{'b' * 240}.mkv", f"{deep}/{'b' * 240}c.mkv")
+    ids = [one.id for one in find_recordings([str(tmp_path)])]
+    assert len(set(ids)) == 2
+    assert all(len(own.encode()) <= 160 for own in ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,9 @@ ENDINGS = tuple(
         *("mka", "wav", "m4a", "mp3", "ogg", "oga", "opus", "flac", "aac", "wma", "aiff", "caf"),
     )
 )
+
+#: Bytes that an id may have.
+_ID_BYTES = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,18 @@ def _ids(names: Sequence[str]) -> Iterator[str]:
     seen = Counter(plain)
     given: Counter[str] = Counter()
     for name, short in zip(names, plain, strict=True):
-        own = (name if seen[short] > 1 else short).replace("/", "-")
+        own = shortened((name if seen[short] > 1 else short).replace("/", "-"))
         given[own] += 1
         yield own if given[own] == 1 else f"{own}.{given[own]}"
+
+
+def shortened(own: str) -> str:
+    """An id, or what shall be part of a file's name, that leaves room in it: file systems take 255 bytes."""
+    data = own.encode("utf-8", "surrogatepass")
+    if len(data) <= _ID_BYTES:
+        return own
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    return f"{data[: _ID_BYTES - 9].decode('utf-8', 'ignore')}-{digest}"
 
 
 def _named(one: str) -> Iterator[Path]:

@@ -23,7 +23,7 @@ from mm2energon.speech.engines import TRANSCRIPT
 from mm2energon.speech.job import TranscribeJob, TranscribeReport
 from mm2energon.speech.outcome import Told, tell, without, write
 from mm2energon.speech.recording import RecordingUnit, Transcript, hear, read_heard
-from mm2energon.speech.recordings import Recording
+from mm2energon.speech.recordings import Recording, shortened
 from mm2energon.speech.transcripts import require_meant
 from mm2energon.storage import remove_leftovers
 from mm2energon.tokens.text import load_tokenizer
@@ -121,7 +121,7 @@ def _place(job: TranscribeJob, recording: Recording) -> Path:
     found = recording.path.stat()
     what = [_KEPT_VERSION, str(recording.path.resolve()), found.st_size, found.st_mtime_ns, job.hearing]
     digest = hashlib.sha256(msgspec.json.encode(what, enc_hook=str, order="deterministic")).hexdigest()[:16]
-    return job.output.parent / STATE_FOLDER / "transcripts" / f"{recording.path.stem}.{digest}.json"
+    return job.output.parent / STATE_FOLDER / "transcripts" / f"{shortened(recording.path.stem)}.{digest}.json"
 
 
 def _told(job: TranscribeJob, report: TranscribeReport, progress: ProgressMaker) -> Iterator[Told]:
