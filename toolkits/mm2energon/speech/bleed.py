@@ -32,7 +32,7 @@ SILENCE_DB = -65.0
 #: From which correlation two tracks are one sound, the samples that are compared together, and the Hz up to which they
 #: are not: the same hum makes no two tracks the same.
 _SAME_CORRELATION = 0.95
-_SAME_AT_ONCE = 1 << 20
+_SAME_AT_ONCE = 1 << 17
 _HUM = 100.0
 
 _Windows = NDArray[np.float32]
@@ -64,16 +64,17 @@ def are_same(one: Sound, other: Sound, gate: Gate = Gate()) -> bool:
     less than what makes it bleed, or comes later, or has its poles exchanged."""
     size = 2 * _SAME_AT_ONCE
     heard = np.fft.rfftfreq(size, 1 / RATE) > _HUM
-    together, squares, others = np.zeros(size), 0.0, 0.0
+    spectrum, squares, others = np.zeros(len(heard), np.complex128), 0.0, 0.0
     for first in range(0, max(len(one.samples), len(other.samples)), _SAME_AT_ONCE):
         pieces = (np.asarray(each.samples[first : first + _SAME_AT_ONCE], np.float64) for each in (one, other))
         a, b = (np.fft.rfft(piece, size) * heard for piece in pieces)
-        together += np.fft.irfft(a * np.conj(b), size)
+        spectrum += a * np.conj(b)
         squares += float(np.square(np.abs(a)).sum()) * 2 / size  # Parseval: half of the spectrum stands for all of it
         others += float(np.square(np.abs(b)).sum()) * 2 / size
     if not squares or not others:
         return False
     difference = abs(10 * float(np.log10(squares / others)))
+    together = np.fft.irfft(spectrum, size)
     most = max(np.abs(together[: _MOST_DELAY + 1]).max(), np.abs(together[-_MOST_DELAY:]).max())
     return bool(most / np.sqrt(squares * others) > _SAME_CORRELATION and difference <= gate.below_db)
 
