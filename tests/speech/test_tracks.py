@@ -92,3 +92,23 @@ def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(MediaError) as failure, open_recording(path):
         pass
     assert failure.value.code == "unreadable-audio"
+
+
+def test_a_recording_whose_recorder_was_stopped_is_said_to_be_cut_off(tmp_path: Path) -> None:
+    whole = write_talk(tmp_path / "whole.mp4", Told(bursts([1], 3))).read_bytes()
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(whole[: whole.index(b"moov") - 8])
+    with pytest.raises(MediaError, match=r"cut off: the index \(moov\)"), open_recording(path):
+        pass
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match="cut off"), open_recording(path):
+        pass
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").touch()
+    with (
+        pytest.raises(MediaError, match="it is empty; expected a file with sound"),
+        open_recording(tmp_path / "talk.mp4"),
+    ):
+        pass

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _PRIMING = 0.2
 #: A stream that is a picture of the whole, and no video (av.stream.Disposition.attached_pic).
 _COVER = 0x400
+#: Kinds of boxes that are looked at for the index of a file that cannot be read.
+_MOST_KINDS = 64
 #: What muxers call a track that nobody gave a title.
 _NO_TITLES = frozenset({"", "soundhandler", "core media audio", "audio handler", "apple sound media handler"})
 
@@ -69,7 +71,8 @@ def open_recording(path: Path) -> Iterator[InputContainer]:
     except (av.error.FFmpegError, OSError, UnicodeEncodeError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise unreadable(path, f"it cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        why = _cut_off(path) or f"it cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise unreadable(path, why) from error
 
 
 def unreadable(path: Path, found: str) -> MediaError:
@@ -77,6 +80,30 @@ def unreadable(path: Path, found: str) -> MediaError:
     return MediaError(
         f"{path}: {found}; expected a file with sound that FFmpeg reads; re-encode or replace it", "unreadable-audio"
     )
+
+
+def _cut_off(path: Path) -> str:
+    """What is said of a file that holds nothing, or of an MP4 or MOV whose recorder never came to its end; else "".
+
+    Such a file is boxes of a length and a kind; `moov` says where all the rest is (ISO/IEC 14496-12, 4.2).
+    """
+    try:
+        size = path.stat().st_size
+        if not size:
+            return "it is empty"
+        with path.open("rb") as file:
+            kinds, at = set(), 0
+            while at < size and len(kinds) < _MOST_KINDS:
+                file.seek(at)
+                head = file.read(16)
+                length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
+                kinds.add(head[4:8])
+                at += length if length >= 8 else size
+    except OSError:
+        return ""
+    if kinds & {b"ftyp", b"mdat"} and b"moov" not in kinds:
+        return "it was cut off: the index (moov) that a recorder writes at the end is missing; untrunc may restore it"
+    return ""
 
 
 def tracks_of(container: InputContainer) -> list[Track]:
