@@ -35,6 +35,14 @@ def test_a_clip_holds_the_frames_that_were_on_the_screen(codec: str, tmp_path: P
     assert [time for time, _ in found] == pytest.approx([0.0, *(0.05 + 0.1 * n for n in range(12))], abs=0.002)
 
 
+def test_the_bytes_of_a_clip_are_the_same_each_time(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "whole.mp4", frames=60, rate=25, size=(320, 192))
+    footage = Footage(source)
+    for number in range(12):
+        footage.cut(tmp_path / f"{number}.mp4", 0.0, 2.2)
+    assert len({(tmp_path / f"{number}.mp4").read_bytes() for number in range(12)}) == 1
+
+
 def test_a_clip_ends_with_the_last_frame_before_its_end(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "whole.mp4", frames=20, rate=10)
     assert Footage(source).cut(tmp_path / "clip.mp4", 1.0, 1.5) == 5

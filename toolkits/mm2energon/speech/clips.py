@@ -26,6 +26,8 @@ from mm2energon.video.sampling import Sampling
 
 #: Seconds before and after what is spoken.
 _AROUND = 0.2
+#: Quality of a clip of which the frames alone are kept: they become JPEG, which is loss enough.
+_FOR_FRAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,11 @@ def _cut_one(unit: ClipUnit, clip: Clip, recorded: Recorded, footage: Footage | 
 def _cut_video(unit: ClipUnit, clip: Clip, recorded: Recorded, footage: Footage) -> None:
     wanted = unit.wanted
     path = wanted.root / _video_name(clip, wanted)
-    sound = _mixed(recorded, list(recorded.sounds), clip.span) if wanted.video == "clips" else None
-    footage.cut(path, unit.zero + clip.span.start, unit.zero + clip.span.end, sound=sound, rate=RATE)
-    if wanted.video == "frames":
+    start, end = unit.zero + clip.span.start, unit.zero + clip.span.end
+    if wanted.video == "clips":
+        footage.cut(path, start, end, sound=_mixed(recorded, list(recorded.sounds), clip.span), rate=RATE)
+    else:
+        footage.cut(path, start, end, quality=_FOR_FRAMES)
         extract_frames(path, FrameOptions(Sampling(interval_seconds=wanted.interval_seconds)))
         path.unlink()
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #: Ticks a second of a clip's time stamps.
 _TICKS = 90_000
 #: Near what the eye tells from the source; a training makes the frames smaller anyway.
-_QUALITY = {"crf": "18", "preset": "veryfast"}
+_QUALITY = 18
+#: One thread: with several, x264's bytes depend on the cores of the machine, and on chance (its look-ahead).
+_ENCODER = {"preset": "veryfast", "threads": "1"}
 #: BT.601 as H.273 counts matrices, and limited range as FFmpeg does.
 _SMPTE_170M, _LIMITED = 6, 1
 #: Samples of one AAC frame.
@@ -58,7 +60,14 @@ class Footage:
             raise error from none_left
 
     def cut(
-        self, clip: Path, start: float, end: float, *, sound: NDArray[np.int16] | None = None, rate: int = 16_000
+        self,
+        clip: Path,
+        start: float,
+        end: float,
+        *,
+        sound: NDArray[np.int16] | None = None,
+        rate: int = 16_000,
+        quality: int = _QUALITY,
     ) -> int:
         """Write the frames that are on the screen from `start` to `end` to a file; how many.
 
@@ -66,20 +75,23 @@ class Footage:
             start, end: time stamps of the video, in seconds.
             sound: what is heard with it, mono, from `start` on.
             rate: samples a second of it.
+            quality: x264's constant rate factor: 0 loses nothing.
 
         Raises:
             MediaError: `no-frames` none is on the screen then; `unreadable-video` those are damaged.
         """
         try:
-            return self._cut(clip, start, end, sound, rate)
+            return self._cut(clip, (start, end), sound, rate, quality)
         except IndexMismatch:  # the packets promised other frames than the decoder shows: ask the decoder
             self._index = index_video(self.video, decode=True)
-            return self._cut(clip, start, end, sound, rate)
+            return self._cut(clip, (start, end), sound, rate, quality)
 
-    def _cut(self, clip: Path, start: float, end: float, sound: NDArray[np.int16] | None, rate: int) -> int:
-        wanted, seconds = self._shown(start, end)
+    def _cut(
+        self, clip: Path, stretch: tuple[float, float], sound: NDArray[np.int16] | None, rate: int, quality: int
+    ) -> int:
+        wanted, seconds = self._shown(*stretch)
         with _appearing(clip) as file, _av_open(file, "mp4") as out:
-            film = _Film(out, self._index.source_fps, start, end)
+            film = _Film(out, self._index.source_fps, stretch, quality)
             heard = None if sound is None else out.add_stream("aac", rate=rate, layout="mono")
             for picture, at in zip(decode_pyav(self.video, self._index, wanted), seconds, strict=True):
                 film.add(picture, at)
@@ -155,15 +167,15 @@ def _appearing(path: Path) -> Iterator[_Sink]:
 class _Film:
     """The pictures of a clip: upright, 8 bits 4:2:0, of limited range by BT.601, as readers take what they ask not."""
 
-    def __init__(self, out: OutputContainer, rate: float, start: float, end: float) -> None:
+    def __init__(self, out: OutputContainer, rate: float, stretch: tuple[float, float], quality: int) -> None:
         self._out = out
-        self._start = start
-        self._ends = round((end - start) * _TICKS)
+        self._start = stretch[0]
+        self._ends = round((stretch[1] - stretch[0]) * _TICKS)
         self._last = -1
         self._graphs: dict[tuple[int, int, Orientation], Any] = {}
         # The rate is no more than what the rate control goes by, and a limit to what a file may say.
         steady = Fraction(min(max(rate, 1.0), 240.0)).limit_denominator(1001)
-        self._stream = out.add_stream("libx264", rate=steady, options=_QUALITY)
+        self._stream = out.add_stream("libx264", rate=steady, options={**_ENCODER, "crf": str(quality)})
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         self._stream.time_base = context.time_base = Fraction(1, _TICKS)
