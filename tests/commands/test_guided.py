@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mm2energon.cli import main
 from speech.scripts import TEN, in_turn, talk, track
-from speech.talks import write_wav
+from speech.talks import write_talk, write_wav
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def test_a_new_user_gets_there_with_wrong_answers(
     path = talk(tmp_path / "my talk.mkv", in_turn(TEN[:2]))
     output = tmp_path / "out.jsonl"
     (tmp_path / "mine.txt").write_text("mine")
-    answers += ["", "nowhere.mkv", str(tmp_path / "mine.txt"), str(path)]
+    mute = write_talk(tmp_path / "mute.mp4", seconds=1)
+    mono = write_wav(tmp_path / "mono.wav", np.zeros(1600, np.int16))
+    answers += ["", "nowhere.mkv", str(tmp_path / "mine.txt"), str(mute), str(mono), str(path)]
     answers += ["7", "0", "0", "1"]
     answers += ["siri", "pocketsphinx"]
     answers += [str(tmp_path), str(tmp_path / "mine.txt"), str(output)]
@@ -53,6 +55,8 @@ def test_a_new_user_gets_there_with_wrong_answers(
         "a path was expected",
         "nowhere.mkv: no such file",
         "mine.txt: it cannot be read",
+        "mute.mp4: has no audio track",
+        "mono.wav: has one track of one channel",
         "no track is '7'",
         "is the user's track; another one was expected",
         "siri: one of",

@@ -197,3 +197,24 @@ def test_the_transcripts_beside_it_hold_all_that_was_said(written: Path) -> None
     assert (folder / "talk.srt").read_text().count("-->") == 10
     assert (folder / "talk.vtt").read_text().count("<v user>") == 5
     assert len(json.loads((folder / "talk.json").read_text())["segments"]) == 10
+
+
+def test_verbose_tells_tracks_steps_and_turns_as_they_are_written(
+    ten: tuple[Path, list[Line]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in (("user", "Call 555 1234567, please."), ("assistant", "So I do.")):
+        begin = 1 if name == "user" else 4
+        (tmp_path / f"{name}.srt").write_text(f"1\n00:00:0{begin},000 --> 00:00:0{begin + 2},000\n{text}\n")
+    transcripts = [f"--transcript={name}={tmp_path / name}.srt" for name in ("user", "assistant")]
+    output = tmp_path / "out.jsonl"
+    options = ["--engine", "transcript", *transcripts, "--output", str(output), "--mask", "phone"]
+    assert main(["transcribe", str(ten[0]), *options]) == 0
+    assert "Call" not in capsys.readouterr().out
+    assert main(["transcribe", str(ten[0]), *options, "--verbose"]) == 0
+    told = capsys.readouterr().out
+    assert "talk.mp4: " in told
+    assert "  user: track 0 (aac, 1 ch, 16000 Hz), 2.0 s of speech, 1 utterances" in told
+    assert "  talk-0001: 1.00 - 6.00 s" in told
+    assert [line.split() for line in told.splitlines() if "[phone]" in line] == [
+        ["1.00", "-", "3.00", "user", "1.00", "Call", "[phone],", "please."]
+    ]

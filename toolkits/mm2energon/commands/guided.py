@@ -36,7 +36,9 @@ def ask(arguments: argparse.Namespace) -> list[str]:
     _say("Recorded conversations to ChatML. Enter takes what stands in [brackets]; Ctrl-C ends.")
     given = list(arguments.video_path)
     recordings = find_recordings(given) if given else []
-    if not recordings:
+    if recordings:
+        _require_voices(recordings[0].path)
+    else:
         given, recordings = _until_right("Recording, folder or pattern: ", "", _recordings)
     tracks = _show(recordings[0])
     words = given + _ask_tracks(arguments, tracks, recordings[0].path)
@@ -59,10 +61,7 @@ def _show(recording: Recording) -> list[Track]:
         _say(line)
     _say("")
     with open_recording(recording.path) as container:
-        tracks = tracks_of(container)
-    if not tracks:
-        raise InputError(f"{recording.path}: has no audio track; a recording with the voices was expected")
-    return tracks
+        return tracks_of(container)
 
 
 def _ask_tracks(arguments: argparse.Namespace, tracks: list[Track], path: Path) -> list[str]:
@@ -71,7 +70,7 @@ def _ask_tracks(arguments: argparse.Namespace, tracks: list[Track], path: Path) 
         return text
 
     if len(tracks) == 1:
-        return _ask_channel(arguments, tracks[0], path)
+        return _ask_channel(arguments)
     arguments.user_track = _until_right("Which track is the user? [0]: ", "0", track)
     chosen = choose(tracks, arguments.user_track, path=path)
     usual = next(other.index for other in tracks if other != chosen)
@@ -85,9 +84,7 @@ def _ask_tracks(arguments: argparse.Namespace, tracks: list[Track], path: Path) 
     return ["--user-track", arguments.user_track, "--assistant-track", arguments.assistant_track]
 
 
-def _ask_channel(arguments: argparse.Namespace, track: Track, path: Path) -> list[str]:
-    if track.channels < 2:
-        raise InputError(f"{path}: has one track of one channel; a track or a channel for each speaker was expected")
+def _ask_channel(arguments: argparse.Namespace) -> list[str]:
     _say("One track: a speaker on each channel?")
     arguments.user_channel = _until_right("Which channel is the user? left or right [left]: ", "left", _channel)
     return ["--user-channel", arguments.user_channel]
@@ -130,8 +127,22 @@ def _recordings(text: str) -> tuple[list[str], list[Recording]]:
     given = [text] if Path(text).expanduser().exists() else shlex.split(text)
     given = [str(Path(one).expanduser()) for one in given]
     found = find_recordings(given)
-    with open_recording(found[0].path):
-        return given, found
+    _require_voices(found[0].path)
+    return given, found
+
+
+def _require_voices(path: Path) -> None:
+    """Refuse a recording that cannot have a voice on each of two tracks or channels.
+
+    Raises:
+        InputError, MediaError: it is such, or cannot be read.
+    """
+    with open_recording(path) as container:
+        tracks = tracks_of(container)
+    if not tracks:
+        raise InputError(f"{path}: has no audio track; a recording with the voices was expected")
+    if len(tracks) == 1 and tracks[0].channels < 2:  # noqa: PLR2004 - a channel for each speaker
+        raise InputError(f"{path}: has one track of one channel; a track or a channel for each speaker was expected")
 
 
 def _channel(text: str) -> str:

@@ -110,6 +110,7 @@ def job_of(arguments: argparse.Namespace, recordings: list[Recording]) -> Transc
         workers=arguments.workers or (1 if engine in _THREADED else usual_workers()),
         overwrite=arguments.overwrite,
         restart=arguments.restart,
+        told_in_full=_SHOWN if arguments.verbose else 0,
     )
 
 
@@ -121,7 +122,7 @@ def _named_file(text: str) -> tuple[str, str]:
 
 
 def _lines(arguments: argparse.Namespace, report: TranscribeReport) -> list[str]:
-    lines = [f"{arguments.output}"]
+    lines = [*report.told, *([""] if report.told else []), f"{arguments.output}"]
     if report.already_done:
         lines.append("  was complete already, nothing was written")
     if report.known:
@@ -139,7 +140,8 @@ def _lines(arguments: argparse.Namespace, report: TranscribeReport) -> list[str]
     if report.masked:
         lines.append(f"masked     {report.masked.total():>8}   ({_counts(report.masked)})")
     if arguments.verbose and report.spent:
-        lines.append("seconds    " + ", ".join(f"{step} {spent:.1f}" for step, spent in report.spent.items()))
+        before = " (when they were recognised)" if report.known else ""
+        lines.append("seconds    " + ", ".join(f"{step} {spent:.1f}" for step, spent in report.spent.items()) + before)
     return lines
 
 

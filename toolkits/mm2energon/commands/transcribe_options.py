@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit 0, not 3, when utterances were set aside with their reasons",
     )
-    parser.add_argument("--verbose", action="store_true", help="show the tracks, the steps and the times, too")
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="tell the tracks, the steps with their times, and the turns of each recording (the first 20)",
+    )
 
 
 def _add_voices(group: argparse._ArgumentGroup) -> None:

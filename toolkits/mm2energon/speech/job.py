@@ -38,6 +38,8 @@ class TranscribeJob:
     overwrite: bool = False
     #: Recognise again what has been recognised.
     restart: bool = False
+    #: Recordings of which the report tells all, turn by turn.
+    told_in_full: int = 0
 
     @property
     def transcripts_folder(self) -> str:
@@ -66,6 +68,8 @@ class TranscribeReport:
     speech_seconds: float = 0.0
     #: Recording -> what somebody should know of it.
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    #: Lines about the first recordings, as many as the job asks for.
+    told: list[str] = field(default_factory=list)
     #: Kind -> how often it was masked.
     masked: Counter[str] = field(default_factory=Counter)
     #: Step -> seconds it took, over all recordings and workers.

@@ -24,6 +24,7 @@ from mm2energon.speech.job import TranscribeJob, TranscribeReport
 from mm2energon.speech.outcome import Told, tell, without, write
 from mm2energon.speech.recording import RecordingUnit, Transcript, hear, read_heard
 from mm2energon.speech.recordings import Recording, shortened
+from mm2energon.speech.telling import told_in_full
 from mm2energon.speech.transcripts import require_meant
 from mm2energon.storage import remove_leftovers
 from mm2energon.tokens.text import load_tokenizer
@@ -60,8 +61,10 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
             open_account(job.output, command="transcribe", options=_options(job), sources=paths) as account,
             write_output(job.output, about=about) as out,
         ):
-            for told in _told(job, report, progress):
+            for number, told in enumerate(_told(job, report, progress)):
                 write(told, job, out, account, report)
+                if number < job.told_in_full:
+                    report.told += told_in_full(told)
             account.facts = report.facts()
         _require_written(account, job, report)
         report.account = account.as_dict()
