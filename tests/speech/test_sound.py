@@ -103,6 +103,28 @@ def test_packets_that_are_missing_leave_silence_and_the_rest_where_it_was(tmp_pa
         assert 0.5 < sound.gaps < 1.0
 
 
+def test_what_is_sent_twice_is_heard_once_and_the_rest_stays_where_it_was(tmp_path: Path) -> None:
+    told = bursts([0.5, 2.0, 3.5, 5.0], 7)
+    first = write_talk(tmp_path / "0.ts", Told(told[: 4 * RATE]), video=False)
+    again = write_talk(tmp_path / "1.ts", Told(told[3 * RATE :]), video=False, options=["-output_ts_offset", "3"])
+    path = tmp_path / "talk.ts"
+    path.write_bytes(first.read_bytes() + again.read_bytes())
+    with decoded(path, TWO[:1]) as recorded:
+        sound = recorded.sounds["user"]
+        assert starts(sound.samples) == pytest.approx([0.5, 2.0, 3.5, 5.0], abs=0.05)
+        assert sound.seconds == pytest.approx(7, abs=0.1)
+        assert sound.overlaps == pytest.approx(1, abs=0.1)
+
+
+def test_recordings_that_were_put_together_follow_each_other(tmp_path: Path) -> None:
+    # Each begins at 0 again: nothing of the second is the first one, sent twice.
+    parts = [Told(bursts([0.5, 2.0], 3)), Told(bursts([1.0], 3, seed=1))]
+    files = [write_talk(tmp_path / f"{n}.ogg", part, codec="libopus", video=False) for n, part in enumerate(parts)]
+    path = tmp_path / "talk.ogg"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    assert voices_of(path, TWO[0])["user"] == pytest.approx([0.5, 2.0, 4.0], abs=0.05)
+
+
 def test_a_track_without_a_packet_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "talk.mkv"
     whole = write_talk(tmp_path / "whole.mkv", Told(bursts(TIMES, 6)), Told(bursts([], 6)))

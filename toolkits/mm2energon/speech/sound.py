@@ -27,8 +27,9 @@ RATE = 16_000
 _JITTER = 0.03
 #: Seconds of a jump that is no gap in the sound, but a clock that was set anew.
 _CLOCK_SET = 3600.0
-#: Seconds back from which it is no overlap either.
+#: Seconds back from which it is no overlap either; so many, where it goes back to the beginning.
 _OVERLAP = 10.0
+_RESENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ class _Line:
     _shape: Any = None
     #: Where the run should go on, in seconds.
     _expected: float | None = None
+    #: Where the first one began, in seconds.
+    _first: float = 0.0
     _shift: float = 0.0
     _file: IO[bytes] = field(init=False)
 
@@ -175,11 +178,13 @@ class _Line:
     def _place(self, found: float) -> float | None:
         """Where a new run begins; None: the frame goes on from the one before."""
         if self._expected is None:
+            self._first = found
             return found
         jump = found - self._expected
         if abs(jump) <= _JITTER:
             return None
-        if not -_OVERLAP <= jump <= _CLOCK_SET:
+        from_the_start = jump < -_RESENT and found - self._first < _RESENT  # as in files that were put together
+        if from_the_start or not -_OVERLAP <= jump <= _CLOCK_SET:
             self._shift -= jump
             return None
         if jump > 0:
@@ -209,7 +214,7 @@ class _Line:
         planes = part.to_ndarray()
         channel = self.voice.channel
         one = planes.mean(axis=0) if channel is None else planes[min(channel, len(planes) - 1)]
-        first = max(0, self._written - self._at)  # what is there already, or lies before the start
+        first = min(len(one), max(0, self._written - self._at))  # what is there already, or lies before the start
         one = one[first:]
         if len(one):
             self._file.seek((self._at + first) * 2)
