@@ -218,3 +218,17 @@ def test_verbose_tells_tracks_steps_and_turns_as_they_are_written(
     assert [line.split() for line in told.splitlines() if "[phone]" in line] == [
         ["1.00", "-", "3.00", "user", "1.00", "Call", "[phone],", "please."]
     ]
+
+
+def test_an_output_never_replaces_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_wav(tmp_path / "talk.wav", np.zeros((1600, 2), np.int16))
+    said = tmp_path / "user.json"
+    said.write_text('{"segments": []}')
+    before = path.read_bytes(), said.read_bytes()
+    options = ["--engine", "transcript", f"--transcript=user={said}", "--overwrite", "--output"]
+    for output in (path, said, tmp_path / ".." / tmp_path.name / "talk.wav"):
+        assert main(["transcribe", str(path), *options, str(output)]) == 1
+        assert "is the input itself; another name was expected" in capsys.readouterr().err
+    assert main(["transcribe", str(path), *options, str(tmp_path)]) == 1
+    assert "is a folder; the name of a file was expected" in capsys.readouterr().err
+    assert (path.read_bytes(), said.read_bytes()) == before

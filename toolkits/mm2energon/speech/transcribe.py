@@ -42,11 +42,7 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
         InputError: nothing can be written, or the output would replace a file that is not ours.
         DependencyError: a package of the extra is missing.
     """
-    if not job.overwrite and job.output.exists() and noted(job.output) is None:
-        raise InputError(
-            f"--output {job.output}: exists, and was not written by mm2energon (or was changed since); "
-            "choose another name, or --overwrite it"
-        )
+    _require_free(job)
     names = [voice.name for voice in job.hearing.voices]
     require_meant(job.hearing.transcripts, job.hearing.settings.engine, names, len(job.recordings))
     with alone_on(job.output, option="--output"):
@@ -70,6 +66,26 @@ def transcribe(job: TranscribeJob, *, progress: ProgressMaker = silent) -> Trans
         report.account = account.as_dict()
         report.already_done = was_left_alone(job.output, before)
         return report
+
+
+def _require_free(job: TranscribeJob) -> None:
+    """Refuse an output that would replace a recording, a transcript that is read, or a file that is not ours.
+
+    Raises:
+        InputError: it would.
+    """
+    if not job.output.exists():
+        return
+    if job.output.is_dir():
+        raise InputError(f"--output {job.output}: is a folder; the name of a file was expected, such as output.jsonl")
+    sources = [*(one.path for one in job.recordings), *job.hearing.transcripts.values()]
+    if any(path.exists() and job.output.samefile(path) for path in sources):
+        raise InputError(f"--output {job.output}: is the input itself; another name was expected")
+    if not job.overwrite and noted(job.output) is None:
+        raise InputError(
+            f"--output {job.output}: exists, and was not written by mm2energon (or was changed since); "
+            "choose another name, or --overwrite it"
+        )
 
 
 def _require_written(account: Account, job: TranscribeJob, report: TranscribeReport) -> None:
