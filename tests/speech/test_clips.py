@@ -136,6 +136,7 @@ def test_one_command_goes_from_recordings_to_shards_that_verify(talk: Path, caps
     other = [*talks[:-2], "--conversation-gap", "1.5", "--shards", wds]
     command = ["transcribe", talk, "--engine", "transcript", "--output", talk.parent / "data" / "chat.jsonl", *other]
     assert main([str(word) for word in command]) == 1  # those of other conversations stay, unless it is asked for
+    assert "chat.jsonl is written, its shards are not: " in capsys.readouterr().err
     transcribed(talk, *other, "--overwrite")
     assert json.loads((wds / "report.json").read_text())["written"] == {"train": 4, "val": 2}
 

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result, shard, verify
+from mm2energon.errors import InputError
 from mm2energon.pipeline.loop import ProgressMaker
 
 #: Who reads the shards: with audio, and without.
@@ -32,7 +33,10 @@ def make_shards(arguments: argparse.Namespace, recordings: int, progress: Progre
         words += ["--workers", str(arguments.workers)]
     if arguments.allow_set_aside:
         words.append("--allow-set-aside")
-    written = shard.run(_parsed(shard, words), progress)
+    try:
+        written = shard.run(_parsed(shard, words), progress)
+    except InputError as error:
+        raise InputError(f"{arguments.output} is written, its shards are not: {error}") from error
     energon = [] if _has_energon() else ["--skip-energon"]
     read = verify.run(_parsed(verify, [str(arguments.shards), *energon]), progress)
     return Result(["", *written.lines, "", *read.lines], read.status or written.status)
