@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mm2energon.speech.bleed import level_db
-from mm2energon.speech.sound import decoded
+from mm2energon.speech.sound import Sound, decoded
 from mm2energon.speech.tracks import Track, open_recording, tracks_of
 from mm2energon.speech.utterances import Voice
 
@@ -22,19 +23,23 @@ def list_tracks(path: Path) -> list[str]:
         tracks = tracks_of(container)
     if not tracks:
         return [f"{path}: no audio track"]
-    playable = [track for track in tracks if track.codec]
-    voices = [Voice(str(track.index), "user", str(track.index)) for track in playable]
-    with decoded(path, voices) as recorded:
-        levels = {name: level_db(sound) for name, sound in recorded.sounds.items()}
-        lengths = {name: sound.seconds for name, sound in recorded.sounds.items()}
-    rows = [_HEAD, *(_row(track, levels.get(str(track.index)), lengths.get(str(track.index))) for track in tracks)]
+    # Each channel by itself: a speaker may have one; and mixed, they may put each other out.
+    voices = {track.index: _channels(track) for track in tracks if track.codec}
+    with decoded(path, [voice for ones in voices.values() for voice in ones]) as recorded:
+        sounds = {index: [recorded.sounds[one.name] for one in ones] for index, ones in voices.items()}
+        rows = [_HEAD, *(_row(track, sounds.get(track.index, [])) for track in tracks)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [f"{path}", *(f"  {line}" for line in lines)]
 
 
-def _row(track: Track, level: float | None, seconds: float | None) -> tuple[str, ...]:
-    loudness = "no decoder" if level is None else "silent" if level == float("-inf") else f"{level:.1f} dBFS"
+def _channels(track: Track) -> list[Voice]:
+    numbers = range(track.channels) or [None]  # None: how many there are is not known before they are read
+    return [Voice(f"{track.index}/{number}", "user", str(track.index), number) for number in numbers]
+
+
+def _row(track: Track, channels: Sequence[Sound]) -> tuple[str, ...]:
+    loudness = ", ".join(map(_loudness, channels)) or "no decoder"
     return (
         str(track.index),
         str(track.stream),
@@ -43,7 +48,12 @@ def _row(track: Track, level: float | None, seconds: float | None) -> tuple[str,
         f"{track.rate} Hz" if track.rate else "?",
         track.language or "-",
         "-" if track.start is None else f"{track.start:.3f} s",
-        "-" if seconds is None else f"{seconds:.1f}",
+        f"{channels[0].seconds:.1f}" if channels else "-",
         loudness,
         track.title or "-",
     )
+
+
+def _loudness(sound: Sound) -> str:
+    level = level_db(sound)
+    return "silent" if level == float("-inf") else f"{level:.1f} dBFS"

@@ -197,6 +197,8 @@ def _warnings(recorded: Recorded, sounds: Mapping[str, Sound], speaks: Mapping[s
             yield f"{which} ends {recorded.seconds - sound.seconds:.1f} s before the recording does"
         if sound.gaps > _GAPS or sound.overlaps > _GAPS:
             yield f"{which}: {sound.gaps:.1f} s are missing in it, {sound.overlaps:.1f} s came twice"
+        if sound.clock_sets:
+            yield f"{which}: its clock was set anew {sound.clock_sets} times; what follows is put after what was before"
         if sound.damaged_packets:
             yield f"{which}: {sound.damaged_packets} packets cannot be decoded, and are silence"
         bleed = sum(span.end - span.start for span in sound.muted)

@@ -41,6 +41,8 @@ class Sound:
     #: Seconds of silence that stand for packets that are missing, and of sound that came twice.
     gaps: float = 0.0
     overlaps: float = 0.0
+    #: How often the clock jumped, so that sound was put after what was before, whatever its time stamp.
+    clock_sets: int = 0
     #: Packets that could not be decoded.
     damaged_packets: int = 0
     #: Where it is to be heard as silence, in order.
@@ -144,6 +146,7 @@ class _Line:
     damaged: int = 0
     gaps: float = 0.0
     overlaps: float = 0.0
+    clock_sets: int = 0
     #: Samples that the file has.
     _written: int = 0
     #: Where the run is written next, in samples; below 0 it is before the clock's start, and cut away.
@@ -186,6 +189,7 @@ class _Line:
         from_the_start = jump < -_RESENT and found - self._first < _RESENT  # as in files that were put together
         if from_the_start or not -_OVERLAP <= jump <= _CLOCK_SET:
             self._shift -= jump
+            self.clock_sets += 1
             return None
         if jump > 0:
             self.gaps += jump
@@ -227,4 +231,4 @@ class _Line:
         self._file.close()
         empty = self._written == 0
         samples = np.zeros(0, np.int16) if empty else np.memmap(self.path, np.int16, mode="r")
-        return Sound(samples, self.gaps, self.overlaps, self.damaged)
+        return Sound(samples, self.gaps, self.overlaps, self.clock_sets, self.damaged)

@@ -92,11 +92,12 @@ def _cut_off(path: Path) -> str:
         if not size:
             return "it is empty"
         with path.open("rb") as file:
-            kinds, at = set(), 0
+            at = 0
+            kinds: set[bytes] = set()
             while at < size and len(kinds) < _MOST_KINDS:
                 file.seek(at)
                 head = file.read(16)
-                length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
+                length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4], "big")
                 kinds.add(head[4:8])
                 at += length if length >= 8 else size
     except OSError:
