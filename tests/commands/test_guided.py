@@ -96,4 +96,6 @@ def test_one_track_of_two_channels_is_asked_for_its_channels(
 
 def test_answers_that_end_too_early_are_told(answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcribe", "-i"]) == 1
-    assert "the answers ended before all was asked" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "the answers ended before all was asked" in told.err
+    assert told.out.endswith(": \n")  # what is said of it does not go on with the question

@@ -113,7 +113,11 @@ def _until_right(question: str, usual: str, check: Callable[[str], Answer]) -> A
     while True:
         try:
             text = input(question).strip() or usual
+        except KeyboardInterrupt:
+            _say("")  # what is said of it begins a line of its own
+            raise
         except EOFError as error:
+            _say("")
             raise InputError("-i: the answers ended before all was asked; a terminal was expected") from error
         try:
             return check(text)
