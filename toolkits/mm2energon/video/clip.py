@@ -1,4 +1,4 @@
-"""Clip: a stretch of a video as a file of its own, H.264 and AAC in MP4, upright, its first frame at time 0."""
+"""Clip: a stretch of a video as a file of its own, H.264 and AAC in MP4, upright; at time 0 the stretch begins."""
 
 from __future__ import annotations
 
