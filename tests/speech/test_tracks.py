@@ -79,6 +79,13 @@ def test_the_title_of_an_mp4_track_is_its_handler(tmp_path: Path) -> None:
         assert [track.title for track in tracks_of(container)] == ["Anna", ""]
 
 
+@pytest.mark.parametrize("handler", ["#Mainconcept MP4 Sound Media Handler", "GPAC ISO Audio Handler", "SoundHandler"])
+def test_what_a_muxer_calls_every_track_is_no_title(handler: str, tmp_path: Path) -> None:
+    path = write_talk(tmp_path / "talk.mp4", Told(bursts([1], 2), title=handler), video=False)
+    with open_recording(path) as container:
+        assert [track.title for track in tracks_of(container)] == [""]
+
+
 @pytest.mark.parametrize("name", ["gone.mp4", "a:b.mp4"])
 def test_a_file_that_is_not_there_is_missing(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError) as failure, open_recording(tmp_path / name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _COVER = 0x400
 #: Kinds of boxes that are looked at for the index of a file that cannot be read.
 _MOST_KINDS = 64
 #: What muxers call a track that nobody gave a title.
-_NO_TITLES = frozenset({"", "soundhandler", "core media audio", "audio handler", "apple sound media handler"})
+_NO_TITLE = re.compile(r"|core media audio|.*(sound|audio) *(media *)?handler", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _track(index: int, stream: Any, zero: float) -> Track:
         channels=0 if context is None else int(context.channels or 0),
         rate=0 if context is None else int(context.sample_rate or 0),
         language="" if language == "und" else language,
-        title="" if title.lower() in _NO_TITLES else title,
+        title="" if _NO_TITLE.fullmatch(title) else title,
         start=start,
         duration=None if stream.duration is None else float(stream.duration * stream.time_base),
     )
