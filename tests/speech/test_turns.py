@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mm2energon.errors import REASONS
 from mm2energon.speech.turns import Built, TurnRules, build
-from mm2energon.speech.utterances import Utterance
+from mm2energon.speech.utterances import LeftOut, Utterance
 
 from speech.utterances import assistant, by, side_of, user
 
@@ -343,3 +343,17 @@ def test_twenty_thousand_utterances_are_looked_at_a_few_times_each(overlap, spea
     assert sum(len(t.utterances) for c in result.conversations for t in c.turns) + len(result.left_out) == 20_000
     assert looks["side"] <= 6 * 20_000
     assert looks["turns"] <= 12 * 20_000
+
+
+def test_what_answers_an_unfit_question_is_joined_to_no_other_answer():
+    said = [user(0, 1), assistant(1.2, 2), user(2.2, 2.8, "A bad word?"), assistant(3, 4, "Pardon?"), user(5, 6)]
+    said += [user(6.2, 7, "More bad words."), assistant(8, 9, "Well.")]
+    unfit = {said[n]: LeftOut(said[n], "blocked-words", "it is") for n in (2, 5)}
+    built = build(said, TurnRules(), side_of, unfit=unfit)
+    (conversation,) = built.conversations
+    assert [turn.utterances for turn in conversation.turns] == [(said[0],), (said[1],), (said[4],), (said[6],)]
+    assert {(one.utterance, one.code) for one in built.left_out} == {
+        (said[2], "blocked-words"),
+        (said[3], "unprompted"),
+        (said[5], "blocked-words"),
+    }

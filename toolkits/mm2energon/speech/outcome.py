@@ -129,14 +129,13 @@ def _masked(heard: Transcript, job: TranscribeJob, report: TranscribeReport) -> 
 
 
 def _build(heard: Transcript, job: TranscribeJob, tokens: TokenCount | None) -> Built:
-    sure = [one for one in heard.utterances if one.confidence >= job.min_confidence]
-    kept, blocked = without_blocked(sure, job.hygiene.blocked)
-    built = build(kept, job.rules, job.sides.__getitem__, tokens=tokens)
-    built.left_out += [*heard.left_out, *blocked]
+    unfit = {one.utterance: one for one in without_blocked(heard.utterances, job.hygiene.blocked)[1]}
     for one in heard.utterances:
         if one.confidence < job.min_confidence:
             message = f"the engine is {one.confidence:.2f} sure of it; --min-confidence {job.min_confidence:g}"
-            built.left_out.append(LeftOut(one, "low-confidence", message))
+            unfit[one] = LeftOut(one, "low-confidence", message)
+    built = build(heard.utterances, job.rules, job.sides.__getitem__, tokens=tokens, unfit=unfit)
+    built.left_out += heard.left_out
     return built
 
 

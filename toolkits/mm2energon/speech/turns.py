@@ -4,8 +4,9 @@ assistant; each utterance is part of one turn, or left out with its reason."""
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mm2energon.speech.backchannels import signs_of_listening
 from mm2energon.speech.overlaps import Overlap, in_reading_order
@@ -111,12 +112,18 @@ class Built:
 
 
 def build(
-    utterances: Iterable[Utterance], rules: TurnRules, sides: Sides, *, tokens: TokenCount | None = None
+    utterances: Iterable[Utterance],
+    rules: TurnRules,
+    sides: Sides,
+    *,
+    tokens: TokenCount | None = None,
+    unfit: Mapping[Utterance, LeftOut] = MappingProxyType({}),
 ) -> Built:
     """The conversations of a recording, in time.
 
     Args:
         tokens: how many tokens turns have, for `max_tokens`.
+        unfit: utterances that were said, and are left out for what they say: what answers them answers nothing else.
     """
     built = Built()
     # Of two who begin at once it is the question that is read first: an answer before it would answer nothing.
@@ -125,9 +132,8 @@ def build(
     )
     for block in _blocks(in_time, rules.conversation_gap):
         kept = _without_backchannels(block, rules, sides, built) if rules.drops_backchannels else block
-        turns = [
-            turn for turn in _turns(_ordered(kept, rules, sides, built), rules, sides) if _is_long(turn, rules, built)
-        ]
+        said = _turns(_ordered(kept, rules, sides, built), rules, sides)
+        turns = [turn for turn in _without(unfit, said, built) if _is_long(turn, rules, built)]
         built.conversations += _cut_to_size(_alternating(turns, built), rules, tokens, built)
     return built
 
@@ -176,6 +182,14 @@ def _turns(ordered: Sequence[Utterance], rules: TurnRules, sides: Sides) -> Iter
         group.append(one)
     if group:
         yield SpokenTurn(group_side, tuple(group))
+
+
+def _without(unfit: Mapping[Utterance, LeftOut], turns: Iterable[SpokenTurn], built: Built) -> Iterator[SpokenTurn]:
+    """Turns without what is unfit; those before and after one of which nothing stays are not joined."""
+    for turn in turns:
+        built.left_out += [unfit[one] for one in turn.utterances if one in unfit]
+        if fit := tuple(one for one in turn.utterances if one not in unfit):
+            yield SpokenTurn(turn.side, fit)
 
 
 def _is_long(turn: SpokenTurn, rules: TurnRules, built: Built) -> bool:
