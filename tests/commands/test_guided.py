@@ -77,9 +77,12 @@ def test_enter_takes_what_is_offered(
     monkeypatch.chdir(tmp_path)
     talk(tmp_path / "talk.mkv", in_turn(TEN[:2]))
     answers += ["", "", "", "", ""]
-    assert main(["transcribe", "talk.mkv", "-i", "--engine", "pocketsphinx"]) == 0
+    more = ["--mask", "email,phone", "--turn-gap", "2.5", "--srt", "--engine", "pocketsphinx"]
+    assert main(["transcribe", "talk.mkv", "-i", *more]) == 0
     assert len((tmp_path / "output.jsonl").read_text().splitlines()) == 1
-    assert "talk.mkv --user-track 0 --assistant-track 1" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "talk.mkv --user-track 0 --assistant-track 1" in told
+    assert "--turn-gap 2.5 --mask email,phone --srt" in told
 
 
 def test_one_track_of_two_channels_is_asked_for_its_channels(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from mm2energon.commands.transcribe_options import add_arguments
 from mm2energon.errors import InputError, MediaError
 from mm2energon.pipeline.ledger import noted
 from mm2energon.speech.engines import ENGINES
@@ -25,6 +26,11 @@ _MODELS = (
 )
 #: Engine -> the module that it is.
 _MODULES = {"faster-whisper": "faster_whisper", "whisper": "whisper", "pocketsphinx": "pocketsphinx"}
+#: What is asked for, or asks.
+_ASKED = (
+    *("video_path", "interactive", "output", "with_video"),
+    *("user_track", "assistant_track", "user_channel", "engine", "model", "language"),
+)
 
 
 def ask(arguments: argparse.Namespace) -> list[str]:
@@ -50,8 +56,26 @@ def ask(arguments: argparse.Namespace) -> list[str]:
     arguments.with_video = _until_right("Cut the video of each conversation, too? [y/N]: ", "n", _yes)
     words += ["--with-video"] if arguments.with_video else []
     arguments.video_path = given
+    words += _given(arguments)
     for line in ("", "This is the command:", f"  {shlex.join(['mm2energon', 'transcribe', *words])}", ""):
         _say(line)
+    return words
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The options that stood beside -i, and are not asked for."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    words: list[str] = []
+    for action in parser._actions:
+        value = getattr(arguments, action.dest)
+        if action.dest in _ASKED or value == action.default:
+            continue
+        if value is True:
+            words.append(action.option_strings[-1])
+            continue
+        values = value if isinstance(value, list) else [",".join(value) if isinstance(value, tuple) else value]
+        words += [word for one in values for word in (action.option_strings[-1], str(one))]
     return words
 
 
