@@ -4,7 +4,7 @@ not recognised again."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from mm2energon.speech.engines.settings import Recognized, Settings
 from mm2energon.speech.sound import Recorded, Sound, decoded
 from mm2energon.speech.tracks import open_recording, tracks_of, zero_of
 from mm2energon.speech.transcripts import find_transcript, read_transcript
+from mm2energon.speech.under_way import Note
 from mm2energon.speech.utterances import LeftOut, Utterance, Voice
 from mm2energon.storage import write_whole
 
@@ -84,8 +85,15 @@ def hear(unit: RecordingUnit) -> float:
         InputError: the engine's model is not here.
         DependencyError: a package of the extra is missing.
     """
-    written = unit.hearing.settings.engine == engines.TRANSCRIPT
-    transcript = _read(unit) if written else transcript_of(unit.path, unit.hearing)
+    if unit.hearing.settings.engine == engines.TRANSCRIPT:
+        transcript = _read(unit)
+    else:
+        unit.place.parent.mkdir(parents=True, exist_ok=True)
+        note = Note(unit.place)
+        try:
+            transcript = transcript_of(unit.path, unit.hearing, told=note.tell)
+        finally:
+            note.remove()
     with write_whole(unit.place) as file:
         file.write(msgspec.json.encode(transcript))
     return transcript.seconds
@@ -120,8 +128,11 @@ def _read(unit: RecordingUnit) -> Transcript:
     return Transcript(seconds, zero, named, tuple(utterances), speech=speech)
 
 
-def transcript_of(path: Path, hearing: Hearing) -> Transcript:
+def transcript_of(path: Path, hearing: Hearing, *, told: Callable[[float], None] = lambda _: None) -> Transcript:
     """What is said in a recording, recognised.
+
+    Args:
+        told: is told again and again how much of it is heard, 0 to 1.
 
     Raises:
         MediaError, InputError, DependencyError: as `hear`.
@@ -139,11 +150,15 @@ def transcript_of(path: Path, hearing: Hearing) -> Transcript:
         spans = {name: find_speech(sound, hearing.activity) for name, sound in sounds.items()}
         spent["activity"] = time.perf_counter() - begin
         begin = time.perf_counter()
-        told = {name: recognizer.languages(sound, spans[name]) for name, sound in sounds.items()}
-        common, languages = choose_languages(told)
-        found = {
-            name: list(recognizer.recognize(sound, spans[name], languages[name])) for name, sound in sounds.items()
-        }
+        spoken = {name: recognizer.languages(sound, spans[name]) for name, sound in sounds.items()}
+        common, languages = choose_languages(spoken)
+        found: dict[str, list[Recognized]] = {name: [] for name in sounds}
+        total, done = sum(span.end - span.start for ones in spans.values() for span in ones), 0.0
+        for name, sound in sounds.items():
+            for one in recognizer.recognize(sound, spans[name], languages[name]):
+                found[name].append(one)
+                done += one.span.end - one.span.start
+                told(done / max(total, 0.01))
         spent["recognize"] = time.perf_counter() - begin
         heard = [_utterance(name, one) for name, ones in found.items() for one in ones]
         heard.sort(key=lambda one: (one[0].start, one[0].end))

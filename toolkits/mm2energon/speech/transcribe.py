@@ -26,6 +26,7 @@ from mm2energon.speech.recording import RecordingUnit, Transcript, hear, read_he
 from mm2energon.speech.recordings import Recording, shortened
 from mm2energon.speech.telling import told_in_full
 from mm2energon.speech.transcripts import require_meant
+from mm2energon.speech.under_way import Watch, seconds_of
 from mm2energon.storage import remove_leftovers
 from mm2energon.tokens.text import load_tokenizer
 
@@ -126,12 +127,15 @@ def _heard(
     known = {unit.place for unit in units if keeps and unit.place.is_file()}
     fresh = [unit for unit in units if unit.place not in known]
     report.known = len(units) - len(fresh)
-    bar = progress("recordings", len(units))
+    seconds = {unit.place: seconds_of(unit.path) for unit in fresh}
+    bar = progress("seconds of recordings", round(sum(seconds.values())))
+    watch = Watch(seconds, bar)
     outcomes = run_each(hear, fresh, workers=min(job.workers, len(fresh)), limits=Limits())
-    for recording, unit in zip(job.recordings, units, strict=True):
-        error = None if unit.place in known else next(outcomes).error
-        bar.update(1)
-        yield recording, error or read_heard(unit.place)
+    with watch.looking():
+        for recording, unit in zip(job.recordings, units, strict=True):
+            error = None if unit.place in known else next(outcomes).error
+            watch.ended(unit.place)
+            yield recording, error or read_heard(unit.place)
     bar.close()
 
 
