@@ -16,10 +16,10 @@ from mm2energon.speech.activity import Activity, find_speech
 from mm2energon.speech.bleed import SILENCE_DB, Gate, are_same, gated, level_db
 from mm2energon.speech.engines.languages import choose_languages
 from mm2energon.speech.engines.settings import Recognized, Settings
+from mm2energon.speech.notes import Note
 from mm2energon.speech.sound import Recorded, Sound, decoded
 from mm2energon.speech.tracks import open_recording, tracks_of, zero_of
 from mm2energon.speech.transcripts import find_transcript, read_transcript
-from mm2energon.speech.under_way import Note
 from mm2energon.speech.utterances import LeftOut, Utterance, Voice
 from mm2energon.storage import write_whole
 

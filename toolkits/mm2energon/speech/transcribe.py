@@ -21,12 +21,12 @@ from mm2energon.speech.clips import ClipUnit, Wanted, cut
 from mm2energon.speech.conversations import shared_sides, token_counter
 from mm2energon.speech.engines import TRANSCRIPT
 from mm2energon.speech.job import TranscribeJob, TranscribeReport
+from mm2energon.speech.notes import Watch, seconds_of
 from mm2energon.speech.outcome import Told, tell, without, write
 from mm2energon.speech.recording import RecordingUnit, Transcript, hear, read_heard
 from mm2energon.speech.recordings import Recording, shortened
 from mm2energon.speech.telling import told_in_full
 from mm2energon.speech.transcripts import require_meant
-from mm2energon.speech.under_way import Watch, seconds_of
 from mm2energon.storage import remove_leftovers
 from mm2energon.tokens.text import load_tokenizer
 

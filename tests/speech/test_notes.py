@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mm2energon.speech import under_way
-from mm2energon.speech.under_way import Note, Watch, seconds_of
+from mm2energon.speech import notes
+from mm2energon.speech.notes import Note, Watch, seconds_of
 
 from speech.talks import Told, bursts, write_talk
 
@@ -27,7 +27,7 @@ class Bar:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_way, "_PAUSE", 0.0)
+    monkeypatch.setattr(notes, "_PAUSE", 0.0)
 
 
 def test_what_workers_note_is_shown_and_the_rest_when_they_have_ended(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Under way: how far recordings are heard, noted by the workers beside their transcripts, and shown by the run.
+"""Notes: how far recordings are heard, written by the workers beside their transcripts, and shown by the run.
 
 One recording may take an hour: a bar that counts recordings would stand still all that time.
 """
