@@ -63,6 +63,7 @@ def test_a_place_where_nothing_can_be_noted_is_no_fault(tmp_path: Path) -> None:
     note = Note(tmp_path / "nowhere" / "one.json")
     note.tell(0.5)
     note.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_bar_counts_the_seconds_of_what_can_be_read(tmp_path: Path) -> None:

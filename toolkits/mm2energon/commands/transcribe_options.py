@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mm2energon.commands.values import count, positive, seconds
+from mm2energon.commands.values import count, positive, seconds, share
 from mm2energon.speech.engines import ENGINES
 from mm2energon.speech.private import MASKS
 from mm2energon.speech.turns import TurnRules
@@ -69,7 +69,7 @@ def _add_voices(group: argparse._ArgumentGroup) -> None:
         "--bleed-db", type=seconds, default=6.0, help="dB below another track, from which its sound here is bleed (6)"
     )
     group.add_argument(
-        "--bleed-correlation", type=_share, default=0.5, help="how alike bleed is to the other track, 0 to 1 (0.5)"
+        "--bleed-correlation", type=share, default=0.5, help="how alike bleed is to the other track, 0 to 1 (0.5)"
     )
 
 
@@ -92,7 +92,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
         help="a speaker's transcript, with --engine transcript (RECORDING.NAME.srt, .vtt or .json beside it)",
     )
     group.add_argument(
-        "--min-confidence", type=_share, default=0.0, help="set aside what the engine is less sure of, 0 to 1 (0)"
+        "--min-confidence", type=share, default=0.0, help="set aside what the engine is less sure of, 0 to 1 (0)"
     )
 
 
@@ -164,13 +164,3 @@ def _masks(text: str) -> tuple[str, ...]:
     if unknown := [kind for kind in kinds if kind not in MASKS]:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} cannot be masked; some of {','.join(MASKS)} were expected")
     return kinds
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return number
