@@ -68,9 +68,28 @@ def job_of(arguments: argparse.Namespace, recordings: list[Recording]) -> Transc
     Raises:
         InputError: options contradict each other.
     """
-    engine = arguments.engine
+    blocked = () if arguments.blocked_words is None else read_blocked(arguments.blocked_words)
+    return TranscribeJob(
+        recordings=recordings,
+        output=arguments.output,
+        hearing=_hearing(arguments),
+        rules=_rules(arguments),
+        hygiene=Hygiene(blocked, arguments.mask),
+        min_confidence=arguments.min_confidence,
+        system=arguments.system,
+        tokenizer=arguments.tokenizer,
+        wanted=_wanted(arguments),
+        transcripts=[kind for kind in ("srt", "vtt", "json") if getattr(arguments, kind)],
+        workers=arguments.workers or (1 if arguments.engine in _THREADED else usual_workers()),
+        overwrite=arguments.overwrite,
+        restart=arguments.restart,
+        told_in_full=_SHOWN if arguments.verbose else 0,
+    )
+
+
+def _hearing(arguments: argparse.Namespace) -> Hearing:
     settings = Settings(
-        engine=engine,
+        engine=arguments.engine,
         model=arguments.model,
         language=arguments.language,
         device=arguments.device,
@@ -80,37 +99,28 @@ def job_of(arguments: argparse.Namespace, recordings: list[Recording]) -> Transc
     )
     gate = Gate(arguments.bleed_db, arguments.bleed_correlation)
     transcripts = {name: Path(path) for name, path in map(_named_file, arguments.transcript)}
-    hearing = Hearing(voices(arguments), settings, gate=gate, transcripts=transcripts)
-    blocked = () if arguments.blocked_words is None else read_blocked(arguments.blocked_words)
-    return TranscribeJob(
-        recordings=recordings,
-        output=arguments.output,
-        hearing=hearing,
-        rules=TurnRules(
-            turn_gap=arguments.turn_gap,
-            overlap=arguments.overlap,
-            drops_backchannels=arguments.backchannels == "drop",
-            conversation_gap=arguments.conversation_gap,
-            max_seconds=arguments.max_seconds,
-            max_tokens=arguments.max_tokens,
-            min_words=arguments.min_words,
-        ),
-        hygiene=Hygiene(blocked, arguments.mask),
-        min_confidence=arguments.min_confidence,
-        system=arguments.system,
-        tokenizer=arguments.tokenizer,
-        wanted=Wanted(
-            root=arguments.output.parent.absolute(),
-            folder=f"{arguments.output.stem}.media",
-            video=arguments.video_as if arguments.with_video else None,
-            audio="only" if arguments.audio_only else "beside" if arguments.with_audio else None,
-            interval_seconds=arguments.time_interval,
-        ),
-        transcripts=[kind for kind in ("srt", "vtt", "json") if getattr(arguments, kind)],
-        workers=arguments.workers or (1 if engine in _THREADED else usual_workers()),
-        overwrite=arguments.overwrite,
-        restart=arguments.restart,
-        told_in_full=_SHOWN if arguments.verbose else 0,
+    return Hearing(voices(arguments), settings, gate=gate, transcripts=transcripts)
+
+
+def _rules(arguments: argparse.Namespace) -> TurnRules:
+    return TurnRules(
+        turn_gap=arguments.turn_gap,
+        overlap=arguments.overlap,
+        drops_backchannels=arguments.backchannels == "drop",
+        conversation_gap=arguments.conversation_gap,
+        max_seconds=arguments.max_seconds,
+        max_tokens=arguments.max_tokens,
+        min_words=arguments.min_words,
+    )
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    return Wanted(
+        root=arguments.output.parent.absolute(),
+        folder=f"{arguments.output.stem}.media",
+        video=arguments.video_as if arguments.with_video else None,
+        audio="only" if arguments.audio_only else "beside" if arguments.with_audio else None,
+        interval_seconds=arguments.time_interval,
     )
 
 

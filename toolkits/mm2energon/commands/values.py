@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 
@@ -11,12 +12,17 @@ _LEAST_VIDEO_MEMORY_BYTES = 512 << 20
 _MOST = 1e15
 
 
+def _number(text: str) -> float:
+    """A number; NaN, which is in no range, for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def seconds(text: str) -> float:
     """A number of seconds from 0 up."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+    number = _number(text)
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
     return number
@@ -24,10 +30,7 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> float:
     """A number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
+    number = _number(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
@@ -35,10 +38,7 @@ def positive(text: str) -> float:
 
 def share(text: str) -> float:
     """A number from 0 to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+    number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return number
@@ -46,10 +46,7 @@ def share(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number from 1 up; `1e4` is one."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
+    number = _number(text)
     if not 1 <= number <= _MOST or number != int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(number)
