@@ -69,10 +69,11 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp setup.py
 	@$(PIP) -e '.[dev,fuzz]'
 	@touch $@
 
-# The tests measure against ffmpeg and ffprobe, and hear what flite says; the product itself needs none of them.
+# The tests measure against ffmpeg and ffprobe, hear what flite says, and look at pages in Chromium; the product itself
+# needs none of them.
 tools:
-	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && command -v flite >/dev/null || \
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && command -v flite >/dev/null && command -v chromium >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    echo "installing ffmpeg and flite ..." && apt-get update -qq && \
-	    apt-get install -y -qq --no-install-recommends ffmpeg flite >/dev/null; } || \
-	  { echo "ffmpeg or flite is missing; the tests need both. Debian, Ubuntu: sudo apt-get install ffmpeg flite; macOS: brew install ffmpeg, and flite from https://github.com/festvox/flite"; exit 1; }
+	    echo "installing ffmpeg, flite and chromium ..." && apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends ffmpeg flite chromium >/dev/null; } || \
+	  { echo "ffmpeg, flite or chromium is missing; the tests need them. Debian: sudo apt-get install ffmpeg flite chromium; macOS: brew install ffmpeg chromium, and flite from https://github.com/festvox/flite"; exit 1; }

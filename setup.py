@@ -32,10 +32,20 @@ EXTRAS = {
     # faster-whisper takes pieces of sound one by one as given since 1.2.1.
     "speech": ["faster-whisper>=1.2.1", "openai-whisper>=20240930", "pocketsphinx>=5.0.4"],
     "tokens": ["tokenizers>=0.20"],
-    "train": ["torch>=2.4", "megatron-energon[av_decode]>=7", "transformers>=4.57,<6"],
+    # The page: no model, no torch.
+    "studio": ["fastapi>=0.115", "uvicorn>=0.30", "httpx>=0.27"],
+    # What the studio asks for videos of sites that no plain address leads to.
+    "urls": ["yt-dlp>=2025.1.1"],
+    "train": [
+        "torch>=2.4",
+        "megatron-energon[av_decode]>=7",
+        "transformers>=4.57,<6",
+        "peft>=0.17",
+        "accelerate>=1.0",
+    ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc", "speech")
+_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc", "speech", "studio")
 EXTRAS["dev"] = [
     *sorted({requirement for name in _TESTED for requirement in EXTRAS[name]}),
     "pytest>=8",
@@ -45,6 +55,9 @@ EXTRAS["dev"] = [
     "flask-cors>=4",
     "hypothesis>=6.100",
     "pysubs2>=1.7",
+    "playwright>=1.45",
+    "axe-playwright-python>=0.1.4",
+    "schemathesis>=4",
     "fonttools>=4.40",
     "ruff>=0.11",
     "mypy>=1.15",
@@ -76,7 +89,7 @@ setup(
     python_requires=">=3.10",
     package_dir={"": "toolkits"},
     packages=find_packages("toolkits", include=["mm2energon", "mm2energon.*"]),
-    package_data={"mm2energon": ["py.typed"]},
+    package_data={"mm2energon": ["py.typed", "studio/page/*"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["mm2energon = mm2energon.cli:main"]},

@@ -5,7 +5,9 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     __main__
     cli
     commands  progress
-    speech
+    studio
+    tuning
+    review  videochat  speech
     pipeline
     formats  images  video  shards  pages
     targets  tokens  jsonio
