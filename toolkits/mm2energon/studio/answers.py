@@ -1,0 +1,101 @@
+"""Answers: JSON that holds any text there is, and errors that say what a person needs and nothing of the machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import secrets
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mm2energon.errors import DependencyError, InputError, SampleError, ToolkitError
+
+_log = logging.getLogger(__name__)
+
+#: Codes of errors, by status, where nothing says more.
+_CODES = {400: "bad-request", 401: "needs-token", 403: "refused", 404: "not-found", 405: "no-such-method"}
+_MOST_FAULTS = 5
+
+
+class Json(Response):
+    """JSON in ASCII where UTF-8 could not hold it: data may have half of a surrogate pair, NaN, or endless integers."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the body."""
+        try:
+            return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+        except TypeError:
+            return json.dumps(_finite(content), allow_nan=False).encode("ascii")
+
+
+class Refused(Exception):
+    """What is answered instead of what was asked for: a status, a code for programs, a message for people."""
+
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code or _CODES.get(status, "error")
+
+
+def error_answer(status: int, message: str, code: str = "") -> Json:
+    """An error as the page understands it."""
+    return Json({"error": {"message": message, "code": code or _CODES.get(status, "error")}}, status)
+
+
+def crash_answer(error: Exception) -> Json:
+    """The answer to what went wrong in us: an id, under which the log has the trace."""
+    name = secrets.token_hex(4)
+    _log.error("error %s", name, exc_info=error)
+    return error_answer(500, f"something went wrong in the studio; its log has it as error {name}", "crash")
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Let errors of all kinds be answered in one shape."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(ToolkitError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return error_answer(getattr(error, "status", 400), str(error), getattr(error, "code", ""))
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    if isinstance(error, DependencyError):
+        return error_answer(501, str(error), "not-installed")
+    if isinstance(error, SampleError):
+        return error_answer(422, str(error), error.code)
+    return error_answer(400, str(error), "bad-input" if isinstance(error, InputError) else "")
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 400)
+    answer = error_answer(status, str(getattr(error, "detail", error)))
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:_MOST_FAULTS]]
+    return error_answer(422, "; ".join(told) or "the request is malformed", "bad-request")
+
+
+def _finite(value: Any) -> Any:
+    """A value without what JSON has no word for: NaN and the infinities become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value

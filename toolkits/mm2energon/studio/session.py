@@ -1,0 +1,59 @@
+"""Session: what a page asks first: which data, who reviews, what can be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+import mm2energon
+from mm2energon.studio.login import address_of
+from mm2energon.studio.state import State
+from mm2energon.targets import TARGETS
+
+#: What pairs are mostly rejected for, to choose from.
+REASONS = ("wrong answer", "not in the video", "unclear question", "duplicate", "bad media", "wrong language", "unsafe")
+
+
+def router(state: State) -> APIRouter:
+    """The route of the session."""
+    routes = APIRouter(prefix="/api")
+
+    @routes.get("/session")
+    def session(request: Request) -> dict[str, Any]:
+        if not state.gate.lets_in(request.headers, address_of(request.scope)):
+            return {"version": mm2energon.__version__, "needs_token": True}
+        return _told(state)
+
+    return routes
+
+
+def _told(state: State) -> dict[str, Any]:
+    settings, review = state.settings, state.review
+    return {
+        "version": mm2energon.__version__,
+        "dataset": {
+            "name": review.name,
+            "kind": review.kind,
+            "path": str(review.path),
+            "root": str(review.root),
+            "count": review.count,
+            "total": review.total,
+            "indexed": review.is_indexed,
+            "problem": review.problem,
+            "journal": str(review.journal),
+        },
+        "reviewers": list(review.reviewers),
+        "reviewer": review.reviewers[0],
+        "targets": list(TARGETS),
+        "target": settings.target,
+        "model": settings.tokens_model,
+        "interval": settings.interval_seconds,
+        "templates": [],
+        "reasons": list(REASONS),
+        "features": {
+            "chat": {"ready": False, "message": "not there yet"},
+            "finetune": {"ready": False, "message": "not there yet"},
+        },
+        "needs_token": False,
+    }
