@@ -94,6 +94,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/report_dataset.py",
         "a page that shows a dataset: distributions, tokens, samples, copies, warnings",
     ),
+    "studio": Command(
+        "studio",
+        f"{_SCRIPTS}/review_dataset.py",
+        "a page of this machine to review a dataset, export it, try a model on it and fine-tune it",
+    ),
     "blend": Command(
         "blend",
         f"{_SCRIPTS}/blend_datasets.py",

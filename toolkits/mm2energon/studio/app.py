@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
         default_response_class=Json,
         lifespan=lifespan,
     )
+    app.state.studio = state
     add_error_answers(app)
     _include_routes(app, state)
     app.add_middleware(Guard, settings=settings, gate=state.gate)

@@ -77,7 +77,7 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         path, host = scope["path"], _host(headers)
-        if self._settings.is_loopback and _name(host) not in LOOPBACK:
+        if self._settings.is_loopback and _name(host) not in (*LOOPBACK, self._settings.host):
             raise Refused(403, f"the studio is asked for as {host[:100]!r}; open it by the address that it printed")
         if path.startswith("/api"):
             _check_origin(scope["method"], headers, host)

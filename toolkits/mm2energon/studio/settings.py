@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: Names that lead to this machine alone, and what browsers send as the host of such an address.
+from mm2energon.errors import InputError
+
+#: Names by which this machine alone reaches itself, and what browsers then send as the host.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LEAST_TOKEN_CHARACTERS = 16
+_TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN_CHARACTERS},1024}}")
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,34 @@ class Settings:
     @property
     def is_loopback(self) -> bool:
         """Whether nobody but this machine reaches it."""
-        return self.host in LOOPBACK
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(self.host).is_loopback
+        return self.host == "localhost"
+
+    @property
+    def address(self) -> str:
+        """What a browser is given to come here."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def check(self) -> None:
+        """Refuse what would let strangers in.
+
+        Raises:
+            InputError: others can reach the studio, and no token keeps them out, or one that is soon guessed.
+        """
+        if not self.host.strip():
+            raise InputError("--host: is empty; an address was expected; leave it out for 127.0.0.1")
+        if self.token is None and not self.is_loopback:
+            raise InputError(
+                f"--host {self.host}: lets other machines in, and nothing keeps strangers out; a token was expected; "
+                f"give one of {LEAST_TOKEN_CHARACTERS} characters or more by --token-file or MM2ENERGON_STUDIO_TOKEN"
+            )
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise InputError(
+                f"--token: {LEAST_TOKEN_CHARACTERS} characters or more of ASCII, without spaces, were expected; "
+                "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
+            )
 
 
 def usual_cache() -> Path:

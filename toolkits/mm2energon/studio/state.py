@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class State:
     gate: Gate
     #: Ends what runs beside the requests, when the studio ends.
     ends: contextlib.ExitStack
+    #: Set when the studio stops: what streams without end looks at it.
+    is_ending: threading.Event = field(default_factory=threading.Event)
 
     @property
     def root(self) -> Path:
