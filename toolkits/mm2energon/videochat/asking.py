@@ -123,7 +123,7 @@ class Event:
 
     Kinds, and what `data` holds beside `adapter` (a name, or None) where several answer:
     `queued` position (1: the next one); `loading` message; `round` round, of, frames (seconds); `token` text; `spans`
-    spans (pairs of seconds), message; `answer` text; and one of `done`, `failed` message, `cancelled`, which is the last.
+    spans (pairs of seconds), message; `answer` text; and, as the last, one of `done`, `failed` message, `cancelled`.
     """
 
     #: From 1 up.
