@@ -14,6 +14,7 @@ from mm2energon.commands.places import add_cache, brought, made_at, mirrored, st
 from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
+from mm2energon.formats.legacy_parts import FILE_SUFFIXES, file_name
 from mm2energon.pipeline.convert import ConvertJob, convert
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.machine import usual_workers
@@ -25,11 +26,7 @@ from mm2energon.remote import Place, Remote, is_there, place
 from mm2energon.shards.metadata import FOLDER
 
 #: Formats that are written to files of fixed names, where OUT is a folder.
-_FILE_NAMES = {
-    "legacy-videollama2": "model_train_videollama2.jsonl",
-    "legacy-llava-next": "model_train_llava_next.jsonl",
-    "legacy-qwen": "model_train_qwen.jsonl",
-}
+_FILE_NAMES = {name: file_name(name) for name in FILE_SUFFIXES}
 _ALL_LEGACY = "all-legacy"
 
 

@@ -20,6 +20,8 @@ from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
 #: The system turn that the tool gives every entry.
 SYSTEM = Turn("system", "You are a helpful assistant.")
+#: Template of the tool -> what its files are called by.
+FILE_SUFFIXES = {"legacy-videollama2": "videollama2", "legacy-llava-next": "llava_next", "legacy-qwen": "qwen"}
 #: What the template says of every video.
 _SAMPLING = {"fps": 1, "max_frames": 4}
 
@@ -57,6 +59,11 @@ class LegacyParts:
                 parts.insert(0, {"type": "video", "video": {"video_path": held.videos[0], **_SAMPLING}})
             conversations.append({"role": turn.role, "content": turn.text if turn.role == "system" else parts})
         return with_extra({"conversations": conversations}, held)
+
+
+def file_name(name: str, split: str = "train") -> str:
+    """What the tool calls the file of one of its templates: `model_train_qwen.jsonl`; those of splits likewise."""
+    return f"model_{split}_{FILE_SUFFIXES[name]}.jsonl"
 
 
 def _on_its_own(text: str) -> str:

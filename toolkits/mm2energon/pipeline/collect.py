@@ -104,7 +104,7 @@ class Collected:
         for other in prepared.refused_by:
             figures.refused_by[other] = figures.refused_by.get(other, 0) + 1
         shared = group_names(prepared, self._group_by)
-        content = [] if shared else [content_name(prepared)]
+        content = [] if shared else [content_name(prepared.sample)]
         if self._group_by == "none":
             self.groups.add(shared, own=content)
         else:  # a sample without media that stands there twice stays in one split, too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from typing import Any
 
 from mm2energon.jsonio import dumps, loads, read_entries, type_name
 from mm2energon.locks import LockFile
-from mm2energon.pipeline.ledger import note, noted, sha256_of
-from mm2energon.storage import write_whole
+from mm2energon.pipeline.ledger import noted, write_noted
 from mm2energon.terminal import known
 
 #: Trainers that read one JSON array, and those that read JSON lines, by the name's ending alone.
@@ -136,13 +134,7 @@ def _write(path: Path, value: dict[str, Any], found: Companions) -> None:
         theirs = _read(path)
         found.to_add.update({name: about for name, about in value.items() if theirs.get(name) != about})
         return
-    data = dumps(value) + b"\n"
-    if not path.exists() or path.read_bytes() != data:
-        # Noted before it is written: whenever this is cut off, what stands there is known.
-        digests = {"sha256": hashlib.sha256(data).hexdigest(), "before": sha256_of(path)}
-        note(path.parent, path.name, {"by": "convert", **digests})
-        with write_whole(path) as file:
-            file.write(data)
+    write_noted(path, dumps(value) + b"\n", about={"by": "convert"})
     found.written.append(path)
 
 

@@ -68,7 +68,15 @@ def write_converted(
 def _dumped(entry: Entry, read_as: str, name: str, how: HowConverted) -> dict[str, Any]:
     """An entry of the format `read_as` as one of the format `name`."""
     loaded = formats.FORMATS[read_as].load(entry.value, origin=entry.origin)
-    sample = reshape(loaded, read_as, how.reshaping)
+    return dump_as(reshape(loaded, read_as, how.reshaping), name)
+
+
+def dump_as(sample: Sample, name: str) -> dict[str, Any]:
+    """A sample as an entry of the format `name`, which can be written as JSON.
+
+    Raises:
+        SampleError: `cannot-hold`, `broken-json`.
+    """
     value = _dump(sample, name)
     _require_sayable(value, sample)
     return value

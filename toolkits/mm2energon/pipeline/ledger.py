@@ -119,6 +119,21 @@ def _take(fresh: Path, path: Path, about: Mapping[str, Any], *, count: int) -> N
         sync_folder(path.parent)
 
 
+def write_noted(path: Path, data: bytes, *, about: Mapping[str, Any]) -> None:
+    """Write a file of such bytes, which is noted as ours; one that is the same is left as it is.
+
+    Args:
+        about: what the ledger says of it, besides its sha256.
+    """
+    if path.is_file() and path.read_bytes() == data and noted(path) is not None:
+        return
+    # Noted before it is written: whenever this is cut off, what stands there is known.
+    digests = {"sha256": hashlib.sha256(data).hexdigest(), "before": sha256_of(path)}
+    note(path.parent, path.name, {**about, **digests})
+    with write_whole(path) as file:
+        file.write(data)
+
+
 def made_by(command: str, output: Path, *, sources: Iterable[Path], root: Path | None = None) -> dict[str, Any]:
     """What the ledger says of a dataset that a command made: from which files, by path and by content, for which root.
 

@@ -152,9 +152,9 @@ def differs_from_2_fps(prepared: Prepared) -> bool:
     return any(abs(video.fps - _ASSUMED_FPS) > _FPS_TOLERANCE for video in prepared.media.videos)
 
 
-def content_name(prepared: Prepared) -> bytes:
+def content_name(sample: Sample) -> bytes:
     """What tells a sample from others by what it says, for the hashed order of samples without a group."""
-    return dumps([prepared.sample.id, [[turn.role, turn.text] for turn in prepared.sample.turns]])
+    return dumps([sample.id, [[turn.role, turn.text] for turn in sample.turns]])
 
 
 def _mend_media(media: PlannedMedia, target: Target, mending: Mending) -> PlannedMedia:

@@ -1,0 +1,178 @@
+"""What `mm2energon export` and the studio are asked to export, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mm2energon.errors import InputError, ToolkitError
+from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.splits import SPLITS
+
+#: What an entry may be to be exported; `any` is each of them.
+STATUSES = ("accepted", "rejected", "pending", "disputed")
+ANY = "any"
+#: Seconds that the first frame of one video may take.
+VIDEO_SECONDS = 60.0
+
+
+class ExportCancelledError(ToolkitError):
+    """Somebody stopped the export; no file of before was replaced."""
+
+
+@dataclass(frozen=True)
+class ShardsWanted:
+    """Shards that are made of what is exported."""
+
+    output: Path
+    target: str
+    #: Seconds between the frames of videos that have none yet.
+    interval_seconds: float = 0.5
+    #: What an earlier run wrote there is removed first.
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """What is to be exported, and where to."""
+
+    output: Path
+    #: Names of TEMPLATES, `all` and `all-legacy`.
+    templates: tuple[str, ...]
+    #: Of STATUSES, or `any`.
+    status: str = "accepted"
+    #: Split -> share; None: one file of all samples for each template.
+    shares: Mapping[str, float] | None = None
+    seed: int = 42
+    #: Every distinct video is opened, and its first frame decoded.
+    checks_videos: bool = True
+    #: Of a CSV: its status, question and answer become what was decided.
+    updates_csv: bool = True
+    #: Media are named by absolute paths.
+    absolute_paths: bool = False
+    #: Files that mm2energon did not write are replaced.
+    overwrite: bool = False
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
+    workers: int = 1
+    limits: Limits = field(default_factory=lambda: Limits(seconds=VIDEO_SECONDS))
+    shards: ShardsWanted | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that get a file, in order; without shares all samples are in that of `train`."""
+        return SPLITS[:1] if self.shares is None else tuple(name for name in SPLITS if self.shares.get(name))
+
+    def options(self) -> dict[str, Any]:
+        """What decides the files, besides the decisions, for the report."""
+        return {
+            "templates": list(self.templates),
+            "status": self.status,
+            "shares": None if self.shares is None else dict(self.shares),
+            "seed": self.seed,
+            "check_videos": self.checks_videos,
+            "update_csv": self.updates_csv,
+            "absolute_paths": self.absolute_paths,
+        }
+
+
+def check_job(job: ExportJob) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        InputError: a status or shares that are none, or a file in the place of the output.
+    """
+    if job.status not in (*STATUSES, ANY):
+        raise InputError(f"--status {job.status}: one of {', '.join((*STATUSES, ANY))} was expected")
+    shares = job.shares
+    if shares is not None and (
+        any(share < 0 for share in shares.values())
+        or not 0 < sum(shares.values()) < float("inf")
+        or not set(shares) <= set(SPLITS)
+    ):
+        shown = ", ".join(f"--{split}-split {share:g}" for split, share in shares.items())
+        raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
+    if job.output.exists() and not job.output.is_dir():
+        raise InputError(f"--output {job.output}: is no folder; the name of one was expected, such as training_data")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """One file that was written."""
+
+    path: Path
+    template: str
+    split: str
+    records: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A sample that is in no file, or, where a template is named, not in that template's."""
+
+    origin: str
+    #: A reason code of `errors.REASONS`.
+    reason: str
+    message: str
+    template: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, for the log and the page."""
+        of = {} if self.template is None else {"template": self.template}
+        return {"origin": self.origin, "reason": self.reason, "message": self.message, **of}
+
+
+@dataclass
+class OfVideo:
+    """The samples of one video, or of another medium that comes first in them."""
+
+    samples: int = 0
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CsvUpdate:
+    """What became of the CSV."""
+
+    path: Path
+    backup: Path | None
+    #: Rows that now say something else.
+    rows: int
+    #: Origins of rows whose edited conversation a question and an answer cannot hold.
+    not_held: tuple[str, ...] = ()
+
+
+@dataclass
+class Exported:
+    """What was exported."""
+
+    account: dict[str, Any] = field(default_factory=dict)
+    files: list[ExportFile] = field(default_factory=list)
+    #: The first of what was skipped; all of it is in `set_aside.jsonl`, and counted in `not_held`.
+    skipped: list[Skipped] = field(default_factory=list)
+    #: Template -> reason code -> samples that are in other files, and not in its own.
+    not_held: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: Status -> entries that have it, and were not asked for.
+    left_out: dict[str, int] = field(default_factory=dict)
+    videos: dict[str, OfVideo] = field(default_factory=dict)
+    csv: CsvUpdate | None = None
+    #: Files by which trainers find the others.
+    companions: list[Path] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+    #: What is told of shards that were made: lines, and the exit status.
+    shards: list[str] = field(default_factory=list)
+    shards_status: int = 0
+    seconds: float = 0.0
+
+    @property
+    def samples(self) -> int:
+        """Samples that are in a file."""
+        return int(sum(self.account.get("written", {}).values()))
+
+    @property
+    def records(self) -> int:
+        """Entries in all files together."""
+        return sum(file.records for file in self.files)

@@ -1,0 +1,151 @@
+"""What is exported: entries with their decisions as they stand at one moment, kept as lines until they are written.
+
+Reviewers go on while an export runs. All that it needs is read once, so that files, splits and log tell of the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+from mm2energon.errors import SampleError
+from mm2energon.formats import sharegpt
+from mm2energon.jsonio import dumps, loads
+from mm2energon.jsonvalue import MAX_DEPTH_AROUND
+from mm2energon.pipeline.numbers import unnamed_file
+from mm2energon.review.export_media import FoundMedia, media_of
+from mm2energon.review.model import Reviewed
+from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
+
+#: What samples without any medium are told under.
+NO_MEDIUM = "(no medium)"
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """One entry that is exported, or why it cannot be."""
+
+    number: int
+    origin: str
+    sample: Sample | None
+    error: SampleError | None = None
+    #: What `set_aside.jsonl` shows of it.
+    entry: Any = None
+
+    @property
+    def medium(self) -> str:
+        """What the log counts it under: its video, or its first medium."""
+        if self.sample is None:
+            return NO_MEDIUM
+        return next((name for _, name in media_of(self.sample)), NO_MEDIUM)
+
+
+@dataclass
+class Selection:
+    """The entries that are exported, in source order, as lines of a file without a name."""
+
+    media: FoundMedia
+    file: IO[bytes] = field(default_factory=lambda: unnamed_file(None))
+    count: int = 0
+
+    def add(self, one: Picked) -> None:
+        """Add an entry."""
+        sample = None if one.sample is None else _as_json(one.sample)
+        error = None if one.error is None else [str(one.error), one.error.code]
+        try:
+            line = dumps([one.number, one.origin, sample, error, one.entry])
+        except (TypeError, ValueError):
+            told = f"{one.origin}: cannot be written as JSON again; mend the entry"
+            line = dumps([one.number, one.origin, None, [told, "broken-json"], None])
+        self.file.write(line + b"\n")
+        self.count += 1
+
+    def __iter__(self) -> Iterator[Picked]:
+        """The entries, those with the reason why they cannot be exported whose media are known to be unusable."""
+        self.file.flush()
+        self.file.seek(0)
+        for line in self.file:
+            number, origin, sample, error, entry = loads(line, max_depth=MAX_DEPTH_AROUND)
+            one = Picked(
+                number,
+                origin,
+                None if sample is None else _from_json(sample, origin),
+                None if error is None else SampleError(*error),
+                entry,
+            )
+            failure = None if one.sample is None or one.error is not None else self.media.failure(one.sample)
+            yield one if failure is None else replace(one, error=failure)
+
+    def close(self) -> None:
+        """Let go of the file, which is gone then."""
+        self.file.close()
+
+
+def select(
+    reviewed: Iterable[Reviewed], selection: Selection, *, load: Callable[[Reviewed], Sample] | None = None
+) -> Iterator[None]:
+    """Pick entries and find their media; nothing is yielded, once for each.
+
+    Args:
+        load: makes the sample of an entry, where it is more than what the review tells.
+    """
+    for one in reviewed:
+        selection.add(_pick(one, selection.media, load))
+        yield
+
+
+def _pick(one: Reviewed, media: FoundMedia, load: Callable[[Reviewed], Sample] | None) -> Picked:
+    entry = dict(one.fields) or (None if one.sample is None else sharegpt.dump(one.sample))
+    try:
+        if one.sample is None:
+            code, message = reversed(one.error or ("it cannot be read", "broken-json"))
+            told = message if message.startswith(one.origin) else f"{one.origin}: {message}"
+            raise SampleError(told, code)
+        sample = one.sample if load is None else load(one)
+        _require_fields(sample, one)
+        sample = media.found(sample)
+    except SampleError as error:
+        return Picked(one.number, one.origin, None, error, entry)
+    return Picked(one.number, one.origin, sample, None, entry)
+
+
+def _require_fields(sample: Sample, one: Reviewed) -> None:
+    """Refuse an entry that nobody can learn from: a row of a CSV without its question or video, any without an answer.
+
+    Raises:
+        SampleError: `bad-turn`, `bad-media-list`, `no-answer`.
+    """
+    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "user"):
+        raise SampleError(f"{one.origin}: the question is missing; a text was expected; fill it in", "bad-turn")
+    if one.fields and not sample.videos:
+        raise SampleError(
+            f"{one.origin}: the path of the video is missing; a path was expected; fill it in", "bad-media-list"
+        )
+    if not any(_said(turn) for turn in sample.turns if turn.role == "assistant"):
+        raise SampleError(f"{one.origin}: the answer is missing; a text was expected; fill it in", "no-answer")
+
+
+def _said(turn: Turn) -> str:
+    text = turn.text
+    for tag in (IMAGE_TAG, VIDEO_TAG, AUDIO_TAG):
+        text = text.replace(tag, "")
+    return text.strip()
+
+
+def _as_json(sample: Sample) -> list[Any]:
+    turns = [[turn.role, turn.text, turn.extra] for turn in sample.turns]
+    return [turns, sample.images, sample.videos, sample.audios, sample.id, sample.extra]
+
+
+def _from_json(value: Sequence[Any], origin: str) -> Sample:
+    turns, images, videos, audios, own_id, extra = value
+    return Sample(
+        turns=tuple(Turn(role, text, extra=more) for role, text, more in turns),
+        images=tuple(images),
+        videos=tuple(video if isinstance(video, str) else tuple(video) for video in videos),
+        audios=tuple(audios),
+        id=own_id,
+        extra=extra,
+        origin=origin,
+    )

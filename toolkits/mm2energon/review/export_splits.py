@@ -1,0 +1,49 @@
+"""Splits of what is exported, dealt as `shard` deals them: samples that share a medium stay together.
+
+The names by which samples are joined, and hashed, are those of `shard`, which knows a video by its first frame: the
+same samples go to the same splits there and here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mm2energon.pipeline.prepare import content_name
+from mm2energon.pipeline.splits import SPLITS, Groups, assign
+from mm2energon.review.export_media import FoundMedia
+from mm2energon.review.export_select import Selection
+from mm2energon.sample import Sample
+from mm2energon.video.places import frame_name, frame_places
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def deal(selection: Selection, shares: Mapping[str, float], *, seed: int) -> NDArray[Any]:
+    """The split of each sample that can be exported, in order, as its place in SPLITS."""
+    groups = Groups(seed=seed)
+    for one in selection:
+        if one.sample is not None and one.error is None:
+            groups.add(list(_shared(one.sample, selection.media)) or [content_name(one.sample)])
+    groups.flush()
+    return assign(groups, {split: shares.get(split, 0.0) for split in SPLITS})
+
+
+def _shared(sample: Sample, media: FoundMedia) -> Iterator[str]:
+    """The strings by which a sample is joined to others, as `prepare.group_names` has them of shards."""
+    yield from (media.names[image] for image in sample.images)
+    for video in sample.videos:
+        if isinstance(video, tuple):
+            yield from (media.names[frame] for frame in video)
+        else:
+            yield _first_frame(media.names[video])
+    yield from (media.names[audio] for audio in sample.audios)
+    if sample.recording is not None:
+        yield f"recording:{sample.recording}"
+
+
+def _first_frame(video: str) -> str:
+    default, own = frame_places(Path(video))
+    return f"{(default or own).folder.as_posix()}/{frame_name(1, 1)}"
