@@ -138,11 +138,16 @@ def take_frames(video: PlannedVideo, max_frames: int | None) -> PlannedVideo:
     count = len(video.frames)
     if max_frames is None or count <= max_frames:
         return video
-    if max_frames == 1:
-        return replace(video, frames=video.frames[:1])
-    places = [round(place * (count - 1) / (max_frames - 1)) for place in range(max_frames)]
-    fps = video.fps * (max_frames - 1) / (count - 1)
+    places = kept_places(count, max_frames)
+    fps = video.fps if max_frames == 1 else video.fps * (max_frames - 1) / (count - 1)
     return PlannedVideo(tuple(video.frames[place] for place in places), fps)
+
+
+def kept_places(count: int, most: int) -> list[int]:
+    """Which of `count` frames are taken where there may be `most`: all, or as many, evenly from first to last."""
+    if count <= most:
+        return list(range(count))
+    return [0] if most == 1 else [round(place * (count - 1) / (most - 1)) for place in range(most)]
 
 
 OddFrames = Literal["keep", "cut", "repeat"]

@@ -146,7 +146,7 @@ def load_split(
         return
     config = read_dataset_yaml(root, dataset_config)
     if "__module__" in config and "__class__" in config:
-        _stand_in_for_frameworks(str(config["__module__"]), str(config["__class__"]))
+        stand_in_for_frameworks(str(config["__module__"]), str(config["__class__"]))
     count = 0
     for sample in _one_pass(read_from or root, split, dataset_config, num_workers, decode):
         count += 1
@@ -158,7 +158,7 @@ def load_split(
         )
 
 
-def _stand_in_for_frameworks(module: str, class_name: str) -> None:
+def stand_in_for_frameworks(module: str, class_name: str) -> None:
     """Readers of frameworks that are installed unpickle what they are given; their stand-ins do not."""
     known = getattr(sys.modules.get(module), class_name, None)
     if not (isinstance(known, type) and issubclass(known, StandInDataset)):

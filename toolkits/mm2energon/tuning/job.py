@@ -1,0 +1,166 @@
+"""What a fine-tuning run is asked to do, and by what it is known again when it is run once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mm2energon.errors import InputError
+from mm2energon.pipeline.prepare import GroupBy
+from mm2energon.tuning.options import OPTIONS, check_value
+from mm2energon.video.encode import FrameOptions
+from mm2energon.video.sampling import Sampling
+
+#: Seconds between frames where nothing is said.
+_INTERVAL_SECONDS = 0.5
+#: Options that change what is told and kept of a run, not what it learns.
+_WATCHING = ("eval_every", "save_every", "keep_checkpoints", "no_gradient_checkpointing")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values of `OPTIONS`, which says what each means."""
+
+    dataset_root: str
+    val_share: float
+    group_by: GroupBy
+    max_tokens: int
+    time_interval: float | None
+    fps: float | None
+    max_frames: int
+    max_pixels: int
+    image_pixels: int
+    epochs: float
+    steps: int
+    batch_size: int
+    effective_batch: int
+    learning_rate: float
+    warmup: float
+    loaders: int
+    weight_decay: float
+    max_grad_norm: float
+    seed: int
+    rank: int
+    alpha: float
+    dropout: float
+    train_vision: bool
+    quantize: Literal["auto", "4bit", "none"]
+    no_gradient_checkpointing: bool
+    eval_every: int
+    save_every: int
+    keep_checkpoints: int
+
+    def frames(self) -> FrameOptions:
+        """Which frames of a video are taken, and how large they are.
+
+        Raises:
+            InputError: both an interval and a rate are given, or a value is out of range.
+        """
+        neither = self.time_interval is None and self.fps is None
+        sampling = Sampling(
+            interval_seconds=_INTERVAL_SECONDS if neither else self.time_interval,
+            fps=self.fps,
+            max_frames=self.max_frames,
+        )
+        return FrameOptions(sampling, max_pixels=self.max_pixels)
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Settings from values by name; what is not there has its default.
+
+    Raises:
+        InputError: a value is not of its option's kind.
+    """
+    given = {option.name: values.get(option.name) for option in OPTIONS}
+    told = {
+        option.name: option.default if given[option.name] is None else check_value(option, given[option.name])
+        for option in OPTIONS
+    }
+    if told["val_share"] >= 1:
+        raise InputError(f"--val-share {told['val_share']:g}: a number below 1 was expected, such as 0.1")
+    return Settings(**told)
+
+
+@dataclass(frozen=True)
+class TuneJob:
+    """A run: what it learns from, what it adapts, and where that goes."""
+
+    #: Annotation files and folders of them, or one folder of shards.
+    data: tuple[Path, ...]
+    #: A folder, or a name of the hub.
+    model: str
+    output: Path
+    settings: Settings
+    workers: int
+    #: Roots, resolved, of which files may be named by absolute paths.
+    further: tuple[Path, ...] = ()
+    restart: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The dataset root."""
+        return Path(self.settings.dataset_root).resolve()
+
+    @property
+    def shards(self) -> Path | None:
+        """The folder of shards that it learns from; None: annotation files."""
+        found = [path for path in self.data if is_shards(path)]
+        return found[0] if found else None
+
+    def asked(self) -> dict[str, Any]:
+        """As `Runs.start` takes it."""
+        settings = {name: value for name, value in asdict(self.settings).items() if value is not None}
+        return {"data": [str(path) for path in self.data], "model": self.model, **settings}
+
+    def decides(self, sources: list[Path]) -> dict[str, Any]:
+        """What decides what is learnt: a run with other values is another one.
+
+        Args:
+            sources: the files that are read.
+        """
+        leaves_out = _WATCHING if self.shards is not None else (*_WATCHING, "loaders")  # Energon deals shards to them
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in leaves_out}
+        return {"model": self.model, **settings, "data": [_state_of(path) for path in sources]}
+
+
+def is_shards(path: Path) -> bool:
+    """Whether a folder is one of finished shards."""
+    return (path / ".nv-meta").is_dir()
+
+
+def check_job(job: TuneJob) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        InputError: a file or folder is not there, or options contradict each other.
+    """
+    for path in job.data:
+        if not path.exists():
+            raise InputError(f"--data {path}: no such file or folder")
+    if job.shards is not None and len(job.data) > 1:
+        raise InputError(
+            f"--data: {len(job.data)} places, one of them of shards; one folder of shards, or annotation files alone "
+            "were expected; run once for each, or shard them together"
+        )
+    if job.shards is None and not job.root.is_dir():
+        raise InputError(f"--dataset-root {job.root}: no such folder")
+    job.settings.frames()
+    if job.settings.effective_batch % job.settings.batch_size:
+        raise InputError(
+            f"--effective-batch {job.settings.effective_batch}: is no multiple of --batch-size "
+            f"{job.settings.batch_size}; make it one"
+        )
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What tells two runs apart, for a message."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ["other data" if name == "data" else f"{name} {before.get(name)}" for name in names]
+
+
+def _state_of(path: Path) -> list[Any]:
+    """By what it is noticed that a file has changed, without reading it."""
+    state = path.stat()
+    return [path.name, state.st_size, state.st_mtime_ns]
