@@ -45,7 +45,7 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc", "speech", "studio")
+_TESTED = ("energon", "decord", "parquet", "tokens", "train", "ray", "s3", "msc", "speech", "studio", "urls")
 EXTRAS["dev"] = [
     *sorted({requirement for name in _TESTED for requirement in EXTRAS[name]}),
     "pytest>=8",

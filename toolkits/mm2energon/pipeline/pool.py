@@ -45,11 +45,13 @@ def run_in_workers(
 
 
 @dataclass(eq=False)
-class _Task(Task[Item, Result]):
+class Trial(Task[Item, Result]):
+    """A task, and how often it was begun in vain."""
+
     attempts: int = 0
 
 
-class _Worker:
+class Worker:
     """A process, the pipe to it, and the task that it is at."""
 
     def __init__(self, limits: Limits, module: str) -> None:
@@ -62,14 +64,14 @@ class _Worker:
         except (OSError, EOFError) as error:
             raise no_workers(f"{type(error).__name__}: {error}") from error
         theirs.close()
-        self.task: _Task[Any, Any] | None = None
+        self.task: Trial[Any, Any] | None = None
         self.is_ready = False
         self.items = 0
         self._seconds = limits.seconds
         #: Time by which the task has to be done.
         self.deadline: float | None = None
 
-    def give(self, step: Callable[[Any], Any], task: _Task[Any, Any]) -> bool:
+    def give(self, step: Callable[[Any], Any], task: Trial[Any, Any]) -> bool:
         """Send the task; False when nobody takes it."""
         try:
             self.pipe.send_bytes(pickle.dumps((step, task.item)))
@@ -94,13 +96,13 @@ class _Worker:
         return self.process.exitcode or 0
 
 
-class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
+class Crew(UnderWay["Trial[Item, Result]", Item, Result]):
     """The workers of a run, and the tasks that are under way; they live on from one `run` to the next."""
 
     def __init__(self, step: Callable[[Item], Result], count: int, limits: Limits) -> None:
         self._step, self._count, self._limits = step, count, limits
-        super().__init__(_Task)
-        self._workers: list[_Worker] = []
+        super().__init__(Trial)
+        self._workers: list[Worker] = []
         self._failed_starts = 0
 
     def stop(self) -> None:
@@ -131,7 +133,7 @@ class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
             if worker is None:
                 if len(self._workers) == self._count:
                     return
-                worker = _Worker(self._limits, self._step.__module__)
+                worker = Worker(self._limits, self._step.__module__)
                 self._workers.append(worker)
             if worker.give(self._step, self._waiting[0]):
                 self._waiting.popleft()
@@ -149,7 +151,7 @@ class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
             elif worker.deadline is not None and time.monotonic() >= worker.deadline:
                 self._give_up(worker)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         try:
             answer: Answer | None = worker.pipe.recv()
         except (EOFError, OSError):  # it is dead, or was killed while it spoke
@@ -168,7 +170,7 @@ class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
             self._workers.remove(worker)
             worker.end()
 
-    def _give_up(self, worker: _Worker) -> None:
+    def _give_up(self, worker: Worker) -> None:
         """End a worker that takes too long."""
         self._workers.remove(worker)
         worker.process.terminate()
@@ -178,7 +180,7 @@ class Crew(UnderWay["_Task[Item, Result]", Item, Result]):
             message += "raise --video-timeout, or take it out"
             worker.task.outcome = Outcome(worker.task.item, error=MediaError(message, "video-timeout"))
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: Worker) -> None:
         """Let go of a dead worker; its task is begun again where that may help."""
         self._workers.remove(worker)
         status, task = worker.end(), worker.task
