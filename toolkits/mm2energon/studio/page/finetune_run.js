@@ -1,0 +1,158 @@
+// One run as it goes: its state, its loss, its log, and what can be done with it.
+
+import { el, replace } from "./dom.js";
+import { icon } from "./icons.js";
+import { lossChart } from "./finetune_chart.js";
+import { badge, nameOf } from "./finetune_list.js";
+import { figure, isLive, labelOf, length, stateOf } from "./finetune_words.js";
+import { when } from "./try_words.js";
+
+const POLL_MS = 1200;
+const RETRY_MS = 4000;
+const RATE_STEPS = 20;
+
+/** The panel of a run; it follows the run until `signal` is aborted. `onChange()`: its state became another. */
+export function runPanel({ id, context, signal, onChange }) {
+  const head = el("div.tune-head");
+  const bar = el("progress", { max: "1", "aria-label": "Progress" });
+  const facts = el("p.hint.tune-facts");
+  const message = el("div", { role: "status" });
+  const chart = lossChart({ signal });
+  const log = logPanel();
+  const settings = el("details.card.tune-group", {}, el("summary", {}, el("h2", {}, "Settings")), el("dl.tune-settings"));
+  const element = el("div.tune-run", {}, el("section.card.tune-top", {}, head, message, bar, facts), chart.element, log.element, settings);
+  const known = { losses: new Map(), evals: new Map(), since: 0, state: "" };
+  const act = async (what) => {
+    try {
+      await context.api.post(`/api/finetune/runs/${encodeURIComponent(id)}/${what}`);
+      known.wake?.();
+    } catch (error) {
+      context.toast(error.message, { kind: "bad" });
+    }
+  };
+  const show = (run) => {
+    takeFigures(known, run);
+    showHead(head, run, act);
+    showMessage(message, run);
+    showProgress(bar, facts, run, [...known.losses.values()]);
+    const [losses, evals] = [known.losses, known.evals].map((points) => [...points.values()].sort((a, b) => a.step - b.step));
+    chart.show({ losses, evals, total: run.total ?? 0, isLive: isLive(run) });
+    log.show(run.lines ?? []);
+    showSettings(settings.querySelector("dl"), run.options ?? {});
+    if (known.state && known.state !== run.state) {
+      context.announce(`${nameOf(run)}: ${stateOf(run).title}`);
+      onChange();
+    }
+    known.state = run.state;
+  };
+  replace(head, el("h2", { dir: "auto" }, id), el("span.spinner"));
+  void follow({ id, context, signal, known, show, fail: (text) => failed(element, known, message, text) });
+  return element;
+}
+
+async function follow({ id, context, signal, known, show, fail }) {
+  while (!signal.aborted) {
+    let pause = POLL_MS;
+    try {
+      const run = await context.api.get(`/api/finetune/runs/${encodeURIComponent(id)}`, { query: { since: known.since }, signal });
+      show(run);
+      if (!isLive(run)) pause = RETRY_MS;
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      fail(error.message);
+      if (error.status >= 400 && error.status < 500) return;
+      pause = RETRY_MS;
+    }
+    await new Promise((resolve) => {
+      known.wake = resolve;
+      setTimeout(resolve, pause);
+    });
+  }
+}
+
+/** What was seen stays on the page when the server does not answer; a run that is not there has nothing to show. */
+function failed(element, known, message, text) {
+  const note = el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text));
+  if (known.state) replace(message, note);
+  else replace(element, el("section.card", {}, note));
+}
+
+function takeFigures(known, run) {
+  for (const one of run.losses ?? []) known.losses.set(one.step, { ...one, loss: one.loss ?? NaN });
+  for (const one of run.evals ?? []) known.evals.set(one.step, { ...one, loss: one.loss ?? one.eval_loss ?? NaN });
+  known.since = run.since ?? known.since;
+}
+
+function showHead(head, run, act) {
+  const drawn = `${run.state} ${run.can_resume} ${run.adapter}`;
+  if (head.dataset.drawn === drawn) return;
+  head.dataset.drawn = drawn;
+  const canStop = isLive(run) && run.state !== "stopping";
+  const stop = canStop && el("button", { type: "button", onclick: () => act("stop") }, icon("stop", 16), "Stop");
+  const resume = run.can_resume && el("button.primary", { type: "button", onclick: () => act("resume") }, icon("play", 16), "Go on");
+  const hadFocus = head.contains(document.activeElement);
+  replace(head, el("h2", { dir: "auto" }, nameOf(run)), badge(run), el("div.tune-actions", {}, stop, resume, run.adapter && tryLink(run)));
+  if (hadFocus) head.querySelector("button, a")?.focus();
+}
+
+function tryLink(run) {
+  const model = run.options?.model ?? "";
+  const name = run.adapter_name ?? run.id;
+  const query = new URLSearchParams({ adapter: name, ...(model ? { model } : {}) });
+  return el("a.button.tune-try", { href: `#/try?${query}` }, icon("try", 16), "Try this adapter");
+}
+
+function showMessage(node, run) {
+  const kind = { failed: "bad", interrupted: "doubt" }[run.state] ?? "";
+  const text = run.message ?? "";
+  if (node.dataset.text === text + kind) return;
+  node.dataset.text = text + kind;
+  replace(node, text && el("div.message", { class: kind }, kind && icon("warning", 18), el("p", { dir: "auto" }, text)));
+}
+
+function showProgress(bar, facts, run, losses) {
+  bar.hidden = !run.total && !isLive(run);
+  if (run.total) bar.value = Math.min(1, run.step / run.total);
+  else bar.removeAttribute("value");
+  const last = losses.reduce((a, b) => (a && a.step > b.step ? a : b), null);
+  const left = isLive(run) && run.total ? secondsLeft(losses, run) : null;
+  const words = [
+    run.total ? `step ${run.step} of ${run.total}` : "",
+    left === null ? "" : `about ${length(left)} left`,
+    last && Number.isFinite(last.loss) ? `loss ${figure(last.loss)}` : "",
+    last?.learning_rate ? `learning rate ${figure(last.learning_rate)}` : "",
+    isLive(run) && last?.tokens_per_second ? `${figure(last.tokens_per_second)} tokens/s` : "",
+    run.started ? `begun ${when(run.started)}` : "",
+  ];
+  facts.textContent = words.filter(Boolean).join(" · ");
+}
+
+/** By the time of the last steps. */
+function secondsLeft(losses, run) {
+  const dated = losses.filter((one) => one.at).slice(-RATE_STEPS);
+  if (dated.length < 2) return null;
+  const [first, last] = [dated[0], dated[dated.length - 1]];
+  const seconds = (new Date(last.at) - new Date(first.at)) / 1000;
+  return last.step > first.step && seconds > 0 ? (seconds / (last.step - first.step)) * (run.total - run.step) : null;
+}
+
+function logPanel() {
+  const lines = el("div.tune-log", { tabindex: "0", role: "region", "aria-label": "Log" });
+  const element = el("section.card", {}, el("h2", {}, "Log"), lines);
+  const show = (now) => {
+    const text = now.join("\n") || "Nothing was said yet.";
+    if (lines.textContent === text) return;
+    const isAtEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
+    lines.textContent = text;
+    if (isAtEnd) lines.scrollTop = lines.scrollHeight;
+  };
+  return { element, show };
+}
+
+function showSettings(list, options) {
+  const drawn = JSON.stringify(options);
+  if (list.dataset.drawn === drawn) return;
+  list.dataset.drawn = drawn;
+  const rows = Object.entries(options).map(([name, value]) => el("div", {}, el("dt", {}, labelOf(name)), el("dd", { dir: "auto" }, Array.isArray(value) ? value.join(", ") : String(value))));
+  replace(list, rows);
+}

@@ -1,0 +1,228 @@
+// The view "Try a model": a video, a question, and the answer as it comes.
+
+import { el } from "./dom.js";
+import { recall, remember } from "./memory.js";
+import { answersPanel } from "./try_answers.js";
+import { askPanel } from "./try_ask.js";
+import { historyPanel } from "./try_history.js";
+import { parametersPanel } from "./try_parameters.js";
+import { setupPanel } from "./try_setup.js";
+import { followAsk } from "./try_follow.js";
+import { timeline } from "./try_timeline.js";
+import { videoPanel } from "./try_video.js";
+
+const ASKS = "/api/chat/asks";
+
+export function mount(root, context) {
+  const draft = { choice: {}, changed: {}, question: "", video: null, ...recall("try") };
+  const state = { ask: null, asks: [], models: null, stop: null, isOver: true };
+  const save = () => remember("try", draft);
+  const parts = buildParts(root, context, draft, state, save);
+  const view = { context, draft, state, parts, save };
+
+  parts.ask.onAsk = () => void askNow(view);
+  parts.answers.onAgain = () => void askAgain(view, state.ask);
+  parts.history.onOpen = (ask) => context.navigate(`#/try?ask=${encodeURIComponent(ask.id)}`);
+  parts.history.onAgain = (ask) => void askAgain(view, ask);
+  parts.setup.onLookAgain = () => void loadModels(view);
+  registerKeys(view);
+  context.onRoute(() => void takeRoute(view));
+  context.signal.addEventListener("abort", () => state.stop?.());
+  void open(view);
+}
+
+function buildParts(root, context, draft, state, save) {
+  const { signal } = context;
+  const parts = {};
+  parts.setup = setupPanel({ choice: draft.choice, onChange: save, onLookAgain: () => parts.setup.onLookAgain() });
+  parts.timeline = timeline({ signal, onSeek: (seconds) => parts.video.seek(seconds) });
+  parts.video = videoPanel({
+    signal,
+    onVideo: (video, player) => {
+      draft.video = video;
+      save();
+      parts.timeline.setVideo(video, player);
+      parts.timeline.clear();
+    },
+  });
+  parts.parameters = parametersPanel({ changed: draft.changed, onChange: save });
+  parts.ask = askPanel({ draft, onChange: save, onAsk: () => parts.ask.onAsk(), parameters: parts.parameters.element });
+  parts.answers = answersPanel({
+    onCancel: () => void cancel(context, state),
+    onAgain: () => parts.answers.onAgain(),
+    onKeep: (adapter) => keep(context, state, adapter),
+    onCopy: (text) => void copy(context, text),
+  });
+  parts.history = historyPanel({ onOpen: (ask) => parts.history.onOpen(ask), onAgain: (ask) => parts.history.onAgain(ask) });
+  const watching = el("div.try-watching", {}, parts.video.element, parts.timeline.element);
+  const asking = el("div.try-asking", {}, parts.ask.element, parts.answers.element, parts.history.element);
+  root.append(el("div.page.try-page", {}, el("h1.unseen", {}, "Try a model"), parts.setup.element, el("div.try-grid", {}, watching, asking)));
+  return parts;
+}
+
+async function open(view) {
+  const { context, draft, parts } = view;
+  await Promise.all([loadModels(view), loadHistory(view)]);
+  if (context.signal.aborted) return;
+  const { params } = context.route();
+  if (!params.has("item") && !params.has("ask") && draft.video) await showVideoOfBefore(view);
+  await takeRoute(view);
+}
+
+async function loadModels({ context, parts, state }) {
+  try {
+    state.models = await context.api.get("/api/chat/models", { signal: context.signal });
+    parts.setup.show(state.models);
+    parts.parameters.show(state.models.defaults);
+  } catch (error) {
+    if (error.name !== "AbortError") parts.setup.fail(error.message);
+  }
+}
+
+async function loadHistory({ context, parts, state }) {
+  try {
+    const told = await context.api.get("/api/chat/history", { signal: context.signal });
+    state.asks = told.asks;
+    parts.history.show(state.asks, state.ask?.id);
+  } catch (error) {
+    if (error.name !== "AbortError") parts.history.fail(error.message);
+  }
+}
+
+/** A video of before is shown when the server has it still. */
+async function showVideoOfBefore({ context, draft, parts }) {
+  const there = await fetch(draft.video.url, { headers: { Range: "bytes=0-0" }, signal: context.signal }).then((answer) => answer.ok, () => false);
+  if (!context.signal.aborted) parts.video.show(there ? draft.video : null);
+}
+
+/** `?item=12&video=0` takes that video; `?ask=7` shows that ask; `?adapter=colours` chooses it. */
+async function takeRoute(view) {
+  const { context, draft, state, parts } = view;
+  const { params } = context.route();
+  if (params.has("adapter")) {
+    draft.choice.adapters = [params.get("adapter")];
+    if (params.get("model")) Object.assign(draft.choice, { model: params.get("model"), isOther: false });
+    parts.setup.redraw();
+  }
+  if (params.has("item")) {
+    context.navigate("#/try", { replace: true });
+    await parts.video.take({ number: Number(params.get("item")), index: Number(params.get("video") ?? 0) });
+  } else if (params.has("ask") && params.get("ask") !== state.ask?.id) {
+    await reopen(view, params.get("ask"));
+  }
+}
+
+async function reopen(view, id) {
+  const { state, parts } = view;
+  const known = state.asks.find((one) => one.id === id);
+  if (known) takeUp(view, known);
+  show(view, known ?? { id, question: "", adapters: [] });
+  parts.history.show(state.asks, id);
+}
+
+/** The settings of an ask become those of the form. */
+function takeUp({ draft, state, parts, save }, ask) {
+  Object.assign(draft.choice, { backend: ask.backend, model: ask.model, adapters: [...ask.adapters], isOther: false });
+  const defaults = state.models?.defaults ?? {};
+  Object.keys(draft.changed).forEach((name) => delete draft.changed[name]);
+  for (const [name, value] of Object.entries(ask.parameters ?? {})) if (name in defaults && value !== defaults[name]) draft.changed[name] = value;
+  parts.ask.setQuestion(ask.question);
+  parts.setup.redraw();
+  parts.parameters.redraw();
+  if (ask.video && ask.video.id !== draft.video?.id) parts.video.show(ask.video);
+  save();
+}
+
+async function askAgain(view, ask) {
+  const known = view.state.asks.find((one) => one.id === ask.id) ?? ask;
+  takeUp(view, known);
+  await askNow(view);
+}
+
+async function askNow(view) {
+  const { context, draft, state, parts, save } = view;
+  const problem = whatIsMissing(view);
+  parts.ask.setProblem(problem);
+  if (problem) return;
+  const { backend, model, adapters } = draft.choice;
+  const ask = { backend, model, adapters: [...adapters], question: draft.question.trim(), parameters: parts.parameters.values() };
+  parts.ask.setBusy(true);
+  try {
+    const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id }, { signal: context.signal });
+    save();
+    show(view, { ...ask, id, video: draft.video });
+    context.navigate(`#/try?ask=${encodeURIComponent(id)}`);
+    parts.answers.element.scrollIntoView({ block: "nearest" });
+    void loadHistory(view);
+  } catch (error) {
+    if (error.name !== "AbortError") parts.ask.setProblem(error.message);
+  } finally {
+    parts.ask.setBusy(false);
+  }
+}
+
+function whatIsMissing({ draft, parts }) {
+  if (!draft.video) return "Give a video first.";
+  if (!draft.question.trim()) return "Write a question first.";
+  const wrong = parts.parameters.problem();
+  if (wrong) parts.parameters.open();
+  return wrong || parts.setup.problem();
+}
+
+/** Shows an ask from its first event on: what came before a reload of the page comes again. */
+function show(view, ask) {
+  const { context, draft, state, parts } = view;
+  state.stop?.();
+  state.ask = ask;
+  state.isOver = false;
+  parts.timeline.clear();
+  state.stop = followAsk(ask, {
+    path: `${ASKS}/${encodeURIComponent(ask.id)}/events`,
+    announce: context.announce,
+    onTold: (told, isLost) => {
+      parts.answers.show(ask, told, isLost);
+      if (!ask.video || ask.video.id === draft.video?.id) parts.timeline.show(told);
+    },
+    onOver: () => {
+      state.isOver = true;
+      if (!context.signal.aborted) void loadHistory(view);
+    },
+  });
+}
+
+async function cancel(context, state) {
+  if (state.isOver) return;
+  try {
+    await context.api.post(`${ASKS}/${encodeURIComponent(state.ask.id)}/cancel`);
+  } catch (error) {
+    context.toast(error.message, { kind: "bad" });
+  }
+}
+
+async function keep(context, state, adapter) {
+  try {
+    const { number } = await context.api.post(`${ASKS}/${encodeURIComponent(state.ask.id)}/keep`, { adapter });
+    context.announce("Kept as a sample.");
+    return number;
+  } catch (error) {
+    context.toast(error.message, { kind: "bad" });
+    return null;
+  }
+}
+
+async function copy(context, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    context.toast("Copied.", { kind: "good" });
+  } catch {
+    context.toast("This browser does not let the page copy here: mark the text and copy it.", { kind: "bad" });
+  }
+}
+
+function registerKeys({ context, parts, state }) {
+  const { shortcut } = context;
+  shortcut({ keys: "Ctrl+Enter", title: "Ask", typing: true, run: () => parts.ask.onAsk() });
+  shortcut({ keys: "c", title: "Cancel the answer", when: () => !state.isOver, run: () => void cancel(context, state) });
+  shortcut({ keys: "q", title: "Write a question", run: () => parts.ask.focus() });
+  shortcut({ keys: "p", title: "Parameters", run: () => parts.parameters.toggle() });
+}

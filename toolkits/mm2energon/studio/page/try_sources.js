@@ -1,0 +1,39 @@
+// Where videos come from: an upload, an address, an entry of the dataset; each a promise with its progress.
+
+import { del, get, post, upload } from "./api.js";
+
+const POLL_MS = 500;
+const VIDEOS = "/api/chat/videos";
+
+/** Sends a file. `onProgress({done, total, words})` tells how far it is; `signal` stops it. Returns the video. */
+export async function uploadVideo(file, { signal, onProgress }) {
+  const told = (done, total) =>
+    onProgress({ done, total, words: done < total ? "Uploading" : "Making it safe to play (it is encoded anew)" });
+  const answer = await upload(VIDEOS, file, { query: { name: file.name }, signal, onProgress: told });
+  return answer.video ?? followJob(answer.job, { signal, onProgress });
+}
+
+/** Lets the server take a video: `{url}`, or `{number, index}` of the dataset. */
+export async function takeVideo(source, { signal, onProgress }) {
+  onProgress({ done: 0, total: null, words: source.url ? "Fetching" : "Opening" });
+  const answer = await post(VIDEOS, source, { signal });
+  return answer.video ?? followJob(answer.job, { signal, onProgress });
+}
+
+async function followJob(job, { signal, onProgress }) {
+  const path = `${VIDEOS}/jobs/${encodeURIComponent(job)}`;
+  const stop = () => del(path).catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for (;;) {
+      const told = await get(path, { signal });
+      if (told.state === "done") return told.video;
+      if (told.state === "failed" || told.state === "cancelled") throw new Error(told.error || "The video could not be had.");
+      onProgress({ done: told.done ?? 0, total: told.total ?? null, words: told.message || "Fetching" });
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      signal.throwIfAborted();
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
