@@ -20,20 +20,27 @@ _log = logging.getLogger(__name__)
 
 #: Codes of errors, by status, where nothing says more.
 _CODES = {400: "bad-request", 401: "needs-token", 403: "refused", 404: "not-found", 405: "no-such-method"}
+#: Statuses of what is wrong with a medium, where another one says more than "cannot be processed".
+_STATUSES = {"missing-media": 404, "outside-root": 403, "media-url": 403}
 _MOST_FAULTS = 5
 
 
+def encoded(content: Any) -> bytes:
+    """JSON, in ASCII where UTF-8 cannot hold it: data may have half of a surrogate pair, NaN, or endless integers."""
+    try:
+        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:
+        return json.dumps(_finite(content), allow_nan=False).encode("ascii")
+
+
 class Json(Response):
-    """JSON in ASCII where UTF-8 could not hold it: data may have half of a surrogate pair, NaN, or endless integers."""
+    """An answer of plain values."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The bytes of the body."""
-        try:
-            return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
-        except TypeError:
-            return json.dumps(_finite(content), allow_nan=False).encode("ascii")
+        return encoded(content)
 
 
 class Refused(Exception):
@@ -50,11 +57,11 @@ def error_answer(status: int, message: str, code: str = "") -> Json:
     return Json({"error": {"message": message, "code": code or _CODES.get(status, "error")}}, status)
 
 
-def crash_answer(error: Exception) -> Json:
-    """The answer to what went wrong in us: an id, under which the log has the trace."""
+def crash_told(error: Exception) -> dict[str, str]:
+    """What is told of what went wrong in us: an id, under which the log has the trace."""
     name = secrets.token_hex(4)
     _log.error("error %s", name, exc_info=error)
-    return error_answer(500, f"something went wrong in the studio; its log has it as error {name}", "crash")
+    return {"code": "crash", "message": f"something went wrong in the studio; its log has it as error {name}"}
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -73,7 +80,7 @@ async def _ours(_request: Request, error: Exception) -> Response:
     if isinstance(error, DependencyError):
         return error_answer(501, str(error), "not-installed")
     if isinstance(error, SampleError):
-        return error_answer(422, str(error), error.code)
+        return error_answer(_STATUSES.get(error.code, 422), str(error), error.code)
     return error_answer(400, str(error), "bad-input" if isinstance(error, InputError) else "")
 
 

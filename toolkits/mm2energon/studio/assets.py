@@ -29,11 +29,13 @@ def router() -> APIRouter:
     """The routes of the page."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.api_route("/", methods=["GET", "HEAD"])
+    @routes.head("/", include_in_schema=False)
+    @routes.get("/")
     def index(request: Request) -> Response:
         return _file(request, "index.html")
 
-    @routes.api_route("/{name:path}", methods=["GET", "HEAD"])
+    @routes.head("/{name:path}", include_in_schema=False)
+    @routes.get("/{name:path}")
     def asset(request: Request, name: str) -> Response:
         return _file(request, name)
 

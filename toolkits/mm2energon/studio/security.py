@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mm2energon.studio.answers import Refused, crash_answer, error_answer
+from mm2energon.studio.answers import Json, Refused, crash_told, error_answer
 from mm2energon.studio.login import Gate, address_of
 from mm2energon.studio.settings import LOOPBACK, Settings
 
@@ -18,7 +18,7 @@ UPLOADS = ("PUT", "/api/chat/videos")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What is answered before anybody has logged in.
-_OPEN = frozenset({"/api/session", "/api/login"})
+_OPEN = frozenset({"/api/login"})
 
 #: Scripts, styles and media of ours alone, nothing inline, no HTML made from text, nobody's frame.
 CONTENT_POLICY = "; ".join(
@@ -71,7 +71,7 @@ class Guard:
         except Refused as refused:
             await error_answer(refused.status, str(refused), refused.code)(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 (whatever it is, its trace stays here)
-            crash = crash_answer(error)
+            crash = Json({"error": crash_told(error)}, 500)
             if not answer.has_begun:
                 await crash(scope, receive, answer)
 

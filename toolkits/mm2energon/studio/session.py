@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from starlette.responses import Response
 
 import mm2energon
-from mm2energon.studio.login import address_of
+from mm2energon.studio.answers import Json
 from mm2energon.studio.state import State
 from mm2energon.targets import TARGETS
 
@@ -20,10 +21,8 @@ def router(state: State) -> APIRouter:
     routes = APIRouter(prefix="/api")
 
     @routes.get("/session")
-    def session(request: Request) -> dict[str, Any]:
-        if not state.gate.lets_in(request.headers, address_of(request.scope)):
-            return {"version": mm2energon.__version__, "needs_token": True}
-        return _told(state)
+    def session() -> Response:
+        return Json(_told(state))
 
     return routes
 
@@ -41,7 +40,7 @@ def _told(state: State) -> dict[str, Any]:
             "total": review.total,
             "indexed": review.is_indexed,
             "problem": review.problem,
-            "journal": str(review.journal),
+            "journal": str(review.journal_path),
         },
         "reviewers": list(review.reviewers),
         "reviewer": review.reviewers[0],
@@ -55,5 +54,5 @@ def _told(state: State) -> dict[str, Any]:
             "chat": {"ready": False, "message": "not there yet"},
             "finetune": {"ready": False, "message": "not there yet"},
         },
-        "needs_token": False,
+        "needs_token": state.gate.is_closed,
     }

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.machine import usable_memory_bytes
+from mm2energon.studio.answers import Refused
+from mm2energon.studio.decoding import Decoding
+from mm2energon.studio.isolated import Isolated
 from mm2energon.studio.login import Gate
 from mm2energon.studio.settings import Settings
 
 if TYPE_CHECKING:
+    from mm2energon.pipeline.record_content import Content
+    from mm2energon.review.model import Item
     from mm2energon.review.review import Review
+
+#: Workers that decode for people who wait, and what one video or picture may cost them.
+_WORKERS = 2
+_DECODING_SECONDS = 120.0
+_LEAST_MEMORY_BYTES = 4 << 30
+#: Records of shards that are kept: the frames of a video are asked for one by one.
+_RECORDS_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -25,13 +40,56 @@ class State:
     gate: Gate
     #: Ends what runs beside the requests, when the studio ends.
     ends: contextlib.ExitStack
+    #: Where media are decoded.
+    isolated: Isolated
+    decoding: Decoding
     #: Set when the studio stops: what streams without end looks at it.
     is_ending: threading.Event = field(default_factory=threading.Event)
+    _records: OrderedDict[int, Content] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def root(self) -> Path:
         """What media paths are relative to, resolved."""
         return self.review.root
+
+    def item(self, number: int, reviewer: str | None = None) -> Item:
+        """An entry, as that reviewer has it.
+
+        Raises:
+            Refused: there is none of that number.
+        """
+        if not 0 <= number < self.review.count:
+            raise Refused(404, f"there is no entry {number}; the first {self.review.count} are known")
+        return self.review.item(number, reviewer)
+
+    def content(self, number: int) -> Content:
+        """The media of an entry of shards.
+
+        Raises:
+            SampleError: its record cannot be read.
+        """
+        with self._lock:
+            known = self._records.get(number)
+        if known is None:
+            known = self.review.content(number)
+            with self._lock:
+                self._records[number] = known
+                while len(self._records) > _RECORDS_KEPT:
+                    self._records.popitem(last=False)
+        return known
+
+    def reviewer(self, named: str | None) -> str:
+        """Who asks: one of those that are known.
+
+        Raises:
+            Refused: nobody of that name reviews here.
+        """
+        known = self.review.reviewers
+        if named is not None and named not in known:
+            names = ", ".join(repr(name) for name in known)
+            raise Refused(400, f"{named[:100]!r} does not review here; one of {names} was expected", "no-reviewer")
+        return known[0] if named is None else named
 
 
 @contextlib.contextmanager
@@ -41,17 +99,24 @@ def open_state(settings: Settings) -> Iterator[State]:
     Raises:
         InputError: the data cannot be opened.
     """
-    try:
-        from mm2energon.review import open_review
-    except ImportError:  # until the review is there
+    from mm2energon.review.review import open_review
+
+    try:  # until the review is there
+        open_review(settings.data).close()
+    except NotImplementedError:
         from types import SimpleNamespace
 
-        told = dict(
-            name=settings.data.name, kind="json", path=settings.data, root=settings.data.parent, count=0, total=0
-        )
-        told |= dict(is_indexed=True, problem=None, journal="", reviewers=settings.reviewers)
-        yield State(settings, SimpleNamespace(**told), Gate(settings.token, settings.port), contextlib.ExitStack())
+        told = {"name": settings.data.name, "kind": "json", "path": settings.data, "root": settings.data.parent}
+        told |= {"count": 0, "total": 0, "is_indexed": True, "problem": None, "journal_path": ""}
+        told |= {"reviewers": settings.reviewers}
+        fake = SimpleNamespace(**told)
+        gate = Gate(settings.token, settings.port)
+        isolated = Isolated(2, Limits())
+        decoding = Decoding(isolated, settings.cache, 1)
+        yield State(settings, fake, gate, contextlib.ExitStack(), isolated, decoding)  # type: ignore[arg-type]
         return
+
+    limits = Limits(_DECODING_SECONDS, max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // (2 * _WORKERS)))
     with contextlib.ExitStack() as ends:
         review = ends.enter_context(
             open_review(
@@ -62,4 +127,7 @@ def open_state(settings: Settings) -> Iterator[State]:
                 read_as=settings.read_as,
             )
         )
-        yield State(settings, review, Gate(settings.token, settings.port), ends)
+        isolated = Isolated(_WORKERS, limits)
+        ends.callback(isolated.close)
+        decoding = Decoding(isolated, settings.cache, settings.max_cache_bytes // 2)
+        yield State(settings, review, Gate(settings.token, settings.port), ends, isolated, decoding)
