@@ -8,6 +8,7 @@ the last ask for thoughts, an answer and the stretches of the video that it rest
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 #: Stands in a prompt where the question goes.
 QUESTION_MARK = "[QUESTION]"
@@ -30,6 +31,12 @@ _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.IGNORECASE | re.DOTALL)
 _GLUE = re.compile(r"<glue>.*?(?:</glue>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
+def tell_times(times: Sequence[float], *, duration: float) -> str:
+    """Says when the frames are shown, for models that are not told otherwise."""
+    seconds = ", ".join(f"{time:.1f}" if len(times) > 1 else f"{time:g}" for time in times)
+    return f"The video lasts {duration:.1f} seconds. Its {len(times)} frames here are from these seconds: {seconds}."
+
+
 def fill(prompt: str, question: str) -> str:
     """The prompt with the question in it."""
     return prompt.replace(QUESTION_MARK, question.strip())
@@ -40,7 +47,8 @@ def read_answer(reply: str) -> str:
 
     A reply that was cut off, or ends in its thoughts, has what there is of it.
     """
-    found = [text.strip() for text in _ANSWER.findall(_THOUGHTS.sub("", reply)) or _ANSWER.findall(reply)]
-    if any(found):
-        return next(text for text in reversed(found) if text)
+    found: list[str] = _ANSWER.findall(_THOUGHTS.sub("", reply)) or _ANSWER.findall(reply)
+    for text in reversed(found):
+        if text.strip():
+            return text.strip()
     return _GLUE.sub("", _THOUGHTS.sub("", reply)).strip() or reply.strip()

@@ -1,0 +1,120 @@
+"""Where a local model lies: a folder first, then the cache of the hub, then the hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mm2energon.errors import InputError, missing_extra
+from mm2energon.videochat.backends.setup import Setup
+
+#: What is offered where nothing else is asked for.
+USUAL_MODEL = "OpenGVLab/VideoChat-R1_5-7B"
+#: The files of a model; weights in pickles are not among them.
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+#: Of messages of others: tokens of the hub.
+_SECRETS = re.compile(r"hf_\w+|(?<=//)[^/@\s]+@")
+
+
+def offered(setup: Setup) -> list[str]:
+    """The models that can be asked for: those that were given, else the usual one and those that lie in the folders."""
+    if setup.models:
+        return list(dict.fromkeys(setup.models))
+    found = [str(place) for folder in setup.model_folders for place in _models_in(folder)]
+    usual = [] if any(Path(place).name == USUAL_MODEL.rpartition("/")[2] for place in found) else [USUAL_MODEL]
+    return [*found, *usual]
+
+
+def here(name: str, folders: Sequence[Path]) -> Path | None:
+    """The folder of a model on this machine, outside of the cache; None where there is none."""
+    given = Path(name).expanduser()
+    places = [given, *(folder / part for folder in folders for part in (given.name, name))]
+    return next((place for place in places if (place / "config.json").is_file()), None)
+
+
+def find_model(name: str, setup: Setup, tell: Callable[[str], None]) -> Path:
+    """The folder of a model, fetched from the hub where it is not on this machine.
+
+    Args:
+        tell: is called with what takes time.
+
+    Raises:
+        InputError: it is nowhere; the message says where to put it.
+        DependencyError: huggingface_hub is missing.
+    """
+    if (folder := here(name, setup.model_folders)) is not None:
+        return folder
+    if not _HUB_NAME.fullmatch(name):
+        raise InputError(f"model {name}: no such folder, or no config.json in it; give where a model lies, or its name")
+    if (folder := cached(name)) is not None:
+        return folder
+    if not setup.may_download:
+        raise _missing(name, setup, "the hub is not asked")
+    tell(f"fetching {name} from the hub; this may take long")
+    return _fetched(name, setup)
+
+
+def cached(name: str) -> Path | None:
+    """The whole model in the cache of the hub; None where it is not, or not all of it."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise missing_extra("huggingface-hub", "train") from error
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError):  # the errors of huggingface_hub are of these kinds
+        return None
+    return folder if _is_whole(folder) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the configuration and all weights are there: a fetch may have been cut off."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_bytes())
+        weights = set(index["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        weights = {"model.safetensors"}
+    return all((folder / name).is_file() for name in ("config.json", *weights))
+
+
+def _fetched(name: str, setup: Setup) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FILES))
+    except Exception as error:
+        if isinstance(error, (OSError, ValueError)) or type(error).__module__.startswith(("httpx", "requests")):
+            raise _missing(name, setup, said(error)) from error
+        raise
+
+
+def _missing(name: str, setup: Setup, why: str) -> InputError:
+    last = name.rpartition("/")[2]
+    folder = (setup.model_folders[0] if setup.model_folders else Path()).absolute() / last
+    return InputError(
+        f"model {name}: is not on this machine, and could not be fetched ({why}); put its files into {folder}, or run "
+        f"`hf download {name}` where there is a network"
+    )
+
+
+def said(error: Exception) -> str:
+    """The first line of somebody else's message, without what is secret in it."""
+    line = _SECRETS.sub("...", str(error).strip().partition("\n")[0]) or type(error).__name__
+    return line if len(line) <= 200 else f"{line[:200]} ..."
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The folders in a folder that hold a Qwen-VL."""
+    from mm2energon.videochat.qwen_vision import read_vision
+
+    found = []
+    for config in sorted(folder.glob("*/config.json")):
+        try:
+            read_vision(config.parent)
+        except InputError:
+            continue
+        found.append(config.parent)
+    return found
