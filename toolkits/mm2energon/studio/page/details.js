@@ -1,0 +1,217 @@
+// What is known of a sample beside its conversation: how it stands, what the target says, who decided, what is alike.
+
+import { get } from "./api.js";
+import { el, replace } from "./dom.js";
+import { skeleton } from "./empty.js";
+import { icon } from "./icons.js";
+import { recall, remember } from "./memory.js";
+import { nameOf } from "./people.js";
+import { statusChip } from "./row.js";
+
+const DONE = {
+  accept: "accepted",
+  reject: "rejected",
+  edit: "edited",
+  reset: "reset",
+  undo: "taken back",
+  redo: "done again",
+  assign: "assigned",
+  "settle-accept": "settled: accepted",
+  "settle-reject": "settled: rejected",
+};
+
+/** The panel of one item. `onSettle(do)`, `onAlike()`, `signal` of the item. */
+export class Details {
+  constructor({ session, onSettle, onAlike }) {
+    Object.assign(this, { session, onSettle, onAlike });
+    this.check = el("div.check-result");
+    this.alike = el("div.alike-result");
+    this.node = el("aside.details", { "aria-label": "About this sample" });
+  }
+
+  show(item, signal) {
+    this.item = item;
+    replace(this.node, this.standing(), this.reviewers(), this.targetSection(signal), el("section", {}, el("h3", {}, "Alike"), this.alike), this.fields(), this.history(), this.source());
+    this.loadCheck(signal);
+    this.loadAlike(signal);
+  }
+
+  /** Draws what a decision changes; check and alike stay where they are until they are told anew. */
+  update(item, signal) {
+    this.item = item;
+    const scrolled = this.node.scrollTop;
+    this.show(item, signal);
+    this.node.scrollTop = scrolled;
+  }
+
+  standing() {
+    const { status, edited, reason, category, format } = this.item;
+    return el(
+      "section.standing",
+      {},
+      el("div.standing-chips", {}, statusChip(status), edited && el("span.chip", {}, icon("edit", 13), "edited")),
+      reason && el("p.reason", { dir: "auto" }, reason),
+      pairs([
+        ["Category", category && el("bdi", {}, category)],
+        ["Format", format],
+        ["Assigned to", (this.item.assigned_to ?? []).map(nameOf).join(", ")],
+      ]),
+    );
+  }
+
+  reviewers() {
+    const decided = Object.entries(this.item.by_reviewer ?? {});
+    if (decided.length < 2 && this.item.status !== "disputed") return null;
+    const rows = decided.map(([name, status]) => el("li.verdict", {}, el("bdi", {}, nameOf(name)), statusChip(status), this.lastWord(name)));
+    const settle = this.item.status === "disputed" && [
+      el("p.hint", {}, "The reviewers disagree. Whoever settles it decides for all."),
+      el(
+        "div.settle",
+        {},
+        el("button", { type: "button", onclick: () => this.onSettle("settle-accept") }, icon("accept", 16), "Settle: accept"),
+        el("button", { type: "button", onclick: () => this.onSettle("settle-reject") }, icon("reject", 16), "Settle: reject"),
+      ),
+    ];
+    return el("section", {}, el("h3", {}, "Reviewers"), el("ul.verdicts", {}, rows), settle);
+  }
+
+  lastWord(name) {
+    const { reason } = (this.item.history ?? []).map(past).findLast((one) => one.reviewer === name && one.reason) ?? {};
+    return reason && el("span.dim", { dir: "auto" }, reason);
+  }
+
+  targetSection(signal) {
+    const names = this.session.targets ?? [];
+    const chosen = this.target();
+    const select = el("select.target-select", { "aria-label": "Target" }, names.map((name) => el("option", { value: name, selected: name === chosen }, name)));
+    select.addEventListener("change", () => (remember("target", select.value), this.loadCheck(signal)));
+    return el("section", {}, el("div.section-head", {}, el("h3", {}, "Target"), select), this.check);
+  }
+
+  target() {
+    const remembered = recall("target");
+    return this.session.targets?.includes(remembered) ? remembered : this.session.target;
+  }
+
+  async loadCheck(signal) {
+    const target = this.target();
+    if (!this.check.hasChildNodes()) replace(this.check, skeleton([60, 80], "Checking"));
+    this.check.classList.add("coming");
+    try {
+      const query = { target, model: this.session.model };
+      const found = await get(`/api/items/${this.item.number}/check`, { query, signal });
+      replace(this.check, tokens(found.tokens, this.session.model), warnings(found.warnings), targets(found.targets, target));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      replace(this.check, el("p.message.doubt", { dir: "auto" }, error.message));
+    }
+    this.check.classList.remove("coming");
+  }
+
+  async loadAlike(signal) {
+    this.groups = null;
+    try {
+      const found = await get(`/api/items/${this.item.number}/alike`, { signal });
+      this.groups = Object.entries(found.groups ?? found).filter(([, rows]) => Array.isArray(rows) && rows.length > 0);
+      replace(this.alike, this.alikeGroups());
+    } catch (error) {
+      if (error.name !== "AbortError") replace(this.alike, el("p.message.doubt", { dir: "auto" }, error.message));
+    }
+  }
+
+  alikeGroups() {
+    if (this.groups.length === 0) return el("p.hint", {}, "No other entry has the same content, media, question or text.");
+    const lines = this.groups.map(([name, rows]) => el("li", {}, el("span", {}, name), el("span.number", {}, rows.length.toLocaleString("en"))));
+    const button = el("button", { type: "button", onclick: () => this.onAlike(), title: "Side by side (D)" }, icon("alike", 18), "Side by side");
+    return [el("ul.plain-list", {}, lines), button];
+  }
+
+  fields() {
+    const fields = Object.entries(this.item.fields ?? {});
+    if (fields.length === 0) return null;
+    const shown = fields.map(([name, value]) => [el("bdi", {}, name), value === "" ? null : el("bdi", {}, value)]);
+    return el("section", {}, el("h3", {}, "Columns"), pairs(shown, { all: true }));
+  }
+
+  history() {
+    const done = (this.item.history ?? []).map(past).reverse();
+    if (done.length === 0) return null;
+    const lines = done.map((one) =>
+      el(
+        "li",
+        {},
+        el("div", {}, el("strong", {}, DONE[one.do] ?? one.do), one.reviewer && [" by ", el("bdi", {}, one.reviewer)]),
+        one.reason && el("div", { dir: "auto" }, one.reason),
+        el("time.dim.small", { datetime: one.at, title: one.at }, moment(one.at)),
+      ),
+    );
+    return el("section", {}, el("h3", {}, "History"), el("ol.history", {}, lines));
+  }
+
+  source() {
+    const { entry, original, edited, sample } = this.item;
+    const raw = typeof entry === "string" ? entry : JSON.stringify(entry, null, 2);
+    const before = edited && original && sample && [
+      el("h3", {}, "As it was"),
+      original.turns.map((turn) => el("p.was", { dir: "auto" }, el("strong", {}, `${turn.role}: `), turn.text)),
+    ];
+    return el(
+      "section",
+      {},
+      before,
+      el("details.raw", {}, el("summary", {}, "The entry as it stands in the file"), el("pre", { tabindex: "0", "aria-label": "The entry" }, clip(raw ?? ""))),
+    );
+  }
+}
+
+const MOST_RAW = 100_000;
+
+function clip(text) {
+  return text.length > MOST_RAW ? `${text.slice(0, MOST_RAW)}\n… (${text.length.toLocaleString("en")} characters)` : text;
+}
+
+/** History comes as objects or as the server's rows of four. */
+function past(one) {
+  return Array.isArray(one) ? { at: one[0], reviewer: one[1], do: one[2], reason: one[3] } : one;
+}
+
+function moment(at) {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? at : time.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+}
+
+function pairs(entries, { all = false } = {}) {
+  const shown = entries.filter(([, value]) => all || value);
+  if (shown.length === 0) return null;
+  return el("dl.pairs", {}, shown.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, value ?? el("span.dim", {}, "empty")))));
+}
+
+function tokens(found, model) {
+  if (!found) return el("p.hint", {}, "The tokens of this sample cannot be estimated.");
+  const part = (name, number) => el("div", {}, el("dt", {}, name), el("dd.number", {}, number === null || number === undefined ? "?" : number.toLocaleString("en")));
+  return el(
+    "div.tokens",
+    {},
+    el("dl.token-counts", {}, part("tokens", found.total), part("visual", found.visual), part("text", found.text)),
+    model && el("p.hint", {}, `as ${model} counts them`),
+  );
+}
+
+function warnings(found) {
+  return (found ?? []).map(({ code, message }) =>
+    el("div.message.doubt.warning", {}, icon("warning", 18), el("div", {}, el("strong", {}, code), el("p", { dir: "auto" }, message))),
+  );
+}
+
+function targets(found, chosen) {
+  const lines = Object.entries(found ?? {}).map(([name, verdict]) =>
+    el(
+      "li",
+      { class: verdict ? "target-no" : "target-yes" },
+      icon(verdict ? "reject" : "accept", 16),
+      el("div", {}, name === chosen ? el("strong", {}, name) : name, verdict && el("p", { dir: "auto" }, verdict.message ?? String(verdict))),
+      el("span.unseen", {}, verdict ? "does not take it" : "takes it"),
+    ),
+  );
+  return lines.length > 0 && el("ul.targets", { "aria-label": "What each target says" }, lines);
+}

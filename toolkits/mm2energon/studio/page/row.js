@@ -1,0 +1,54 @@
+// A row of the list: what is asked and answered, how it stands, what it has.
+
+import { el, replace } from "./dom.js";
+import { icon } from "./icons.js";
+import { oneLine } from "./texts.js";
+
+export const STATUS_ICONS = { accepted: "accept", rejected: "reject", disputed: "settle", pending: "clock" };
+const KINDS = ["video", "image", "audio"];
+
+/** Fills a row's element; `row` is undefined while it is on its way. `marks`: {isDraft, waits}. */
+export function fillRow(node, row, marks) {
+  if (!row) {
+    node.removeAttribute("aria-label");
+    return replace(node, el("span.row-mark"), el("div.row-main.row-coming", {}, el("div.w80"), el("div.w60"), el("div.w40")));
+  }
+  const question = oneLine(row.question) || oneLine(row.answer) || "(no text)";
+  return replace(
+    node,
+    el("span.row-mark", { dataset: { mark: "" } }, el("span.row-box", {}, icon("accept", 14))),
+    el(
+      "div.row-main",
+      {},
+      el("div.row-question", { dir: "auto" }, question),
+      el("div.row-answer", { dir: "auto" }, oneLine(row.answer) || "\u00a0"),
+      el("div.row-foot", {}, statusChip(row.status), facts(row, marks)),
+    ),
+  );
+}
+
+/** A status as icon and word: colour alone says nothing. */
+export function statusChip(status) {
+  return el("span.chip", { class: `status-${status}` }, icon(STATUS_ICONS[status] ?? "clock", 13), status);
+}
+
+function facts(row, { isDraft, waits }) {
+  return [
+    isDraft && fact("draft", "unsaved draft", "doubt-ink"),
+    waits && fact("offline", "not sent yet", "doubt-ink"),
+    row.edited && fact("edit", "edited"),
+    row.warnings?.length > 0 && fact("warning", `${row.warnings.length} ${row.warnings.length === 1 ? "warning" : "warnings"}`, "doubt-ink"),
+    KINDS.filter((kind) => row.media?.[kind]).map((kind) => medium(kind, row.media[kind])),
+    el("span.row-category", {}, el("bdi", {}, row.category ?? "")),
+    el("span.row-number", {}, `#${row.number}`),
+  ];
+}
+
+function fact(name, title, className = "") {
+  return el("span.row-fact", { class: className, title }, icon(name, 14), el("span.unseen", {}, title));
+}
+
+function medium(kind, amount) {
+  const title = `${amount} ${kind}`;
+  return el("span.row-fact", { title }, icon(kind, 14), el("span.unseen", {}, title), amount > 1 && String(amount));
+}
