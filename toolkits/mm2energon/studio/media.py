@@ -142,9 +142,9 @@ def _told(state: State, item: Item, kind: Medium, index: int, name: Any) -> dict
             "url": None,
             "error": {"code": getattr(error, "code", ""), "message": str(error)},
         }
-    about |= {"playable": playable.plays or kind == "image", "message": "" if kind == "image" else playable.why}
-    if kind == "video" and not playable.plays:
-        about["preview_url"] = f"{base}/preview/{index}"
+    if kind == "video" and not playable.plays:  # a copy is made when it is asked for
+        about |= {"url": f"{base}/preview/{index}", "original_url": about["url"], "message": playable.why}
+    about |= {"playable": playable.plays or kind == "image"}
     return about
 
 
