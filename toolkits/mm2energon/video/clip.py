@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +14,16 @@ from numpy.typing import NDArray
 from mm2energon.errors import MediaError
 from mm2energon.storage import naming, write_whole
 from mm2energon.video.decoders import decode_pyav
+from mm2energon.video.film import Film, FilmOptions
 from mm2energon.video.index import Index, IndexMismatch, index_video
 from mm2energon.video.partial import index_before_fault
-from mm2energon.video.picture import UPRIGHT, CodedPicture, Orientation
 from mm2energon.video.sampling import SAME_INSTANT_SECONDS
 from mm2energon.video.streams import no_frames
 
-if TYPE_CHECKING:
-    from av.container import OutputContainer
-
-#: Ticks a second of a clip's time stamps.
-_TICKS = 90_000
 #: Near what the eye tells from the source; a training makes the frames smaller anyway.
 _QUALITY = 18
 #: One thread: with several, x264's bytes depend on the cores of the machine, and on chance (its look-ahead).
 _ENCODER = {"preset": "veryfast", "threads": "1"}
-#: BT.601 as H.273 counts matrices, and limited range as FFmpeg does.
-_SMPTE_170M, _LIMITED = 6, 1
 #: Samples of one AAC frame.
 _AAC = 1024
 
@@ -91,10 +84,11 @@ class Footage:
     ) -> int:
         wanted, seconds = self._shown(*stretch)
         with _appearing(clip) as file, _av_open(file, "mp4") as out:
-            film = _Film(out, self._index.source_fps, stretch, quality)
+            options = FilmOptions(quality, _ENCODER)
+            film = Film(out, self._index.source_fps, stretch[1] - stretch[0], options)
             heard = None if sound is None else out.add_stream("aac", rate=rate, layout="mono")
             for picture, at in zip(decode_pyav(self.video, self._index, wanted), seconds, strict=True):
-                film.add(picture, at)
+                film.add(picture, at - stretch[0])
             film.close()
             if heard is not None and sound is not None:
                 for packet in _sound(heard, sound, rate):
@@ -162,82 +156,6 @@ def _appearing(path: Path) -> Iterator[_Sink]:
             raise
         if sink.error is not None:
             raise sink.error
-
-
-class _Film:
-    """The pictures of a clip: upright, 8 bits 4:2:0, of limited range by BT.601, as readers take what they ask not."""
-
-    def __init__(self, out: OutputContainer, rate: float, stretch: tuple[float, float], quality: int) -> None:
-        self._out = out
-        self._start = stretch[0]
-        self._ends = round((stretch[1] - stretch[0]) * _TICKS)
-        self._last = -1
-        self._graphs: dict[tuple[int, int, Orientation], Any] = {}
-        # The rate is no more than what the rate control goes by, and a limit to what a file may say.
-        steady = Fraction(min(max(rate, 1.0), 240.0)).limit_denominator(1001)
-        self._stream = out.add_stream("libx264", rate=steady, options={**_ENCODER, "crf": str(quality)})
-        self._stream.pix_fmt = "yuv420p"
-        context = self._stream.codec_context
-        self._stream.time_base = context.time_base = Fraction(1, _TICKS)
-        context.colorspace, context.color_range = _SMPTE_170M, _LIMITED
-
-    def add(self, picture: CodedPicture, seconds: float) -> None:
-        """Show a picture from a time stamp of the source on."""
-        frame = self._upright(picture)
-        if self._last < 0:
-            self._stream.width, self._stream.height = frame.width, frame.height
-        elif (frame.width, frame.height) != (self._stream.width, self._stream.height):
-            frame = frame.reformat(width=self._stream.width, height=self._stream.height)
-        frame.pts = self._last = max(self._last + 1, round(max(0.0, seconds - self._start) * _TICKS))
-        frame.time_base = Fraction(1, _TICKS)
-        frame.pict_type = 0
-        self._mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Write what the encoder holds back."""
-        self._mux(self._stream.encode(None))
-
-    def _mux(self, packets: list[Any]) -> None:
-        for packet in packets:
-            if packet.pts == self._last:  # the last frame stays until the clip is over
-                packet.duration = max(1, self._ends - self._last)
-            self._out.mux(packet)
-
-    def _upright(self, picture: CodedPicture) -> Any:
-        frame = picture.limited()
-        if picture.orientation == UPRIGHT and not (frame.width % 2 or frame.height % 2):
-            return frame
-        key = (frame.width, frame.height, picture.orientation)
-        if key not in self._graphs:
-            self._graphs = {key: _graph(frame, picture.orientation)}
-        self._graphs[key].push(frame)
-        return self._graphs[key].pull()
-
-
-def _graph(frame: Any, orientation: Orientation) -> Any:
-    """What turns frames, and takes a line off sides that are odd, which H.264 does not have."""
-    import av
-
-    graph = av.filter.Graph()
-    chain = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, _TICKS))
-    ]
-    for name, options in (*_turning(orientation), ("crop", "trunc(iw/2)*2:trunc(ih/2)*2:0:0"), ("format", "yuv420p")):
-        chain.append(graph.add(name, options))
-    chain.append(graph.add("buffersink"))
-    graph.link_nodes(*chain).configure()
-    return graph
-
-
-def _turning(orientation: Orientation) -> Iterator[tuple[str, str]]:
-    """The filters that do what `picture.turn` does."""
-    a, b, c, d = orientation
-    if not a:
-        yield "transpose", "cclock_flip"  # FFmpeg's name for rows that become columns
-    if (d or b) < 0:
-        yield "vflip", ""
-    if (a or c) < 0:
-        yield "hflip", ""
 
 
 def _sound(heard: Any, sound: NDArray[np.int16], rate: int) -> Iterator[Any]:
