@@ -99,6 +99,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/review_dataset.py",
         "a page of this machine to review a dataset, export it, try a model on it and fine-tune it",
     ),
+    "finetune": Command(
+        "finetune",
+        f"{_SCRIPTS}/finetune_lora.py",
+        "train a LoRA adapter for Qwen2-VL and its kin on annotation files or shards",
+    ),
     "blend": Command(
         "blend",
         f"{_SCRIPTS}/blend_datasets.py",

@@ -60,15 +60,18 @@ class _Task(energon.DefaultTaskEncoder):  # type: ignore[misc]
         """A sample of any target, encoded; where it cannot be, that is noted, and the next one comes."""
         try:
             chat = chat_of_sample(sample, max_frames=self._max_frames, seconds_factor=self._seconds_factor)
-            return _Encoded.derive_from(sample, encoded=self._encoder.encode(chat))
+            encoded: _Encoded = _Encoded.derive_from(sample, encoded=self._encoder.encode(chat))
         except SampleError as error:
             note_fault(self._output, str(sample.__key__), error)
             raise energon.SkipSample from error
+        return encoded
 
     @energon.stateless  # type: ignore[untyped-decorator]
     def batch(self, samples: list[_Encoded]) -> _Batch:
         """Samples as the model takes them."""
-        return _Batch.from_samples(samples, inputs=self._encoder.batch([one.encoded for one in samples]))
+        inputs = self._encoder.batch([one.encoded for one in samples])
+        batch: _Batch = _Batch.from_samples(samples, inputs=inputs)
+        return batch
 
 
 @dataclasses.dataclass(frozen=True)

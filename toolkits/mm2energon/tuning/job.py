@@ -43,7 +43,7 @@ class Settings:
     max_grad_norm: float
     seed: int
     rank: int
-    alpha: float
+    alpha: int
     dropout: float
     train_vision: bool
     quantize: Literal["auto", "4bit", "none"]
@@ -112,7 +112,13 @@ class TuneJob:
     def asked(self) -> dict[str, Any]:
         """As `Runs.start` takes it."""
         settings = {name: value for name, value in asdict(self.settings).items() if value is not None}
-        return {"data": [str(path) for path in self.data], "model": self.model, **settings}
+        roots = [str(root) for root in self.further]
+        return {
+            "data": [str(path) for path in self.data],
+            "model": self.model,
+            **settings,
+            **({"allow_absolute_media": roots} if roots else {}),
+        }
 
     def decides(self, sources: list[Path]) -> dict[str, Any]:
         """What decides what is learnt: a run with other values is another one.

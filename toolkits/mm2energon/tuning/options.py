@@ -68,7 +68,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_grad_norm", "positive", 1.0, "gradients are clipped to this norm", _TRAINING),
     Option("seed", "count0", 42, "decides the order, the split and the first weights", _TRAINING),
     Option("rank", "count", 16, "LoRA r", _ADAPTER),
-    Option("alpha", "positive", 32.0, "LoRA alpha", _ADAPTER),
+    Option("alpha", "count", 32, "LoRA alpha", _ADAPTER),
     Option("dropout", "share", 0.05, "LoRA dropout", _ADAPTER),
     Option("train_vision", "flag", False, "adapt the vision tower, too", _ADAPTER),
     Option(

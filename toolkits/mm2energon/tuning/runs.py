@@ -33,8 +33,8 @@ from mm2energon.tuning.status import (
     now,
     read_metrics,
     read_status,
+    tell_status,
     this_machine,
-    write_status,
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -106,7 +106,8 @@ class Runs:
         """Begin a run.
 
         Args:
-            options: `data` (a path or several) and `model`; `output`, the name of a new folder; any of `form`.
+            options: `data` (a path or several) and `model`; `output`, the name of a new folder;
+                `allow_absolute_media`, a list of roots; any of `form`.
 
         Returns:
             The run's id: the name of its folder.
@@ -210,8 +211,7 @@ class Runs:
 
     def _spawn(self, name: str, asked: Mapping[str, Any]) -> None:
         folder = self._folder(name)
-        before = read_status(folder) or Status("")
-        write_status(folder, replace(before, state="starting", message="", started=now()))
+        tell_status(folder, state="starting", message="", started=now())
         library = str(Path(mm2energon.__file__).resolve().parents[1])
         path = os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])
         with (folder / LOG).open("ab") as log:
@@ -242,18 +242,15 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     asked = dict(options)
     data = asked.get("data")
-    paths = [data] if isinstance(data, str) else data
-    if not isinstance(paths, list) or not paths or not all(isinstance(one, str) and one.strip() for one in paths):
+    if not data:
         raise InputError("data: the path of an annotation file or of shards was expected")
-    for path in paths:
-        if path.startswith("-") or "\0" in path or not Path(path).exists():
-            raise InputError(f"data {path}: no such file or folder")
+    asked["data"] = _paths("data", [data] if isinstance(data, str) else data)
     model = asked.get("model")
     if not isinstance(model, str) or not model.strip() or model.startswith("-") or "\0" in model:
         raise InputError("model: a folder or a name of the hub was expected, such as OpenGVLab/VideoChat-R1_5-7B")
-    asked["data"] = paths
+    asked["allow_absolute_media"] = _paths("allow_absolute_media", asked.get("allow_absolute_media") or [])
     for name, value in asked.items():
-        if name in ("data", "model", "output"):
+        if name in ("data", "model", "output", "allow_absolute_media"):
             continue
         if name not in BY_NAME:
             raise InputError(f"{name!r:.80}: is no option of a run")
@@ -261,10 +258,25 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+def _paths(name: str, value: Any) -> list[str]:
+    """Paths of files or folders that are there.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InputError(f"{name}: a list of paths was expected")
+    for path in value:
+        if "\0" in path or not path.strip() or not Path(path).exists():
+            raise InputError(f"{name} {path}: no such file or folder")
+    return value
+
+
 def command_line(asked: Mapping[str, Any], output: Path) -> list[str]:
     """The command that does what was asked for, as one would write it."""
     words = [sys.executable, "-m", "mm2energon", "finetune", "--output", str(output)]
     words += [f"--model={asked['model']}", *(f"--data={path}" for path in asked["data"])]
+    words += [f"--allow-absolute-media={root}" for root in asked.get("allow_absolute_media") or ()]
     for name, value in asked.items():
         option = BY_NAME.get(name)
         if option is None or value is None or value is False:

@@ -59,6 +59,11 @@ def write_status(folder: Path, status: Status) -> None:
         file.write(dumps(asdict(told)))
 
 
+def tell_status(folder: Path, **changes: Any) -> None:
+    """Tell what has changed since the last status."""
+    write_status(folder, replace(read_status(folder) or Status(""), **changes))
+
+
 def read_status(folder: Path) -> Status | None:
     """How the run in a folder is; None where there is none."""
     try:

@@ -1,0 +1,66 @@
+"""Feeding: what one process of a run learns from, made of prepared samples or of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mm2energon.pipeline.output import packs_of
+from mm2energon.tuning.encoding import Encoder
+from mm2energon.tuning.job import TuneJob
+from mm2energon.tuning.order import Order, in_turn
+from mm2energon.tuning.prepare import Counts, rows_path
+from mm2energon.tuning.rows import Rows, load_batches
+from mm2energon.tuning.trainer import Feed, Inputs
+
+if TYPE_CHECKING:
+    from mm2energon.tuning.tune import Device
+
+
+def feed_of(
+    job: TuneJob, encoder: Encoder, counts: Counts, device: Device, *, from_step: int, checkpoint: Path | None
+) -> Feed:
+    """The feed of this process, from the place where the run goes on.
+
+    Args:
+        checkpoint: what it goes on from; None: the beginning.
+    """
+    if job.shards is not None:
+        return _shards(job, encoder, counts, device, checkpoint)
+    settings = job.settings
+    order = Order(
+        counts.train, settings.seed, settings.batch_size, settings.effective_batch, device.number, device.count
+    )
+    train, val = (
+        Rows(rows_path(job.output, split), job.root, packs_of(job.output), job.further, encoder, job.output)
+        for split in ("train", "val")
+    )
+    loading = {"workers": settings.loaders, "seed": settings.seed}
+    batches = order.batches(from_step=from_step)
+
+    def validate() -> Iterator[Inputs]:
+        turn = in_turn(counts.val, batch_size=settings.batch_size, device=device.number, devices=device.count)
+        return iter(load_batches(val, turn, **loading))
+
+    return Feed(load_batches(train, batches, **loading), validate if counts.val else None)
+
+
+def _shards(job: TuneJob, encoder: Encoder, counts: Counts, device: Device, checkpoint: Path | None) -> Feed:
+    from mm2energon.tuning.energon import Shards
+
+    shards = Shards(
+        root=job.shards or job.root,
+        encoder=encoder,
+        output=job.output,
+        max_frames=job.settings.max_frames,
+        batch_size=job.settings.batch_size,
+        seed=job.settings.seed,
+        loaders=job.settings.loaders,
+        device=device.number,
+        devices=device.count,
+    )
+    batches, name = shards.train(), f"energon-{device.number}.pt"
+    if checkpoint is not None:
+        batches.restore(checkpoint / name)
+    return Feed(batches, shards.val if counts.val else None, save=lambda folder: batches.save(folder / name))
