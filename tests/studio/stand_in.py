@@ -1,6 +1,6 @@
-"""A server that answers for the studio's model and its training from a script: no model, no torch, and it waits when told to.
+"""A server that answers for the studio's model and its training from a script, and waits when it is told to.
 
-It serves the true page under the true headers. What is said after an ask depends on its question alone (`SCRIPTS`); a test
+It serves the true page under the true headers. What is told of an ask is the same each time (`answer_script`); a test
 holds the stream before any event, lets it go on, or cuts the connection.
 """
 
@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from mm2energon.studio.security import HEADERS
 from mm2energon.tuning.options import OPTIONS
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 PAGE = Path(mm2energon.studio.__file__).parent / "page"
@@ -81,6 +82,10 @@ class StandIn:
 
     def __init__(self, clip: Path) -> None:
         self.clip = clip
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Know nothing of what was before."""
         self.asked: list[dict[str, Any]] = []
         self.kept: list[tuple[str, str | None]] = []
         self.uploads: list[tuple[str, int]] = []
@@ -131,7 +136,7 @@ class StandIn:
     def events_of(self, ask: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """All that is told of an ask."""
         events: list[tuple[str, dict[str, Any]]] = [
-            ("queued", {"position": 1}),
+            ("queued", {"position": 2}),
             ("loading", {"message": "Loading the model"}),
         ]
         if "fail" in ask["question"]:
@@ -182,7 +187,7 @@ def _add_page(app: FastAPI) -> None:
     def asset(name: str) -> Response:
         if not (PAGE / name).is_file():
             return _fault(404, f"no {name}")
-        return FileResponse(PAGE / name, headers={"Cache-Control": "no-store"})
+        return FileResponse(PAGE / name, headers={"Cache-Control": "max-age=600"})
 
 
 def _add_session(app: FastAPI) -> None:
@@ -359,3 +364,44 @@ def serving(app: FastAPI) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, *, width: int = 1280, scheme: Any = "light") -> Iterator[Page]:
+    """A page in a context of its own."""
+    height = 844 if width < 500 else 800
+    viewport: Any = {"width": width, "height": height}
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+    try:
+        with opened_in(context, address) as page:
+            yield page
+    finally:
+        context.close()
+
+
+@contextmanager
+def opened_in(context: BrowserContext, address: str) -> Iterator[Page]:
+    """A page that remembers nothing; at the end nothing may have been thrown, or been refused by the page's policy."""
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.on("console", lambda message: thrown.append(message.text) if "Policy" in message.text else None)
+    try:
+        page.goto(address)
+        yield page
+        assert thrown == []
+    finally:
+        page.evaluate("localStorage.clear()")
+        page.close()

@@ -114,10 +114,16 @@ async function takeRoute(view) {
 
 async function reopen(view, id) {
   const { state, parts } = view;
-  const known = state.asks.find((one) => one.id === id);
+  const known = askOf(state, id);
   if (known) takeUp(view, known);
   show(view, known ?? { id, question: "", adapters: [] });
   parts.history.show(state.asks, id);
+}
+
+/** What an ask was: told by the server of those that are over, remembered here of one that goes on. */
+function askOf(state, id) {
+  const mine = recall("try-asked");
+  return state.asks.find((one) => one.id === id) ?? (mine?.id === id ? mine : null);
 }
 
 /** The settings of an ask become those of the form. */
@@ -129,13 +135,12 @@ function takeUp({ draft, state, parts, save }, ask) {
   parts.ask.setQuestion(ask.question);
   parts.setup.redraw();
   parts.parameters.redraw();
-  if (ask.video && ask.video.id !== draft.video?.id) parts.video.show(ask.video);
+  if (ask.video && ask.video.id !== parts.video.current()?.id) parts.video.show(ask.video);
   save();
 }
 
 async function askAgain(view, ask) {
-  const known = view.state.asks.find((one) => one.id === ask.id) ?? ask;
-  takeUp(view, known);
+  takeUp(view, askOf(view.state, ask.id) ?? ask);
   await askNow(view);
 }
 
@@ -150,7 +155,9 @@ async function askNow(view) {
   try {
     const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id }, { signal: context.signal });
     save();
-    show(view, { ...ask, id, video: draft.video });
+    const asked = { ...ask, id, video: draft.video };
+    remember("try-asked", asked);
+    show(view, asked);
     context.navigate(`#/try?ask=${encodeURIComponent(id)}`);
     parts.answers.element.scrollIntoView({ block: "nearest" });
     void loadHistory(view);

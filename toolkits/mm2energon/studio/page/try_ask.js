@@ -28,7 +28,7 @@ export function askPanel({ draft, onChange, onAsk, parameters }) {
     el("div.try-send", {}, el("span.hint.try-keys", {}, el("kbd", {}, "Ctrl"), " ", el("kbd", {}, "Enter")), button),
     problem,
   );
-  const element = el("section.card", { "aria-label": "Question" }, form, parameters);
+  const element = el("section.card", {}, form, parameters);
   const setQuestion = (text) => {
     question.value = text;
     draft.question = text;

@@ -1,7 +1,7 @@
 // An ask that is followed: its events come in, the page is told at most once a frame, listeners at each turn of it.
 
 import { followEvents } from "./try_stream.js";
-import { LAST_EVENTS, isOver, nothingTold, tell } from "./try_told.js";
+import { LAST_EVENTS, isOver, nothingTold, tell, tellAnswers } from "./try_told.js";
 import { splitThinking } from "./try_text.js";
 import { statusWords } from "./try_answers.js";
 import { adapterName } from "./try_words.js";
@@ -39,7 +39,9 @@ export function followAsk(ask, { path, announce, onTold, onOver }) {
       drawSoon();
     },
     onRefused: (message) => {
-      tell(told, "failed", { message });
+      // The server keeps answers longer than the events that led to them.
+      if (ask.answers?.length) tellAnswers(told, ask);
+      else tell(told, "failed", { message });
       over();
     },
   });

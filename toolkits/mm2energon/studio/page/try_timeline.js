@@ -9,7 +9,7 @@ const REACH_PIXELS = 8;
 const STEPS_OF_AXIS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /** The timeline of a video. `onSeek(seconds)`; methods: `setVideo(video, player)`, `show(told)`, `clear()`. */
-export function timeline({ signal, onSeek }) {
+export function timeline({ signal, onSeek: seek }) {
   const lanes = el("div.try-lanes");
   const axis = el("div.try-axis", { "aria-hidden": "true" });
   const element = el("section.try-timeline", { "aria-label": "Timeline", hidden: true }, lanes, axis);
@@ -17,6 +17,10 @@ export function timeline({ signal, onSeek }) {
   const moveHead = () => {
     const at = state.player && state.duration ? state.player.currentTime / state.duration : 0;
     element.style.setProperty("--at", String(Math.min(1, at)));
+  };
+  const onSeek = (seconds) => {
+    seek(seconds);
+    moveHead();
   };
   const follow = () => {
     moveHead();

@@ -22,6 +22,18 @@ export function tell(told, name, data) {
   else tellSide(told, name, data);
 }
 
+/** Takes up what the history has of an ask: its answers, and of each what its rounds looked at and said. */
+export function tellAnswers(told, ask) {
+  for (const { adapter = null, text, reply, rounds = [] } of ask.answers) {
+    const side = sideOf(told, adapter);
+    side.of = rounds.length;
+    side.rounds = rounds.map((round, at) => ({ number: at + 1, frames: [], spans: null, text: "", ...round }));
+    if (side.rounds.length && reply) latestRound(side).text = reply;
+    if (typeof text === "string") Object.assign(side, { answer: text, isDone: ask.state === "done" });
+  }
+  Object.assign(told, { state: isOver(ask) ? ask.state : "done", message: ask.message ?? "" });
+}
+
 function tellSide(told, name, data) {
   const side = sideOf(told, data.adapter ?? null);
   if (name === "round") {

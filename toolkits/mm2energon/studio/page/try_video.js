@@ -9,7 +9,7 @@ import { bytes, clock } from "./try_words.js";
 /**
  * The panel of the video. `onVideo(video, player)` is called when another one is there (null: none).
  *
- * Methods: `take(source)` ({file}, {url} or {number, index}), `show(video)`, `seek(seconds)`.
+ * Methods: `take(source)` ({file}, {url} or {number, index}), `show(video)`, `current()`, `seek(seconds)`.
  */
 export function videoPanel({ signal, onVideo }) {
   const stage = el("div.try-stage");
@@ -48,7 +48,7 @@ export function videoPanel({ signal, onVideo }) {
   };
   acceptDrops(element, take);
   choose("");
-  return { element, take, show, seek: (seconds) => seekTo(state.player, seconds) };
+  return { element, take, show, current: () => state.video, seek: (seconds) => seekTo(state.player, seconds) };
 }
 
 function seekTo(player, seconds) {
@@ -89,25 +89,23 @@ function captionOf(video, another) {
 function chooser({ take, problem, back }) {
   const file = el("input.try-file", { id: "try-file", type: "file", accept: "video/*,.mkv,.avi,.mov", onchange: () => file.files[0] && take({ file: file.files[0] }) });
   const address = el("input", { id: "try-url", type: "url", placeholder: "https://…", autocomplete: "off", required: true });
-  const entry = el("input", { id: "try-entry", type: "number", min: "1", step: "1", inputmode: "numeric", required: true });
-  const row = (id, label, input, button, source) =>
-    el(
-      "form.try-source",
-      { onsubmit: (event) => (event.preventDefault(), take(source())) },
-      el("label.label", { for: id }, label),
-      el("div.try-source-row", {}, input, el("button", { type: "submit" }, button)),
-    );
+  const fetching = el(
+    "form.try-source",
+    { onsubmit: (event) => (event.preventDefault(), take({ url: address.value.trim() })) },
+    el("label.label", { for: "try-url" }, "From an address"),
+    el("div.try-source-row", {}, address, el("button", { type: "submit" }, "Fetch")),
+  );
   return [
     problem && el("div.message.bad", { role: "alert" }, icon("warning", 18), el("p", { dir: "auto" }, problem)),
     el("div.try-drop", {}, icon("upload", 28), file, el("label.try-choose", { for: "try-file" }, "Choose a video file"), el("p.hint", {}, "or drop one here")),
-    row("try-url", "From an address", address, "Fetch", () => ({ url: address.value.trim() })),
-    row("try-entry", "From the dataset: entry number", entry, "Take", () => ({ number: Number(entry.value) - 1, index: 0 })),
+    fetching,
+    el("p.hint", {}, "Or from the dataset: ", el("a", { href: "#/review" }, "open an entry in the review"), " and try a model on it there."),
     back && el("button.quiet.try-back", { type: "button", onclick: back }, icon("back", 16), "Keep the video of before"),
   ];
 }
 
 function progressOf(source, stop) {
-  const name = source.file?.name ?? source.url ?? `Entry ${source.number + 1} of the dataset`;
+  const name = source.file?.name ?? source.url ?? "A video of the dataset";
   const bar = el("progress", { max: "1", "aria-labelledby": "try-transfer" });
   const words = el("p.hint");
   const show = ({ done, total, words: what }) => {

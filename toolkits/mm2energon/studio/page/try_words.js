@@ -10,9 +10,9 @@ export function clock(seconds, decimals = 0) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** A span of time: 0:01.0 – 0:02.5. */
+/** A span of time: 0:01.0 – 0:02.5; a moment: 0:01.0. */
 export function span([start, end]) {
-  return `${clock(start, 1)} – ${clock(end, 1)}`;
+  return clock(start, 1) === clock(end, 1) ? clock(start, 1) : `${clock(start, 1)} – ${clock(end, 1)}`;
 }
 
 export function bytes(number) {
