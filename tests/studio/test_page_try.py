@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from media import write_clip
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from studio.looking import too_small, violations
 from studio.stand_in import StandIn, browsing, build_app, opened, opened_in, serving
 
 QUESTION = "What colour is the square?"
@@ -421,27 +421,6 @@ def test_what_is_touched_is_44_pixels_high_on_a_phone(
         expect(answer(page, "colours")).to_have_text("The square is red.")
         assert too_small(page) == []
         assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, for accessibility rules of all levels that it knows to test."""
-    found = Axe().run(
-        page,
-        context="main",
-        options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-    )
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
-
-
-def too_small(page: Page) -> list[str]:
-    """Controls of the view that are less than 44 pixels high; a player draws its own."""
-    return list(
-        page.evaluate(
-            """() => [...document.querySelectorAll(".view :is(button, select, summary, [role=slider], a.button, label.try-choose, input:not([type=file], [type=checkbox], [type=radio]), textarea)")]
-                .filter((node) => node.checkVisibility({ visibilityProperty: true }) && node.getBoundingClientRect().height < 43.5)
-                .map((node) => `${node.className} ${node.textContent.slice(0, 30)} ${node.getBoundingClientRect().height}`)"""  # noqa: E501
-        )
-    )
 
 
 @pytest.mark.parametrize(
