@@ -51,6 +51,8 @@ class History:
 
     def _read(self, path: Path) -> None:
         """Read what is there; a line that was cut off, or is none of ours, is passed over."""
+        self._entries.clear()
+        self._lines = 0
         try:
             with path.open("rb") as file:
                 for line in file:
@@ -66,6 +68,8 @@ class History:
 
     def _write(self, path: Path, entry: dict[str, Any]) -> None:
         if self._lines >= 2 * self._most:
+            self._read(path)  # another studio may have written, too
+            self._entries.append(entry)
             with write_whole(path) as file:
                 file.writelines(_line(one) for one in self._entries)
             self._lines = len(self._entries)

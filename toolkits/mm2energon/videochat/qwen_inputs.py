@@ -44,6 +44,8 @@ class Film:
 
     frames: Sequence[Pixels]
     times: Sequence[float]
+    #: They have the size at which the model sees them (`QwenVision.frame_size`): a second time might change it.
+    is_sized: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,11 @@ def patch_image(pixels: Pixels, vision: QwenVision) -> Patches:
     return _cut([pixels] * vision.frames_per_patch, vision.image_size(width, height), vision)
 
 
-def patch_frames(frames: Sequence[Pixels], vision: QwenVision) -> Patches:
+def patch_frames(frames: Sequence[Pixels], vision: QwenVision, *, is_sized: bool = False) -> Patches:
     """The frames of a video, resized, normalised and cut; where they do not fill a patch, the last is repeated.
+
+    Args:
+        is_sized: they are not to be resized.
 
     Raises:
         SampleError: `no-frames`, `frame-sizes`, and as above.
@@ -88,7 +93,7 @@ def patch_frames(frames: Sequence[Pixels], vision: QwenVision) -> Patches:
     height, width = frames[0].shape[:2]
     if any(frame.shape[:2] != (height, width) for frame in frames):
         raise SampleError("the frames of a video differ in size; expected one size; extract them again", "frame-sizes")
-    size = vision.frame_size(width, height, frames=len(frames))
+    size = (width, height) if is_sized else vision.frame_size(width, height, frames=len(frames))
     filled = [*frames, *[frames[-1]] * (-len(frames) % vision.frames_per_patch)]
     return _cut(filled, size, vision)
 
@@ -151,7 +156,7 @@ def encode_chat(
     """
     patched = {
         IMAGE_TAG: [patch_image(pixels, vision) for pixels in images],
-        VIDEO_TAG: [patch_frames(film.frames, vision) for film in videos],
+        VIDEO_TAG: [patch_frames(film.frames, vision, is_sized=film.is_sized) for film in videos],
     }
     _check_tags(turns, {tag: len(found) for tag, found in patched.items()}, origin)
     shown = {

@@ -152,7 +152,7 @@ class LocalChat:
         context = getattr(getattr(config, "text_config", config), "max_position_embeddings", None) or 32_768
         room = context - asked.parameters.max_new_tokens
         vision = self._vision.limited(video_tokens=max(1, min(_VIDEO_TOKENS, room * 3 // 4)))
-        film = Film(asked.frames(FrameSizing(vision, len(asked.look.times))), asked.look.times)
+        film = Film(asked.frames(FrameSizing(vision, len(asked.look.times))), asked.look.times, is_sized=True)
         encoded = encode_chat(
             [Turn("user", f"{VIDEO_TAG}\n{self._prompt(asked)}")],
             videos=[film],
