@@ -51,7 +51,7 @@ function head(item, why, { close }) {
 function media(item) {
   const [first] = item.media ?? [];
   if (!first) return null;
-  if (!first.exists || first.error) return broken(first, first.error?.message ?? "There is no such file.");
+  if (first.error || !first.url) return broken(first, first.error?.message ?? first.message ?? "There is no such file.");
   const source = { src: address(first.url) };
   if (first.kind === "image") return el("img.alike-medium", { ...source, alt: first.name, loading: "lazy" });
   return el(first.kind, { ...source, controls: true, preload: "metadata", class: "alike-medium", "aria-label": first.name });

@@ -85,5 +85,5 @@ export function broken(medium, problem) {
 function problemOf(medium) {
   const told = medium.error && (medium.error.message ?? medium.error[1] ?? String(medium.error));
   if (told) return told;
-  return medium.exists ? null : "There is no such file.";
+  return medium.exists === false ? "There is no such file." : null;
 }

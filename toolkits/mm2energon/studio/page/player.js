@@ -18,16 +18,16 @@ export class Player {
   /** `onUse()` hears that this is the player in use. */
   constructor(medium, { signal, announce, onUse }) {
     Object.assign(this, { medium, signal, announce });
-    const label = `${medium.kind} ${medium.index + 1}: ${medium.name}`;
-    const options = { src: address(medium.url), controls: true, preload: "metadata", playsinline: true, "aria-label": label };
-    this.element = el(medium.kind, options);
+    this.element = medium.url ? playing(medium) : el("video", { hidden: true });
+    this.still = medium.url ? null : el("img.still", { alt: "" });
     this.problem = el("div.player-problem", { hidden: true });
     this.place = el("span.place.number", { "aria-hidden": "true" }, "0:00");
     this.field = this.timeField();
-    const frame = el("div.player-frame", { class: `player-${medium.kind}` }, this.element, this.problem);
+    const note = medium.message && el("p.hint.player-note", { dir: "auto" }, noteOf(medium));
+    const frame = el("div.player-frame", { class: `player-${medium.kind}` }, this.element, this.still, this.problem);
     const line = el("div.player-line", {}, el("bdi.medium-name", { title: medium.name }, medium.name), this.place, this.field);
     this.frames = medium.kind === "video" ? el("div.frames") : null;
-    this.node = el("figure.player", { dataset: { medium: `${medium.kind}-${medium.index}` } }, frame, line, this.frames);
+    this.node = el("figure.player", { dataset: { medium: `${medium.kind}-${medium.index}` } }, frame, line, note, this.frames);
     for (const name of ["play", "seeking", "pointerdown", "focus"]) this.element.addEventListener(name, onUse, true);
     this.element.addEventListener("error", () => this.failed());
     this.element.addEventListener("timeupdate", () => this.moved());
@@ -36,30 +36,44 @@ export class Player {
     if (medium.frames_url) this.loadLater();
   }
 
+  get time() {
+    return this.still ? (this.stillTime ?? 0) : this.element.currentTime;
+  }
+
   get duration() {
     return Number.isFinite(this.element.duration) ? this.element.duration : null;
   }
 
   seek(seconds) {
     const to = Math.max(0, Math.min(seconds, this.duration ?? seconds));
-    this.element.currentTime = to;
+    if (this.still) this.showStill(to);
+    else this.element.currentTime = to;
     this.strip?.setTime(to);
     this.place.textContent = clock(to);
     this.announce(`At ${clock(to)}`);
   }
 
   by(seconds) {
-    this.seek(this.element.currentTime + seconds);
+    this.seek(this.time + seconds);
+  }
+
+  /** A video of frames alone shows the frame that is on the screen at a time. */
+  showStill(seconds) {
+    this.stillTime = seconds;
+    const frame = this.strip?.at(seconds);
+    if (frame) this.still.src = address(frame.url);
+    if (frame) this.still.alt = `The frame at ${clock(frame.time)}`;
   }
 
   toggle() {
+    if (this.still) return;
     if (this.element.paused) this.element.play().catch(() => {});
     else this.element.pause();
   }
 
   /** Goes to the next (1) or previous (-1) frame of training. */
   step(direction) {
-    const to = this.strip?.beside(this.element.currentTime, direction);
+    const to = this.strip?.beside(this.time, direction);
     if (to !== undefined && to !== null) this.seek(to);
   }
 
@@ -94,12 +108,14 @@ export class Player {
   }
 
   failed() {
-    const text = "This browser cannot play it (damaged, or a codec that it lacks). The frames below are decoded by the studio.";
+    if (this.signal.aborted) return;
+    const text = this.medium.kind === "video" ? "This browser cannot play it: it is damaged, or of a codec that the browser lacks." : "This browser cannot play it.";
     this.problem.hidden = false;
-    replace(this.problem, icon("warning", 22), el("p", {}, this.medium.kind === "video" ? text : "This browser cannot play it."));
+    replace(this.problem, icon("warning", 22), el("p", {}, text), this.medium.frames_url && el("p.dim", {}, "The frames below are decoded by the studio."));
   }
 
   stop() {
+    if (this.still) return;
     this.element.pause();
     this.element.removeAttribute("src");
     this.element.load();
@@ -117,13 +133,25 @@ export class Player {
       const found = await get(this.medium.frames_url, { signal: this.signal });
       this.strip = new Strip(found.frames, { label: `Frames of ${this.medium.name}`, onPick: (frame) => this.seek(frame.time) });
       replace(this.frames, caption(found), found.frames.length > 0 && this.strip.node);
-      this.strip.setTime(this.element.currentTime);
+      if (this.still) this.seek(0);
+      else this.strip.setTime(this.time);
     } catch (error) {
       if (error.name === "AbortError") return;
       const again = el("button.quiet", { type: "button", onclick: () => this.loadLater() }, "Try again");
       replace(this.frames, el("div.message.doubt", {}, icon("warning", 18), el("p", { dir: "auto" }, error.message), again));
     }
   }
+}
+
+function playing(medium) {
+  const label = `${medium.kind} ${medium.index + 1}: ${medium.name}`;
+  return el(medium.kind, { src: address(medium.url), controls: true, preload: "metadata", playsinline: true, "aria-label": label });
+}
+
+/** Why a copy is played, or frames are shown, instead of the file itself. */
+function noteOf({ url, original_url: original, message }) {
+  if (url && original) return `A copy is played: ${message}.`;
+  return url ? message : `Shown by its frames: ${message || "there is no file to play"}.`;
 }
 
 function caption({ frames, fps, source, message }) {

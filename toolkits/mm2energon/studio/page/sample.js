@@ -13,9 +13,9 @@ import { statusChip } from "./row.js";
 const SKELETON_AFTER_MS = 180;
 
 export class Sample {
-  /** `context` of the view; `drafts`; `run`: the functions of the actions; `onSettle`, `onAlike`, `onBack`, `onStep`. */
-  constructor({ context, drafts, run, onSettle, onAlike, onBack, onStep }) {
-    Object.assign(this, { context, drafts, onBack });
+  /** `context` of the view; `drafts`; `run`: what the actions do; `categories()`: those that are known, by their counts. */
+  constructor({ context, drafts, run, goOn, categories, onSettle, onAlike, onBack, onStep }) {
+    Object.assign(this, { context, drafts, goOn, categories, onBack });
     this.item = null;
     this.editing = null;
     this.media = null;
@@ -168,7 +168,7 @@ export class Sample {
   }
 
   categoryField() {
-    const known = Object.keys(this.categories ?? {}).filter(Boolean);
+    const known = Object.keys(this.categories()).filter(Boolean);
     const input = el("input", { type: "text", value: this.editing.category, list: "known-categories", autocomplete: "off", dir: "auto" });
     input.addEventListener("input", () => this.wrote({ category: input.value }));
     const options = el("datalist", { id: "known-categories" }, known.map((value) => el("option", { value })));
@@ -207,7 +207,7 @@ export class Sample {
   }
 
   drawActions() {
-    const { goOn = true, isBusy = false } = this;
+    const { goOn, isBusy = false } = this;
     this.actions.show({ item: this.item, isEditing: this.editing !== null, isBusy, goOn });
   }
 }

@@ -28,6 +28,11 @@ export class Strip {
     this.setActive(this.indexAt(seconds));
   }
 
+  /** The frame that is on the screen at a time. */
+  at(seconds) {
+    return this.frames[this.indexAt(seconds)] ?? null;
+  }
+
   /** The time of the frame before (-1) or after (1) a time; null at the ends. */
   beside(seconds, direction) {
     const at = this.indexAt(seconds);
@@ -68,8 +73,10 @@ export class Strip {
   }
 
   add(index) {
-    const { number, time, url, width, height } = this.frames[index];
-    const image = el("img", { src: address(url), alt: "", width, height, loading: "lazy", decoding: "async" });
+    const { time, url } = this.frames[index];
+    // As the files of extracted frames are counted: 000001.jpg is the first.
+    const number = index + 1;
+    const image = el("img", { src: address(url), alt: "", width: 96, height: 54, loading: "lazy", decoding: "async" });
     const label = el("span.frame-label", {}, el("span", {}, `#${number}`), el("span", {}, clock(time)));
     const roles = { role: "option", id: `${this.prefix()}${index}`, "aria-label": `Frame ${number} at ${clock(time)}` };
     const cell = el("div.frame", { ...roles, "aria-posinset": index + 1, "aria-setsize": this.frames.length }, image, label);

@@ -1,0 +1,134 @@
+// What comes of an export: how far it is, its log as it comes, the files with their records and sizes, what was skipped.
+
+import { count, el, replace } from "./dom.js";
+import { emptyState } from "./empty.js";
+import { icon } from "./icons.js";
+
+const SKIPPED_SHOWN = 200;
+
+export class ExportReport {
+  constructor({ onCancel }) {
+    this.onCancel = onCancel;
+    this.node = el("section.card.export-report", { tabindex: "-1", "aria-label": "What comes of it" });
+    this.showNothing();
+  }
+
+  showNothing() {
+    const text = "Its log, its files with their records and sizes, and what was skipped are shown here.";
+    replace(this.node, emptyState({ icon: "export", title: "Nothing exported yet", text }));
+  }
+
+  begin() {
+    this.lines = [];
+    this.log = el("pre.log", { role: "log", tabindex: "0", "aria-label": "Export log" });
+    this.state = el("div.export-state");
+    this.files = el("div");
+    this.logBox = el("details.export-log", { open: true }, el("summary", {}, "Log"), this.log);
+    replace(this.node, this.state, this.files, this.logBox);
+    this.drawState({ state: "running", step: "", done: 0, total: null });
+  }
+
+  failed(message) {
+    if (!this.state) this.begin();
+    this.drawState({ state: "failed", error: { message } });
+  }
+
+  /** Shows an answer of the server; its lines are those since the answer before. */
+  show(now) {
+    if (!this.log) this.begin();
+    this.drawState(now);
+    this.addLines(now.lines ?? []);
+    if (now.state !== "running") replace(this.files, this.summary(now), this.skipped(now));
+  }
+
+  addLines(lines) {
+    if (lines.length === 0) return;
+    const isAtEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 8;
+    this.log.append(lines.map((line) => `${line}\n`).join(""));
+    if (isAtEnd) this.log.scrollTop = this.log.scrollHeight;
+  }
+
+  drawState({ state, step, done, total, error, seconds }) {
+    const heading = { running: "Exporting …", done: "Export complete", failed: "The export failed", cancelled: "The export was cancelled" }[state];
+    const name = { running: "clock", done: "accept", failed: "warning", cancelled: "stop" }[state];
+    const took = state === "done" && seconds !== undefined && el("span.dim.number", {}, `${seconds.toFixed(1)} s`);
+    const cancel = state === "running" && el("button", { type: "button", onclick: this.onCancel }, icon("stop", 16), "Cancel");
+    replace(
+      this.state,
+      el("div.export-title", { class: `state-${state}` }, icon(name), el("h2", {}, heading), took, cancel),
+      error?.message && el("p.message", { class: state === "failed" ? "bad" : "doubt", dir: "auto" }, error.message),
+      state === "running" && progressOf(step, done, total),
+    );
+  }
+
+  summary({ files = [], records, csv, shards, companions = [], advice, left_out: leftOut = {}, output }) {
+    const made = shards && typeof shards === "object" ? Object.entries(shards).filter(([, value]) => typeof value !== "object") : [];
+    return [
+      output && el("p.export-output", { dir: "auto" }, icon("folder", 18), el("span", {}, output)),
+      files.length > 0 && fileTable(files, records),
+      csv && el("p.message.good", { dir: "auto" }, icon("file", 18), el("span", {}, csvText(csv))),
+      shards && el("div.export-shards", {}, el("h3", {}, "Shards"), el("dl.pairs", {}, made.map(([name, value]) => el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", { dir: "auto" }, String(value)))))),
+      companions.length > 0 && el("p.hint", { dir: "auto" }, `Beside them: ${companions.join(", ")}`),
+      Object.keys(leftOut).length > 0 && el("p.hint", {}, `Left out by their status: ${Object.entries(leftOut).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ")}.`),
+      ...[advice ?? []].flat().map((line) => el("p.message", { dir: "auto" }, String(line))),
+    ];
+  }
+
+  skipped({ skipped = [], account = {} }) {
+    if (skipped.length === 0) return null;
+    const total = Math.max(skipped.length, account.set_aside ?? 0);
+    const rows = skipped.slice(0, SKIPPED_SHOWN).map((one) =>
+      el(
+        "tr",
+        {},
+        el("td", {}, el("bdi", {}, one.origin), one.template && el("div.dim.small", {}, one.template)),
+        el("td", {}, el("span.chip", {}, one.reason)),
+        el("td.wide-cell", { dir: "auto" }, one.message),
+      ),
+    );
+    return el(
+      "section",
+      {},
+      el("h3", {}, `Skipped: ${count(total, "sample")}`),
+      el("div.table-frame", { tabindex: "0", role: "region", "aria-label": "Skipped samples" }, el("table", {}, head("Entry", "Reason", "What is wrong"), el("tbody", {}, rows))),
+      skipped.length > SKIPPED_SHOWN && el("p.hint", {}, `The first ${SKIPPED_SHOWN}; all are in the log's file.`),
+    );
+  }
+}
+
+/** 45312 -> "45.3 KB". */
+export function sizeOf(bytes) {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+function progressOf(step, done, total) {
+  const text = step ? `${step}: ${done.toLocaleString("en")}${total ? ` of ${total.toLocaleString("en")}` : ""}` : "Starting";
+  const bar = total ? { max: total, value: done } : {};
+  return el("div.export-progress", {}, el("progress", { ...bar, "aria-label": "How far the export is" }), el("span.dim.number", {}, text));
+}
+
+function fileTable(files, records) {
+  const rows = files.map((one) =>
+    el("tr", {}, el("td", {}, el("bdi", {}, one.name)), el("td.number", {}, one.records.toLocaleString("en")), el("td.number", {}, sizeOf(one.bytes))),
+  );
+  const bytes = files.reduce((sum, one) => sum + one.bytes, 0);
+  const all = records ?? files.reduce((sum, one) => sum + one.records, 0);
+  const foot = files.length > 1 && el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, count(files.length, "file")), el("td.number", {}, all.toLocaleString("en")), el("td.number", {}, sizeOf(bytes))));
+  return el(
+    "div.table-frame",
+    { tabindex: "0", role: "region", "aria-label": "Files" },
+    el("table", {}, head("File", ["Records", "number"], ["Size", "number"]), el("tbody", {}, rows), foot),
+  );
+}
+
+function head(...titles) {
+  return el("thead", {}, el("tr", {}, titles.map((one) => (Array.isArray(one) ? el(`th.${one[1]}`, { scope: "col" }, one[0]) : el("th", { scope: "col" }, one)))));
+}
+
+function csvText({ path, backup, rows }) {
+  const changed = rows ? `${count(rows, "row")} of ${path} updated` : `${path} was up to date`;
+  return backup ? `${changed}; copy of before: ${backup}` : `${changed}.`;
+}
