@@ -51,7 +51,7 @@ BACKENDS: list[dict[str, Any]] = [
     },
 ]
 ADAPTERS = [
-    {"name": "colours", "base": "tiny-qwen2_5-vl", "ready": True, "message": ""},
+    {"name": "colours/final_checkpoint", "base": "tiny-qwen2_5-vl", "ready": True, "message": ""},
     {"name": "speech", "base": "Qwen2-VL-7B", "ready": False, "message": "made for Qwen2-VL-7B, not for this model"},
 ]
 

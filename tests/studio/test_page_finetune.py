@@ -1,4 +1,4 @@
-"""Fine-tune, as a person does it: Debian's Chromium, the true page, a server whose training takes steps when told to."""
+"""Fine-tune, as a person does it: Debian's Chromium, the true page, a server whose training takes steps when told."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_an_adapter_that_is_done_is_tried(page: Page, server: StandIn) -> None:
     server.train_to("colours", 100).update(state="done", adapter="/adapters/colours/final_checkpoint")
     expect(state(page)).to_have_text("Done")
     page.get_by_role("link", name="Try this adapter").click()
-    expect(page.get_by_label("Answered by")).to_have_value("colours")
+    expect(page.get_by_label("Answered by")).to_have_value("colours/final_checkpoint")
     expect(page.locator("#try-model")).to_have_value("/models/tiny-qwen2_5-vl")
 
 

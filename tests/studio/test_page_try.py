@@ -179,7 +179,7 @@ def test_two_adapters_answer_side_by_side(page: Page, server: StandIn, clip: Pat
     ask(page, clip, beside="colours")
     expect(answer(page, "Base model")).to_have_text("The square is blue.")
     expect(answer(page, "colours")).to_have_text("The square is red.")
-    assert server.asked[0]["adapters"] == [None, "colours"]
+    assert server.asked[0]["adapters"] == [None, "colours/final_checkpoint"]
     left, right = (page.get_by_role("article", name=name).bounding_box() for name in ("Base model", "colours"))
     assert left and right and left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
 

@@ -97,7 +97,8 @@ function showHead(head, run, act) {
 
 function tryLink(run) {
   const model = run.options?.model ?? "";
-  const name = run.adapter_name ?? run.id;
+  const folder = run.adapter.split(/[\\/]/).at(-1);
+  const name = run.id === "." ? folder : `${run.id}/${folder}`;
   const query = new URLSearchParams({ adapter: name, ...(model ? { model } : {}) });
   return el("a.button.tune-try", { href: `#/try?${query}` }, icon("try", 16), "Try this adapter");
 }

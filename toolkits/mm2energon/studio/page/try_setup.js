@@ -2,7 +2,7 @@
 
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
-import { adapterName } from "./try_words.js";
+import { adapterName, modelName } from "./try_words.js";
 
 const OTHER = "\u0000other";
 const NOBODY = "\u0000nobody";
@@ -130,11 +130,17 @@ function modelField(models, choice, change) {
   return field(known.length ? "try-model" : "try-other", "Model", control);
 }
 
+/** Of an adapter whose base seems to be another model than the chosen one: that base. */
+function madeFor(models, choice, adapter) {
+  const base = models.adapters?.find((one) => one.name === adapter)?.base ?? "";
+  return base && choice.model && modelName(base) !== modelName(choice.model) ? ` (for ${base})` : "";
+}
+
 function adapterFields(models, choice, change) {
   const [first, second] = choice.adapters;
   const ready = [null, ...(models.adapters ?? []).filter((one) => one.ready).map((one) => one.name)];
   const option = (adapter, chosen) =>
-    el("option", { value: adapter ?? "", selected: adapter === chosen }, adapterName(adapter));
+    el("option", { value: adapter ?? "", selected: adapter === chosen }, adapterName(adapter) + madeFor(models, choice, adapter));
   const take = () => {
     const one = answering.value || null;
     const other = beside.value === NOBODY ? undefined : beside.value || null;

@@ -23,9 +23,14 @@ export function bytes(number) {
   return `${power && value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")} ${units[power]}`;
 }
 
-/** How an adapter is called; null is none. */
+/** How an adapter is called; null is none. What a run of the studio ends with is called as the run. */
 export function adapterName(adapter) {
-  return adapter ?? "Base model";
+  return adapter?.replace(/\/final_checkpoint$/, "") ?? "Base model";
+}
+
+/** The last part of a model's path or name, by which an adapter's base is compared with it. */
+export function modelName(model) {
+  return (model ?? "").split(/[\\/]/).findLast((part) => part !== "")?.toLowerCase() ?? "";
 }
 
 /** The time of day of an ISO date, with the date when it is not today's. */
