@@ -7,16 +7,21 @@ together. Then the CSV that it came from says what was decided, and last the log
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from datetime import datetime
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, write_noted
-from mm2energon.pipeline.loop import ProgressMaker, silent
+from mm2energon.pipeline.loop import Progress, ProgressMaker, silent
+from mm2energon.review.csv_backup import back_up
+from mm2energon.review.csv_source import CsvSource
+from mm2energon.review.csv_update import CsvChanges, take_place, updated
 from mm2energon.review.export_files import (
+    ENTRIES_NAME,
     Files,
     add_companions,
     remove_stale,
@@ -26,6 +31,7 @@ from mm2energon.review.export_files import (
 from mm2energon.review.export_job import (
     ANY,
     STATUSES,
+    CsvUpdate,
     ExportCancelledError,
     Exported,
     ExportJob,
@@ -34,6 +40,7 @@ from mm2energon.review.export_job import (
 from mm2energon.review.export_log import JSON_NAME, TEXT_NAME, log_facts, log_lines
 from mm2energon.review.export_media import FoundMedia
 from mm2energon.review.export_select import Selection, select
+from mm2energon.review.export_shards import make_shards
 from mm2energon.review.export_splits import deal
 from mm2energon.review.model import Reviewed
 from mm2energon.review.review import Review
@@ -56,7 +63,8 @@ def export(
 
     Args:
         told: takes the lines of the log as they come.
-        is_cancelled: asked again and again; once it says so, nothing has changed.
+        is_cancelled: asked again and again; before the files appear nothing has changed, and afterwards all but the
+            shards is complete.
 
     Raises:
         InputError: nothing can be exported, or the export would replace a file that is not ours.
@@ -72,45 +80,45 @@ class _Run:
     def __init__(
         self, review: Review, job: ExportJob, progress: ProgressMaker, told: Told, is_cancelled: Callable[[], bool]
     ) -> None:
-        self._review, self._job = review, job
-        self._progress, self._told, self._is_cancelled = progress, told, is_cancelled
+        self._review, self._job, self._told = review, job, told
+        self._progress = _cancellable(progress, is_cancelled)
         self._chosen = choose(job.templates)
         self._exported = Exported()
-        self._begun = time.monotonic()
+        self._begun, self._at = time.monotonic(), datetime.now().astimezone()
 
     def run(self) -> Exported:
         """Select, check, deal, write."""
-        media = FoundMedia(self._review.root, self._job.further, looks=self._job.checks_videos)
-        selection = Selection(media)
-        try:
-            self._each("entries", select(self._wanted(), selection))
+        job = self._job
+        with ExitStack() as stack:
+            media = FoundMedia(self._review.root, job.further, looks=job.checks_videos)
+            selection = stack.enter_context(closing(Selection(media)))
+            changes = None
+            if self._review.kind == "csv" and job.updates_csv:
+                changes = stack.enter_context(closing(CsvChanges(CsvSource(self._review.path))))
+            self._each("entries", select(self._wanted(changes), selection))
             self._require_some(selection)
-            self._each(
-                None, media.open_all(workers=self._job.workers, limits=self._job.limits, progress=self._progress)
-            )
-            self._job.output.mkdir(parents=True, exist_ok=True)
-            with alone_on(self._job.output / JSON_NAME, option="--output"):
-                self._write(selection)
-        finally:
-            selection.close()
+            media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
+            job.output.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_on(job.output / JSON_NAME, option="--output"))
+            self._write_all(selection, changes)
         return self._exported
 
-    def _wanted(self) -> Iterator[Reviewed]:
+    def _wanted(self, changes: CsvChanges | None) -> Iterator[Reviewed]:
         """The entries of the status that is asked for; of the others it is counted how many they are."""
         for one in self._review.reviewed(STATUSES):
+            if changes is not None:
+                changes.add(one)
             if self._job.status in (ANY, one.status):
                 yield one
             else:
                 left_out = self._exported.left_out
                 left_out[one.status] = left_out.get(one.status, 0) + 1
 
-    def _each(self, what: str | None, steps: Iterable[None]) -> None:
-        """Go through steps, which may be cancelled between two of them."""
-        bar = silent("", None) if what is None else self._progress(what, None)
-        for _ in steps:
-            if self._is_cancelled():
-                raise ExportCancelledError("the export was cancelled; nothing was written")
-            bar.update(1)
+    def _each(self, what: str, steps: Generator[None, None, None]) -> None:
+        bar = self._progress(what, None)
+        with closing(steps):
+            for _ in steps:
+                bar.update(1)
         bar.close()
 
     def _require_some(self, selection: Selection) -> None:
@@ -118,39 +126,66 @@ class _Run:
             return
         name, status = self._review.path, self._job.status
         if not self._exported.left_out:
-            raise InputError(f"{name}: holds no entries; question and answer about a video were expected")
+            raise InputError(f"{name}: holds no entries; questions with their answers were expected")
         counts = ", ".join(f"{other} {count}" for other, count in sorted(self._exported.left_out.items()))
         raise InputError(
             f"{name}: no entry is {status} ({counts}), so there is nothing to export; decide on some with: "
             f"mm2energon studio {name}; or export others with --status pending, or --status any"
         )
 
-    def _write(self, selection: Selection) -> None:
-        job, files = self._job, Files(self._job, self._chosen)
-        logs = (job.output / name for name in (TEXT_NAME, JSON_NAME))
-        paths = [*(path for _, _, path in files.places()), *logs]
-        source = self._review.path
-        require_free(iter(paths), source=source, overwrite=job.overwrite)
+    def _write_all(self, selection: Selection, changes: CsvChanges | None) -> None:
+        """Write the files, bring the CSV up to the decisions, make shards, and last write the log."""
+        with ExitStack() as stack:
+            fresh = None
+            if changes is not None:
+                stack.enter_context(alone_on(changes.source.path, option="the CSV"))
+                fresh = stack.enter_context(updated(changes)) if changes.rows else None
+            self._write(selection, changes)
+            if changes is not None and fresh is not None:
+                take_place(fresh, changes.source.path)
+        try:
+            entries = self._job.output / ENTRIES_NAME
+            make_shards(entries, self._review.root, self._job, self._exported, progress=self._progress)
+        finally:
+            self._exported.seconds = time.monotonic() - self._begun
+            self._log()
+
+    def _write(self, selection: Selection, changes: CsvChanges | None) -> None:
+        job, files, source = self._job, Files(self._job, self._chosen), self._review.path
+        logs = [job.output / name for name in (TEXT_NAME, JSON_NAME)]
+        require_free([*files.all_paths(), *logs], source=source, overwrite=job.overwrite)
         split_of = None if job.shares is None else deal(selection, job.shares, seed=job.seed)
         sources = [] if source.is_dir() else [source]
-        about = made_by("export", paths[0], sources=sources)
         with open_account(job.output / JSON_NAME, command="export", options=job.options(), sources=sources) as account:
-            steps = write_files(files, selection, split_of, about=about, account=account, exported=self._exported)
+            steps = write_files(
+                files,
+                selection,
+                split_of,
+                about=made_by("export", logs[0], sources=sources),
+                account=account,
+                exported=self._exported,
+                ready=lambda: self._back_up(changes, account),
+            )
             self._each("samples", steps)
             account.facts["not_held"] = self._exported.not_held
         account.require_written(source)
         self._exported.account = _told_of(account)
         remove_stale(files, self._exported)
         add_companions(self._exported, root=self._review.root)
-        self._exported.seconds = time.monotonic() - self._begun
-        self._log()
+
+    def _back_up(self, changes: CsvChanges | None, account: Account) -> None:
+        if changes is None or not sum(account.written.values()):
+            return
+        path = changes.source.path
+        backup = back_up(path, at=self._at, changes=changes.rows > 0)
+        self._exported.csv = CsvUpdate(path, backup, changes.rows, tuple(changes.not_held))
 
     def _log(self) -> None:
         job, exported = self._job, self._exported
         lines = [shown(line) for line in log_lines(job, self._chosen, exported)]
         for line in lines:
             self._told(line)
-        facts = log_facts(job, self._chosen, exported, source=self._review.path.name, at=datetime.now(timezone.utc))
+        facts = log_facts(job, self._chosen, exported, source=self._review.path.name, at=self._at)
         about = {"by": "export"}
         text = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
         write_noted(job.output / TEXT_NAME, text, about=about)
@@ -160,3 +195,21 @@ class _Run:
 def _told_of(account: Account) -> dict[str, object]:
     about = account.as_dict()
     return {**about, "set_aside_file": account.path.name if account.set_aside_count else None}
+
+
+def _cancellable(progress: ProgressMaker, is_cancelled: Callable[[], bool]) -> ProgressMaker:
+    """Progress that stops whoever tells it of a step, once somebody has cancelled."""
+    return lambda what, total: _Cancellable(progress(what, total), is_cancelled)
+
+
+class _Cancellable:
+    def __init__(self, bar: Progress, is_cancelled: Callable[[], bool]) -> None:
+        self._bar, self._is_cancelled = bar, is_cancelled
+
+    def update(self, count: int, /, **also: float) -> None:
+        if self._is_cancelled():
+            raise ExportCancelledError("the export was cancelled; files that had not appeared by then are as before")
+        self._bar.update(count, **also)
+
+    def close(self) -> None:
+        self._bar.close()

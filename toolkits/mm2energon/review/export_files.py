@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Skipped samples that are kept one by one for the log; all of them are in `set_aside.jsonl`.
 MOST_SKIPPED = 10_000
+#: What shards are made of: the samples as ShareGPT, in one file.
+ENTRIES_NAME = "reviewed.jsonl"
+#: Under which (template, split) that file is written.
+_ENTRIES = ("", "")
 
 
 @dataclass
@@ -40,6 +44,11 @@ class Files:
         """Where the samples of a split go."""
         return self.job.output / template.file_name(split)
 
+    def all_paths(self) -> list[Path]:
+        """Everything that is written, but for the logs."""
+        entries = [] if self.job.shards is None else [self.job.output / ENTRIES_NAME]
+        return [*(path for _, _, path in self.places()), *entries]
+
     def places(self) -> Iterator[tuple[Template, str, Path]]:
         """All files that are written where there are samples for them."""
         for template in self.chosen.rows:
@@ -47,7 +56,7 @@ class Files:
                 yield template, split, self.path(template, split)
 
 
-def require_free(paths: Iterator[Path], *, source: Path, overwrite: bool) -> None:
+def require_free(paths: Iterable[Path], *, source: Path, overwrite: bool) -> None:
     """Refuse an export that would replace its own source, or a file that mm2energon did not write.
 
     Raises:
@@ -74,18 +83,23 @@ def write_files(
     about: Mapping[str, Any],
     account: Account,
     exported: Exported,
-) -> Iterator[None]:
+    ready: Callable[[], None],
+) -> Generator[None, None, None]:
     """Write the selected samples; nothing is yielded, once for each. All files appear when the last one is written.
 
     Args:
         split_of: of each sample that can be exported, its place in SPLITS; None: all are in the first split.
         about: what the ledger says of every file.
+        ready: called when all is written, before anything appears.
     """
     with ExitStack() as stack:
         for template, split, path in files.places():
             files.writers[template.name, split] = stack.enter_context(
                 write_output(path, about={**about, "template": template.name})
             )
+        if files.job.shards is not None:
+            path = files.job.output / ENTRIES_NAME
+            files.writers[_ENTRIES] = stack.enter_context(write_output(path, about=about))
         dealt = 0
         for one in selection:
             account.read += 1
@@ -104,6 +118,7 @@ def write_files(
                 told.samples += 1
                 told.records += records
             yield
+        ready()
     for template, split, path in files.places():
         if count := files.writers[template.name, split].count:
             exported.files.append(ExportFile(path, template.name, split, count, path.stat().st_size))
@@ -118,20 +133,23 @@ def _write(one: Picked, split: str, files: Files, selection: Selection, exported
     if one.error is not None or one.sample is None:
         raise one.error or SampleError(f"{one.origin}: cannot be read", "broken-json")
     sample = _with_absolute(one.sample, selection.media.absolute) if files.job.absolute_paths else one.sample
-    values: dict[str, dict[str, Any]] = {}
+    values: dict[tuple[str, str], dict[str, Any]] = {}
     refused: dict[str, SampleError] = {}
     for template in files.chosen.rows:
         try:
-            values[template.name] = _dumped(sample, template)
+            values[template.name, split] = _dumped(sample, template)
         except SampleError as error:
             refused[template.name] = error
+    records = len(values)
+    if _ENTRIES in files.writers:
+        values[_ENTRIES] = dump_as(one.sample, "sharegpt")
     if not values:
         raise next(iter(refused.values()))
     for name, why in refused.items():
         _note_refused(exported, name, why, one, tells=not files.chosen.is_all)
-    for name, value in values.items():
-        files.writers[name, split].write(value)
-    return len(values)
+    for place, value in values.items():
+        files.writers[place].write(value)
+    return records
 
 
 def _dumped(sample: Sample, template: Template) -> dict[str, Any]:
@@ -162,18 +180,15 @@ def _with_absolute(sample: Sample, absolute: Callable[[str], str]) -> Sample:
     return replace(sample, images=images, videos=tuple(map(of, sample.videos)), audios=audios)
 
 
-def remove_stale(files: Files, exported: Exported) -> list[Path]:
+def remove_stale(files: Files, exported: Exported) -> None:
     """Take away what earlier exports wrote for these templates, and this one did not: samples of `val` that are in
     `train` now would be in both."""
     written = {file.path for file in exported.files}
-    removed = []
     for template in files.chosen.rows:
         for path in (files.path(template, split) for split in SPLITS):
             if path not in written and noted(path) is not None:
                 path.unlink()
                 forget(path.parent, path.name)
-                removed.append(path)
-    return removed
 
 
 def add_companions(exported: Exported, *, root: Path) -> None:
@@ -184,6 +199,5 @@ def add_companions(exported: Exported, *, root: Path) -> None:
         exported.companions += [path for path in found.written if path not in exported.companions]
         exported.advice += [line for line in found.advice if line not in exported.advice]
         if found.to_add:
-            exported.advice.append(
-                f"a file of yours is in the place of what the trainer reads; add to it: {found.to_add}"
-            )
+            what = dumps(found.to_add).decode()
+            exported.advice.append(f"a file of yours is in the place of what the trainer reads; add to it: {what}")

@@ -10,6 +10,7 @@ from typing import Any
 from mm2energon.errors import InputError, ToolkitError
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.splits import SPLITS
+from mm2energon.targets import TARGETS
 
 #: What an entry may be to be exported; `any` is each of them.
 STATUSES = ("accepted", "rejected", "pending", "disputed")
@@ -19,7 +20,7 @@ VIDEO_SECONDS = 60.0
 
 
 class ExportCancelledError(ToolkitError):
-    """Somebody stopped the export; no file of before was replaced."""
+    """Somebody stopped the export."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ def check_job(job: ExportJob) -> None:
     ):
         shown = ", ".join(f"--{split}-split {share:g}" for split, share in shares.items())
         raise InputError(f"{shown}: shares of 0 or more were expected, one of them above 0")
+    if not job.templates and job.shards is None:
+        raise InputError("nothing to export: a template (--template all) or shards (--shards FOLDER) were expected")
+    if job.shards is not None and job.shards.target not in TARGETS:
+        raise InputError(f"--target {job.shards.target}: one of {', '.join(TARGETS)} was expected")
     if job.output.exists() and not job.output.is_dir():
         raise InputError(f"--output {job.output}: is no folder; the name of one was expected, such as training_data")
 

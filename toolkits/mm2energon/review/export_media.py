@@ -5,7 +5,6 @@ Videos and pictures are opened in workers that may be killed; a damaged one cost
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,7 +94,7 @@ class FoundMedia:
 
     def _find(self, kind: Kind, written: str) -> None:
         if not self.looks:
-            self.names[written] = os.path.normpath(written)
+            self.names[written] = self._place(written)
             return
         try:
             path = media_file(self.root, written, origin="", further=self.further)
@@ -107,6 +106,15 @@ class FoundMedia:
         if kind in _OPENED:
             self.to_open.setdefault(name, kind)
 
+    def _place(self, written: str) -> str:
+        """What a medium is called by its place, whether it is there or not."""
+        if is_url(written):
+            return written
+        try:
+            return name_from(self.root, (self.root / written).resolve())
+        except (OSError, RuntimeError, ValueError):  # too long; a loop of links; a zero byte
+            return written
+
     def failure(self, sample: Sample) -> SampleError | None:
         """Why a sample cannot be used: the first of its media that cannot."""
         for _, written in media_of(sample):
@@ -115,8 +123,8 @@ class FoundMedia:
                 return MediaError(f"{sample.origin}: {error}", error.code)
         return None
 
-    def open_all(self, *, workers: int, limits: Limits, progress: ProgressMaker) -> Iterator[None]:
-        """Open what was found, in workers; nothing is yielded, once for each."""
+    def open_all(self, *, workers: int, limits: Limits, progress: ProgressMaker) -> None:
+        """Open what was found, in workers; what cannot be opened is a failure."""
         media = [Medium(self.root, name, kind) for name, kind in self.to_open.items()]
         bar = progress("media", len(media))
         for outcome in run_each(
@@ -125,7 +133,6 @@ class FoundMedia:
             if outcome.error is not None:
                 self.failures[outcome.item.name] = outcome.error
             bar.update(1)
-            yield
         bar.close()
 
     def absolute(self, written: str) -> str:

@@ -5,7 +5,7 @@ Reviewers go on while an export runs. All that it needs is read once, so that fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -84,7 +84,7 @@ class Selection:
 
 def select(
     reviewed: Iterable[Reviewed], selection: Selection, *, load: Callable[[Reviewed], Sample] | None = None
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Pick entries and find their media; nothing is yielded, once for each.
 
     Args:
@@ -98,10 +98,8 @@ def select(
 def _pick(one: Reviewed, media: FoundMedia, load: Callable[[Reviewed], Sample] | None) -> Picked:
     entry = dict(one.fields) or (None if one.sample is None else sharegpt.dump(one.sample))
     try:
-        if one.sample is None:
-            code, message = reversed(one.error or ("it cannot be read", "broken-json"))
-            told = message if message.startswith(one.origin) else f"{one.origin}: {message}"
-            raise SampleError(told, code)
+        if one.sample is None or (one.error is not None and not one.edited):
+            raise _told(one)
         sample = one.sample if load is None else load(one)
         _require_fields(sample, one)
         sample = media.found(sample)
@@ -110,20 +108,30 @@ def _pick(one: Reviewed, media: FoundMedia, load: Callable[[Reviewed], Sample] |
     return Picked(one.number, one.origin, sample, None, entry)
 
 
+def _told(one: Reviewed) -> SampleError:
+    """Why an entry is no sample."""
+    code, message = one.error or ("broken-json", "it cannot be read")
+    return SampleError(message if message.startswith(one.origin) else f"{one.origin}: {message}", code)
+
+
 def _require_fields(sample: Sample, one: Reviewed) -> None:
-    """Refuse an entry that nobody can learn from: a row of a CSV without its question or video, any without an answer.
+    """Refuse what nobody can learn from: a row of a CSV without its question or video, any entry without an answer.
 
     Raises:
-        SampleError: `bad-turn`, `bad-media-list`, `no-answer`.
+        SampleError: `missing-field`, `no-answer`.
     """
-    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "user"):
-        raise SampleError(f"{one.origin}: the question is missing; a text was expected; fill it in", "bad-turn")
+    missing = []
     if one.fields and not sample.videos:
-        raise SampleError(
-            f"{one.origin}: the path of the video is missing; a path was expected; fill it in", "bad-media-list"
-        )
+        missing.append("video_file_path")
+    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "user"):
+        missing.append("question")
+    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "assistant"):
+        missing.append("answer")
+    if missing:
+        what = f"{one.origin}: no {' and no '.join(missing)}; all three were expected; fill it in"
+        raise SampleError(what, "missing-field")
     if not any(_said(turn) for turn in sample.turns if turn.role == "assistant"):
-        raise SampleError(f"{one.origin}: the answer is missing; a text was expected; fill it in", "no-answer")
+        raise SampleError(f"{one.origin}: no assistant turn says anything; an answer was expected", "no-answer")
 
 
 def _said(turn: Turn) -> str:

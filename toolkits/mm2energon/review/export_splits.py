@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mm2energon.errors import SampleError
 from mm2energon.pipeline.prepare import content_name
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
 from mm2energon.review.export_media import FoundMedia
 from mm2energon.review.export_select import Selection
+from mm2energon.roots import name_from
 from mm2energon.sample import Sample
+from mm2energon.video.layout import find_frames
 from mm2energon.video.places import frame_name, frame_places
 
 if TYPE_CHECKING:
@@ -38,12 +41,19 @@ def _shared(sample: Sample, media: FoundMedia) -> Iterator[str]:
         if isinstance(video, tuple):
             yield from (media.names[frame] for frame in video)
         else:
-            yield _first_frame(media.names[video])
+            yield _first_frame(media.root, media.names[video])
     yield from (media.names[audio] for audio in sample.audios)
     if sample.recording is not None:
         yield f"recording:{sample.recording}"
 
 
-def _first_frame(video: str) -> str:
+def _first_frame(root: Path, video: str) -> str:
+    """What `shard` knows a video by: its first frame where frames lie beside it, or where they will be."""
+    try:
+        found = find_frames(root / video)
+    except (SampleError, OSError, ValueError):  # whoever needs the frames says so
+        found = None
+    if found is not None and found.names:
+        return name_from(root, found.folder / found.names[0])
     default, own = frame_places(Path(video))
     return f"{(default or own).folder.as_posix()}/{frame_name(1, 1)}"

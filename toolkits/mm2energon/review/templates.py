@@ -84,10 +84,8 @@ def choose(names: Sequence[str]) -> Chosen:
     """The templates of these names, each once; `all` is every one, `all-legacy` the three of the first tool.
 
     Raises:
-        InputError: no name is given, or one that is none.
+        InputError: a name is that of no template.
     """
-    if not names:
-        raise InputError(f"--template: none was given; one of {', '.join([ALL, ALL_LEGACY, *TEMPLATES])} was expected")
     rows = tuple(dict.fromkeys(row for name in names for row in _named(name)))
     return Chosen(rows, _title(names, rows), is_all=ALL in names)
 
@@ -104,6 +102,8 @@ def _named(name: str) -> Iterable[Template]:
 
 
 def _title(names: Sequence[str], rows: Sequence[Template]) -> str:
+    if not names:
+        return "None"
     if ALL in names:
         return "All Templates"
     if list(names) == [ALL_LEGACY]:

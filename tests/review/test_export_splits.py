@@ -1,0 +1,85 @@
+"""Splits of an export: what shares a medium stays together, and where `shard` would put it."""
+
+from __future__ import annotations
+
+import json
+
+from media import write_image
+from mm2energon.review.export import export
+from mm2energon.review.export_job import ExportJob, ShardsWanted
+from pipeline.making import chat, image_entry, stored, text_entry, video_entry, write_frames, write_json
+
+from review.reviewing import StandIn, row, write_csv
+
+SHARES = {"train": 8.0, "val": 1.0, "test": 1.0}
+
+
+def exported_to(tmp_path, review, **options):
+    """Split -> the entries of its file."""
+    export(review, ExportJob(tmp_path / "out", ("sharegpt",), status="any", **options))
+    found = {}
+    for split in ("train", "val", "test"):
+        path = tmp_path / "out" / f"{split}_sharegpt.json"
+        found[split] = json.loads(path.read_text()) if path.is_file() else []
+    return found
+
+
+def test_samples_of_one_video_are_in_one_split_under_whatever_name_they_call_it(tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    rows = []
+    for number in range(40):
+        clip = folder / f"{number}.mp4"
+        clip.write_bytes(b"any")
+        (folder / f"link-{number}.mp4").symlink_to(clip)
+        names = [f"clips/{number}.mp4", f"./clips/../clips/{number}.mp4", str(clip), f"clips/link-{number}.mp4"]
+        rows += [row(len(rows) + place, video=name) for place, name in enumerate(names)]
+    review = StandIn(write_csv(tmp_path / "a.csv", *rows))
+    # The files are no videos: nobody opens them here.
+    found = exported_to(tmp_path, review, shares=SHARES, checks_videos=False)
+    assert sum(len(entries) for entries in found.values()) == 160
+    assert 8 <= len(found["val"]) <= 24 and 8 <= len(found["test"]) <= 24
+    for split, entries in found.items():
+        others = {int(one["id"]) // 4 for other in found if other != split for one in found[other]}
+        assert others.isdisjoint(int(entry["id"]) // 4 for entry in entries)
+
+
+def test_samples_that_share_any_medium_and_pieces_of_one_recording_stay_together(tmp_path):
+    piece = {"extra": {"recording": "talk.mp4"}}
+    entries = []
+    for number in range(30):
+        images = [image_entry(f"p{number}.jpg", id=number), image_entry(f"q{number}.jpg", f"p{number}.jpg", id=number)]
+        frames = {"conversations": chat("<video>Q?"), "videos": [[f"q{number}.jpg", f"r{number}.jpg"]], "id": number}
+        entries += [
+            *images,
+            frames,
+            {**text_entry(number), "id": f"t{number}"},
+            {**text_entry(number), "id": f"t{number}"},
+        ]
+    entries += [{**text_entry(number), "id": f"talk{number}", **piece} for number in range(20)]
+    review = StandIn(write_json(tmp_path / "a.json", entries))
+    found = exported_to(tmp_path, review, shares=SHARES, checks_videos=False)
+    ids = {split: {str(entry["id"]).rstrip("0123456789") + "" for entry in some} for split, some in found.items()}
+    by_id = {split: [entry["id"] for entry in some] for split, some in found.items()}
+    for split in found:
+        for other in found.keys() - {split}:
+            assert not set(by_id[split]) & set(by_id[other])
+    assert sum("talk" in one for one in ids.values()) == 1
+
+
+def test_a_sample_is_in_the_split_that_shard_puts_it_into(tmp_path):
+    entries = []
+    for number in range(24):
+        video = write_frames(tmp_path, f"clips/v{number}", 2)
+        entries += [
+            video_entry(f"clips/{video}".replace("clips/clips", "clips"), id=f"{number}-{turn}")
+            for turn in range(1 + number % 3)
+        ]
+        picture = write_image(tmp_path / f"p{number}.jpg", number=number).name
+        entries += [image_entry(picture, id=f"p{number}"), text_entry(number, id=f"t{number}")]
+    review = StandIn(write_json(tmp_path / "a.json", entries))
+    shards = ShardsWanted(tmp_path / "wds", "pai-v1")
+    found = exported_to(tmp_path, review, shares=SHARES, checks_videos=False, shards=shards)
+    by_shard = {one.text["id"]: one.split for one in stored(tmp_path / "wds")}
+    by_file = {entry["id"]: split for split, some in found.items() for entry in some}
+    assert by_shard == by_file and set(by_file.values()) == {"train", "val", "test"}
