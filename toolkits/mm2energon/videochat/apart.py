@@ -17,6 +17,7 @@ from typing import TypeVar
 from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.pool import Trial, Worker
+from mm2energon.pipeline.under_way import no_workers
 from mm2energon.pipeline.worker import OUT_OF_MEMORY, Answer
 
 T = TypeVar("T")
@@ -93,6 +94,8 @@ def run_apart(
     finally:
         worker.process.terminate()
         worker.end()
+    if isinstance(answer.error, ImportError):  # for want of memory, as a rule
+        raise no_workers(f"{type(answer.error).__name__}: {answer.error}") from answer.error
     if answer.error is not None:
         raise answer.error
     result: T = answer.result
