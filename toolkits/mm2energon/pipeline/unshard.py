@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from io import BytesIO
 from itertools import chain
@@ -26,9 +26,6 @@ from mm2energon.shards.reader import read_index, read_shard
 from mm2energon.storage import write_whole
 from mm2energon.video.bundle import bundle, can_bundle
 from mm2energon.video.places import frame_name
-
-#: Writes the frames of a video, at a rate that may be unknown, and says where they are.
-_Writer = Callable[[list[bytes], float | None, Reshaping], Video]
 
 
 def are_shards(source: Path) -> bool:
@@ -53,8 +50,7 @@ def read_shards(
     """
     index = read_index(source, takes_older=True)
     layout = layout_of(index, target_of(source, index))
-    write = _write_whole if whole_videos else _write_video
-    frames_in_a_grid = 1 if _options(index.manifest).get("second_per_grid_ts") == "pai" else 2
+    grid = grid_of(index.manifest)
     excluded = frozenset(_expanded(index.excluded))
     if stored is not None:
         stored.show_shards(index.counts)
@@ -71,7 +67,8 @@ def read_shards(
                 except SampleError as error:
                     yield Entry(origin, None, SampleError(f"{origin}: {error}", error.code))
                 else:
-                    yield Entry(origin, _entry(content, how, frames_in_a_grid, write))
+                    sample = to_sample(content, how, frames_in_a_grid=grid, whole_videos=whole_videos)
+                    yield Entry(origin, sharegpt.dump(sample))
 
 
 def _all_of(shard: Path, counted: int) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -93,13 +90,20 @@ def _options(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return options if isinstance(options, Mapping) else {}
 
 
-def _entry(content: Content, how: Reshaping, frames_in_a_grid: int, write: _Writer) -> dict[str, Any]:
+def to_sample(content: Content, how: Reshaping, *, frames_in_a_grid: int, whole_videos: bool) -> Sample:
+    """What a record holds as a sample, whose media are written to files.
+
+    Args:
+        frames_in_a_grid: as `grid_of` says of its dataset.
+        whole_videos: as of `read_shards`.
+    """
+    write = _write_whole if whole_videos else _write_video
     seconds = content.text.get("second_per_grid_ts")
     grids = (
         seconds if isinstance(seconds, list) and len(seconds) == len(content.videos) else [None] * len(content.videos)
     )
     extra = content.text.get("extra")
-    sample = Sample(
+    return Sample(
         turns=content.turns,
         images=tuple(write_medium(image, ending_of(image) or "jpg", how) for image in content.images),
         videos=tuple(
@@ -110,7 +114,11 @@ def _entry(content: Content, how: Reshaping, frames_in_a_grid: int, write: _Writ
         id=content.text.get("id"),
         extra=extra if isinstance(extra, Mapping) else {},
     )
-    return sharegpt.dump(sample)
+
+
+def grid_of(manifest: Mapping[str, Any]) -> int:
+    """Frames that `second_per_grid_ts` is about in a dataset: 2, as the model means it, or 1, as Pai writes it."""
+    return 1 if _options(manifest).get("second_per_grid_ts") == "pai" else 2
 
 
 def _is_positive(value: Any) -> bool:

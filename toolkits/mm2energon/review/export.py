@@ -39,6 +39,7 @@ from mm2energon.review.export_job import (
 )
 from mm2energon.review.export_log import JSON_NAME, TEXT_NAME, log_facts, log_lines
 from mm2energon.review.export_media import FoundMedia
+from mm2energon.review.export_records import loader_of
 from mm2energon.review.export_select import Selection, select
 from mm2energon.review.export_shards import make_shards
 from mm2energon.review.export_splits import deal
@@ -83,6 +84,8 @@ class _Run:
         self._review, self._job, self._told = review, job, told
         self._progress = _cancellable(progress, is_cancelled)
         self._chosen = choose(job.templates)
+        #: What media are relative to: those of shards become files of the output.
+        self._root = job.output if review.kind == "shards" else review.root
         self._exported = Exported()
         self._begun, self._at = time.monotonic(), datetime.now().astimezone()
 
@@ -90,12 +93,13 @@ class _Run:
         """Select, check, deal, write."""
         job = self._job
         with ExitStack() as stack:
-            media = FoundMedia(self._review.root, job.further, looks=job.checks_videos)
+            media = FoundMedia(self._root, job.further, looks=job.checks_videos)
             selection = stack.enter_context(closing(Selection(media)))
             changes = None
             if self._review.kind == "csv" and job.updates_csv:
                 changes = stack.enter_context(closing(CsvChanges(CsvSource(self._review.path))))
-            self._each("entries", select(self._wanted(changes), selection))
+            load = loader_of(self._review, job.output) if self._review.kind == "shards" else None
+            self._each("entries", select(self._wanted(changes), selection, load=load))
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)
@@ -145,7 +149,7 @@ class _Run:
                 take_place(fresh, changes.source.path)
         try:
             entries = self._job.output / ENTRIES_NAME
-            make_shards(entries, self._review.root, self._job, self._exported, progress=self._progress)
+            make_shards(entries, self._root, self._job, self._exported, progress=self._progress)
         finally:
             self._exported.seconds = time.monotonic() - self._begun
             self._log()
@@ -171,7 +175,7 @@ class _Run:
         account.require_written(source)
         self._exported.account = _told_of(account)
         remove_stale(files, self._exported)
-        add_companions(self._exported, root=self._review.root)
+        add_companions(self._exported, root=self._root)
 
     def _back_up(self, changes: CsvChanges | None, account: Account) -> None:
         if changes is None or not sum(account.written.values()):
