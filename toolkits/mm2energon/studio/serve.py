@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import uvicorn
@@ -20,6 +19,7 @@ from mm2energon.terminal import shown
 
 #: Seconds that open answers have to end when the studio stops.
 _GRACE_SECONDS = 2
+_SERVER_LOG = logging.getLogger("uvicorn.error")
 
 
 def serve(settings: Settings, *, listens: Callable[[Settings], None]) -> None:
@@ -48,7 +48,10 @@ def serve(settings: Settings, *, listens: Callable[[Settings], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        _Server(config, app, lambda: listens(settings)).run(sockets=[listener])
+        try:
+            _Server(config, app, lambda: listens(settings)).run(sockets=[listener])
+        finally:
+            _SERVER_LOG.setLevel(logging.NOTSET)
 
 
 class _Server(uvicorn.Server):
@@ -65,12 +68,12 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.studio.is_ending.set()
-        await asyncio.sleep(0)
+        _SERVER_LOG.setLevel(logging.CRITICAL + 1)  # what is cut off from now on is cut off on purpose
         await super().shutdown(sockets)
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings):  # type: ignore[no-untyped-def]
+def _listening(settings: Settings) -> Iterator[socket.socket]:
     """A socket that listens at the address.
 
     Raises:
