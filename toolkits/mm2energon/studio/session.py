@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 import mm2energon
+from mm2energon.review.templates import TEMPLATES
 from mm2energon.studio.answers import Json
 from mm2energon.studio.state import State
 from mm2energon.targets import TARGETS
@@ -48,7 +49,11 @@ def _told(state: State) -> dict[str, Any]:
         "target": settings.target,
         "model": settings.tokens_model,
         "interval": settings.interval_seconds,
-        "templates": [],
+        "templates": [
+            {"name": row.name, "title": row.title, "legacy": row.is_legacy, "lines": row.lines}
+            for row in TEMPLATES.values()
+        ],
+        "output_roots": [str(root) for root in settings.output_roots],
         "reasons": list(REASONS),
         "features": {
             "chat": {"ready": False, "message": "not there yet"},
