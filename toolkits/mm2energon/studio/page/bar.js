@@ -28,7 +28,7 @@ function navigation(views) {
   const links = views.map((view) =>
     el(
       "a",
-      { href: `#/${view.name}`, dataset: { view: view.name } },
+      { href: `#/${view.name}`, "aria-label": view.title, dataset: { view: view.name } },
       icon(view.icon, 20),
       el("span.long", {}, view.title),
       el("span.short", { "aria-hidden": "true" }, view.short ?? view.title),

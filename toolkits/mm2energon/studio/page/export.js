@@ -17,7 +17,7 @@ export function mount(root, context) {
     el(
       "div.page.export",
       {},
-      el("header.page-head", {}, el("h1", {}, "Export"), el("p.dim", {}, "What was accepted, as files that trainers read. The data itself is never changed.")),
+      el("header.page-head", {}, el("h1", {}, "Export"), el("p.dim", {}, "What was accepted, as files that trainers read.")),
       el("div.export-sides", {}, form.node, report.node),
     ),
   );

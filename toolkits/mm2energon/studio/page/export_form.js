@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
+import { hasSeveral } from "./people.js";
 
 const STATUSES = ["accepted", "pending", "rejected", "disputed", "any"];
 const SPLITS = [["train", 90], ["val", 5], ["test", 5]];
@@ -20,10 +21,7 @@ export class ExportForm {
       this.what(),
       this.templates(),
       this.folder(),
-      this.splits(),
-      this.session.dataset.kind === "csv" && this.csv(),
-      this.shards(),
-      this.more(),
+      el("div.export-choices", {}, this.splits(), this.session.dataset.kind === "csv" && this.csv(), this.shards(), this.more()),
       el("div.export-foot", {}, this.problem, this.button),
     );
     this.loadCounts();
@@ -74,7 +72,8 @@ export class ExportForm {
   what() {
     const chosen = STATUSES.includes(this.before.status) ? this.before.status : "accepted";
     this.amounts = new Map(STATUSES.map((name) => [name, el("span.facet-count")]));
-    const choices = STATUSES.map((name) =>
+    const shown = STATUSES.filter((name) => name !== "disputed" || hasSeveral(this.session));
+    const choices = shown.map((name) =>
       el(
         "label.pill",
         {},
@@ -95,7 +94,7 @@ export class ExportForm {
       this.boxes.push(input);
       return el("label.template", {}, input, el("span", {}, el("span.template-title", {}, one.title), el("span.template-name", {}, one.name)));
     };
-    const group = (title, some) => some.length > 0 && [title && el("h3.export-sub", {}, title), el("div.templates", {}, some.map(box))];
+    const group = (title, some) => some.length > 0 && [title && el("p.export-sub", {}, title), el("div.templates", {}, some.map(box))];
     const current = group("", all.filter((one) => !one.legacy));
     const legacy = group("As the first annotation tool wrote them", all.filter((one) => one.legacy));
     const set = (checked) => this.boxes.forEach((input) => (input.checked = checked));
@@ -134,8 +133,7 @@ export class ExportForm {
     return el(
       "div.export-part",
       {},
-      this.check("update_csv", "Write the decisions into the CSV", this.before.update_csv ?? true),
-      el("p.hint", {}, "A copy with the time in its name is made first."),
+      this.check("update_csv", "Write the decisions into the CSV (a copy is made first)", this.before.update_csv ?? true),
     );
   }
 

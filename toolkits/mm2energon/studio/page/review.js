@@ -32,7 +32,7 @@ class Review {
     this.bulk = this.makeBulk();
     this.browse = this.makeBrowse();
     this.sample = this.makeSample();
-    this.pane = el("div.review", {}, this.browse.node, this.sample.node);
+    this.pane = el("div.review", {}, el("h1.unseen", {}, "Review"), this.browse.node, this.sample.node);
     root.append(this.pane);
     registerKeys(this);
     context.onRoute((route) => this.routed(route));

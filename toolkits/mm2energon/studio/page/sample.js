@@ -20,7 +20,7 @@ export class Sample {
     this.editing = null;
     this.media = null;
     this.place = el("span.sample-place.number");
-    this.title = el("h1.sample-title", { tabindex: "-1", dir: "auto" });
+    this.title = el("h2.sample-title", { tabindex: "-1", dir: "auto" });
     this.chips = el("div.sample-chips");
     this.mediaBox = el("div.media-box");
     this.chatBox = el("div.chat-box");
@@ -50,7 +50,7 @@ export class Sample {
     this.leave();
     this.item = null;
     this.node.classList.add("sample-nothing");
-    replace(this.title, "");
+    this.title.hidden = true;
     replace(this.chips);
     replace(this.place);
     replace(this.mediaBox);
@@ -119,6 +119,7 @@ export class Sample {
 
   drawHead() {
     const { origin, status, edited } = this.item;
+    this.title.hidden = false;
     replace(this.title, origin);
     replace(this.chips, statusChip(status), edited && el("span.chip", {}, icon("edit", 13), "edited"));
   }
