@@ -91,8 +91,11 @@ def weight_shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             head: dict[str, Any] = json.loads(file.read(length)) if length <= _MAX_HEADER else {"": None}
-        return {name: tuple(about["shape"]) for name, about in head.items() if name != "__metadata__"}
-    except (OSError, struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
+        weights = {name: about for name, about in head.items() if name != "__metadata__"}
+        if path.stat().st_size < 8 + length + max((about["data_offsets"][1] for about in weights.values()), default=0):
+            raise ValueError("cut off")
+        return {name: tuple(about["shape"]) for name, about in weights.items()}
+    except (OSError, struct.error, ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"adapter {adapter.name}: {WEIGHTS} cannot be read ({type(error).__name__}); a whole file of safetensors "
             "was expected; train it again, or wait until it is written"

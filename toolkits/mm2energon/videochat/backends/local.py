@@ -86,7 +86,7 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> LocalCha
 def _load_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except Exception as error:  # what libraries find wrong with a file is of any kind
         if is_memory_error(error):
             raise InputError(
                 f"model {name}: memory does not suffice for it ({said(error)}); take a smaller one, 4-bit weights "
@@ -110,13 +110,13 @@ class LocalChat:
         self.name = name
         self.model, self.tokenizer = model, tokenizer
         self._vision = vision
-        self._adapters = Switch(model, name, folder)
+        self.adapters = Switch(model, name, folder)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
 
     @property
     def is_sound(self) -> bool:
         """Whether it can be asked again."""
-        return self._adapters.is_sound
+        return self.adapters.is_sound
 
     def reply(self, asked: Asked, stop: Stop) -> Iterator[str]:
         """The reply to one round, piece by piece.
@@ -128,7 +128,7 @@ class LocalChat:
         """
         inputs = self.inputs(asked)
         try:
-            with self._adapters.using(asked.adapter):
+            with self.adapters.using(asked.adapter):
                 yield from from_thread(
                     lambda take, left: self._generate(inputs, asked.parameters, take, left),
                     stop,
@@ -186,7 +186,7 @@ class LocalChat:
     def close(self) -> None:
         """Let go of the model."""
         self.model = None
-        self._adapters = Switch(None, self.name, Path())
+        self.adapters = Switch(None, self.name, Path())
         _free_memory()
 
     def _generate(

@@ -81,7 +81,7 @@ class Switch:
             lacking = next((str(one.message) for one in told if "missing adapter keys" in str(one.message)), None)
             if lacking is not None:
                 raise ValueError(lacking)
-        except (ValueError, RuntimeError, OSError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # what libraries find wrong with a file is of any kind
             self._undo(name)
             raise InputError(
                 f"adapter {adapter.name}: cannot be put on {self._name} ({said(error)}); expected one that was trained "
