@@ -6,6 +6,7 @@ import argparse
 import logging
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -99,9 +100,11 @@ def _say(stream: Any, line: str) -> None:
 
 
 def _quieten() -> None:
-    """Let the libraries below say no more than what goes wrong."""
-    for name in ("transformers", "accelerate", "peft", "megatron.energon"):
+    """Let the libraries below say no more than what goes wrong: what they will change one day is not the user's."""
+    for name in ("accelerate", "peft", "megatron.energon"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
 
 
 def _result(job: TuneJob, done: Tuned, *, allowed: bool) -> Result:

@@ -113,7 +113,7 @@ def _load_base(folder: Path, settings: Settings) -> Any:
 
 def _checkpoint_activations(base: Any) -> None:
     """Compute activations anew in the backward pass instead of keeping them; without side effects on random numbers."""
-    base.config.use_cache = False
+    base.config.get_text_config().use_cache = False
     if hasattr(base, "activation_checkpointing_enable"):  # transformers 5.20 and later
         base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     else:

@@ -6,9 +6,8 @@ Importing this module needs the extra `train`; nothing else of the package impor
 from __future__ import annotations
 
 import dataclasses
-import warnings
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +17,7 @@ from mm2energon.shards.energon import stand_in_for_frameworks
 from mm2energon.shards.reader import read_dataset_yaml, read_index
 from mm2energon.tuning.chats import chat_of_sample
 from mm2energon.tuning.encoding import Encoder, note_fault
+from mm2energon.tuning.positions import from_json, to_json
 
 try:
     import torch
@@ -152,7 +152,7 @@ class ShardBatches:
 
     def save(self, path: Path) -> None:
         """Keep the place behind the last batch."""
-        torch.save(self._loader.save_state_rank(), path)
+        path.write_text(json.dumps(to_json(self._loader.save_state_rank())), encoding="utf-8")
 
     def restore(self, path: Path) -> None:
         """Go on from a place that was kept; before the first batch.
@@ -161,40 +161,25 @@ class ShardBatches:
             InputError: the file is not what `save` writes.
         """
         try:
-            with torch.serialization.safe_globals(_state_classes()):
-                self._loader.restore_state_rank(torch.load(path, weights_only=True))
-        except (OSError, RuntimeError, ValueError, AssertionError) as error:
+            self._loader.restore_state_rank(from_json(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, AssertionError) as error:
             raise InputError(
-                f"{path}: the place in the shards cannot be restored ({error}); run with --restart"
+                f"{path}: the place in the shards cannot be restored ({error}); as many processes and --loaders as "
+                "before were expected; or run with --restart"
             ) from error
 
 
 def _undisturbed(loader: Any) -> Iterator[Any]:
     """What a loader gives, with the random numbers of this process left where they are, for they decide the dropout."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
-        with torch.random.fork_rng(devices=[]):
-            batches = iter(loader)
+    batches: Iterator[Any] | None = None
     while True:
         with torch.random.fork_rng(devices=[]):
             try:
+                batches = iter(loader) if batches is None else batches
                 batch = next(batches)
             except StopIteration:
                 return
         yield batch
-
-
-def _state_classes() -> list[Any]:
-    """The classes of Energon that a state is made of, which may be loaded."""
-    from megatron.energon import savable_loader, state
-
-    found: list[Any] = []
-    for module in (savable_loader, state):
-        for value in vars(module).values():
-            with suppress(TypeError):
-                if isinstance(value, type) and issubclass(value, (state.State, state.FlexState)):
-                    found.append(value)
-    return found
 
 
 def counts(root: Path) -> dict[str, int]:

@@ -60,7 +60,7 @@ def _shards(job: TuneJob, encoder: Encoder, counts: Counts, device: Device, chec
         device=device.number,
         devices=device.count,
     )
-    batches, name = shards.train(), f"energon-{device.number}.pt"
+    batches, name = shards.train(), f"energon-{device.number}.json"
     if checkpoint is not None:
         batches.restore(checkpoint / name)
     return Feed(batches, shards.val if counts.val else None, save=lambda folder: batches.save(folder / name))

@@ -118,9 +118,18 @@ def _held(output: Path) -> Iterator[None]:
         raise InputError(
             f"--output {output}: cannot be written to ({error.strerror}); choose another folder"
         ) from error
+    held = [lock.descriptor]
+
+    def let_go() -> None:
+        for descriptor in held:
+            os.close(descriptor)
+
+    # A process that reads ahead lives on for a moment when this one is killed, and must not keep the lock.
+    os.register_at_fork(after_in_child=let_go)
     try:
         yield
     finally:
+        held.clear()
         lock.leave()
 
 
@@ -147,8 +156,9 @@ def _require_packages() -> None:
         from transformers.utils import logging
     except ImportError as error:
         raise missing_extra("transformers", "train") from error
-    quieten: Any = logging.disable_progress_bar
-    quieten()
+    told: Any = logging
+    told.disable_progress_bar()
+    told.set_verbosity_error()
 
 
 class _Run:
