@@ -8,7 +8,20 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 import mm2energon
-from mm2energon.studio import assets, changes, checking, exporting, frames, items, login, media, previews, session
+from mm2energon.studio import (
+    assets,
+    changes,
+    chat,
+    checking,
+    exporting,
+    finetune,
+    frames,
+    items,
+    login,
+    media,
+    previews,
+    session,
+)
 from mm2energon.studio.answers import Json, add_error_answers
 from mm2energon.studio.security import Guard
 from mm2energon.studio.settings import Settings
@@ -47,6 +60,6 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _include_routes(app: FastAPI, state: State) -> None:
     app.include_router(login.router(state.gate))
-    for part in (session, items, media, previews, frames, checking, changes, exporting):
+    for part in (session, items, media, previews, frames, checking, changes, exporting, chat, finetune):
         app.include_router(part.router(state))
     app.include_router(assets.router())  # the last: it answers whatever is left

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 import mm2energon
 from mm2energon.review.templates import TEMPLATES
+from mm2energon.studio import finetune, trying
 from mm2energon.studio.answers import Json
 from mm2energon.studio.state import State
 from mm2energon.targets import TARGETS
@@ -56,8 +57,8 @@ def _told(state: State) -> dict[str, Any]:
         "output_roots": [str(root) for root in settings.output_roots],
         "reasons": list(REASONS),
         "features": {
-            "chat": {"ready": False, "message": "not there yet"},
-            "finetune": {"ready": False, "message": "not there yet"},
+            "chat": trying.readiness(settings),
+            "finetune": finetune.readiness(state),
         },
         "needs_token": state.gate.is_closed,
     }

@@ -76,13 +76,19 @@ class VideoCache:
 
     def get(self, key: str) -> CachedVideo | None:
         """A copy that is there, and used now; None: it is not, or not any more."""
+        found = self.look(key)
+        if found is not None:
+            with contextlib.suppress(OSError):
+                os.utime(found.path)
+        return found
+
+    def look(self, key: str) -> CachedVideo | None:
+        """A copy that is there, which is no use of it."""
         if _KEY.fullmatch(key) is None:
             return None
         path = self.folder / f"{key}.mp4"
         try:
-            about = json.loads(_read_note(path.with_suffix(".json")))
-            os.utime(path)
-            return _cached(key, path, about)
+            return _cached(key, path, json.loads(_read_note(path.with_suffix(".json")))) if path.is_file() else None
         except (OSError, ValueError, TypeError, AttributeError):
             return None
 
@@ -157,7 +163,7 @@ class VideoCache:
                 there -= freed
         if there + size > self._most_bytes:
             found = f"no room for {size} bytes; it has {self._most_bytes}, of which {there} are in use"
-            raise InputError(f"cache {self.folder}: {found}; raise --max-cache, or ask about a smaller video")
+            raise InputError(f"cache {self.folder}: {found}; raise --cache-size, or ask about a smaller video")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
