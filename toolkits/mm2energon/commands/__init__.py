@@ -99,6 +99,11 @@ COMMANDS: dict[str, Command] = {
         f"{_SCRIPTS}/review_dataset.py",
         "a page of this machine to review a dataset, export it, try a model on it and fine-tune it",
     ),
+    "export": Command(
+        "export",
+        f"{_SCRIPTS}/export_templates.py",
+        "reviewed samples to the files that trainers read, with a log, splits and shards",
+    ),
     "finetune": Command(
         "finetune",
         f"{_SCRIPTS}/finetune_lora.py",
