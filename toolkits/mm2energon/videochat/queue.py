@@ -59,7 +59,8 @@ class Desk:
             ready = row.ready(self.setup)
             names = row.models(self.setup) if ready.ok else []
             about = {"name": row.name, "title": row.title, "ready": ready.ok, "message": ready.message}
-            rows.append({**about, "models": names, "adapters": row.takes_adapters})
+            takes = {"adapters": row.takes_adapters, "any_name": row.takes_any_name}
+            rows.append({**about, "models": names, **takes})
         adapters = [
             {"name": one.name, "base": one.base, "ready": one.ready, "message": one.message}
             for one in find_adapters(self.setup.adapters)
