@@ -41,6 +41,8 @@ BACKENDS: list[dict[str, Any]] = [
         "ready": True,
         "message": "",
         "models": ["/models/tiny-qwen2_5-vl", "OpenGVLab/VideoChat-R1_5-7B"],
+        "adapters": True,
+        "any_name": False,
     },
     {
         "name": "openai",
@@ -48,6 +50,8 @@ BACKENDS: list[dict[str, Any]] = [
         "ready": False,
         "message": "no server was named: start the studio with --openai-url http://127.0.0.1:8001/v1",
         "models": [],
+        "adapters": False,
+        "any_name": True,
     },
 ]
 ADAPTERS = [
@@ -110,7 +114,9 @@ class StandIn:
             "started": "2026-11-21T12:00:00Z",
         }
         figures: dict[str, Any] = {"losses": [], "evals": [], "lines": ["reading train.json"]}
-        self.runs[name] = told | {"options": asked, "adapter": None, "can_resume": False} | figures
+        self.runs[name] = (
+            told | {"options": asked, "adapter": None, "adapter_name": None, "can_resume": False} | figures
+        )
         return self.runs[name]
 
     def train_to(self, name: str, step: int) -> dict[str, Any]:
@@ -257,6 +263,12 @@ def _add_videos(app: FastAPI, stand_in: StandIn) -> None:
         return FileResponse(stand_in.clip, media_type="video/mp4")
 
 
+def _entry(stand_in: StandIn, number: int) -> dict[str, Any]:
+    """A question as the history has it."""
+    about = {"id": str(number), "at": "2026-11-21T12:00:00Z", "state": "done", "video": _video(stand_in, "beach.mp4")}
+    return stand_in.asked[number] | about
+
+
 def _add_chat(app: FastAPI, stand_in: StandIn) -> None:
     @app.get("/api/chat/models")
     def models() -> dict[str, Any]:
@@ -277,11 +289,14 @@ def _add_chat(app: FastAPI, stand_in: StandIn) -> None:
 
     @app.get("/api/chat/history")
     def history() -> dict[str, Any]:
-        video = _video(stand_in, "beach.mp4")
-        entries = [
-            ask | {"id": str(at), "at": "2026-11-21T12:00:00Z", "video": video} for at, ask in enumerate(stand_in.asked)
-        ]
-        return {"asks": [entry | {"state": "done"} for entry in reversed(entries)]}
+        over = [] if stand_in.hold_before else range(len(stand_in.asked))
+        return {"asks": [_entry(stand_in, number) for number in reversed(over)]}
+
+    @app.get("/api/chat/asks/{number}")
+    def look(number: int) -> Any:
+        if number >= len(stand_in.asked):
+            return _fault(404, f"no question {number} is known any more")
+        return _entry(stand_in, number)
 
     @app.post("/api/chat/asks/{number}/cancel")
     def cancel(number: str) -> dict[str, Any]:

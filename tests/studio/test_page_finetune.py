@@ -169,7 +169,7 @@ def test_a_run_that_failed_says_why(page: Page, server: StandIn) -> None:
 
 def test_an_adapter_that_is_done_is_tried(page: Page, server: StandIn) -> None:
     started(page, server)
-    server.train_to("colours", 100).update(state="done", adapter="/adapters/colours/final_checkpoint")
+    server.train_to("colours", 100).update(state="done", adapter_name="colours/final_checkpoint")
     expect(state(page)).to_have_text("Done")
     page.get_by_role("link", name="Try this adapter").click()
     expect(page.get_by_label("Answered by")).to_have_value("colours/final_checkpoint")
@@ -252,3 +252,15 @@ def test_many_points_are_thinned_without_losing_a_peak(page: Page) -> None:
         return [kept.length, kept.filter((one) => one.loss === 9).length, kept.every((one, at) => !at || kept[at - 1].step < one.step)];
     }"""  # noqa: E501
     assert page.evaluate(read) == [1200, 1, True]
+
+
+def test_another_run_begins_with_the_settings_of_one_before(page: Page, server: StandIn) -> None:
+    page.get_by_label("r (rank)").fill("8")
+    page.get_by_label("Another file or folder").first.check()
+    page.get_by_role("textbox", name="File or folder").fill("/data/wds")
+    started(page, server)
+    server.runs["colours"].update(state="failed")
+    page.get_by_role("button", name="Another like it").click()
+    expect(page.get_by_label("r (rank)")).to_have_value("8")
+    started(page, server, "colours-2")
+    assert server.started[1] == server.started[0] | {"output": "colours-2"}

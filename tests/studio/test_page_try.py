@@ -455,3 +455,14 @@ def test_events_are_read_whatever_pieces_they_come_in(page: Page) -> None:
     }"""
     expected = [["1", "token", {"text": "a"}], ["2", "done", {}]]
     assert page.evaluate(read, stream) == [expected] * 5
+
+
+def test_who_leaves_while_a_video_comes_is_asked(page: Page, server: StandIn) -> None:
+    server.fetched = 250
+    page.get_by_label("From an address").fill("https://example.org/beach.mp4")
+    page.get_by_role("button", name="Fetch").click()
+    expect(page.get_by_text("Fetching: 250 bytes of 1.0 KB")).to_be_visible()
+    page.get_by_role("link", name="Fine-tune").click()
+    page.get_by_role("button", name="Stay").click()
+    server.fetched = 1000
+    expect(page.locator("video")).to_be_visible()

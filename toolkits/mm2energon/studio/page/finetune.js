@@ -14,7 +14,7 @@ export function mount(root, context) {
   const content = el("div.tune-content");
   const list = runList({ onNew: () => context.navigate("#/finetune") });
   root.append(el("div.page.tune-page", {}, el("h1.unseen", {}, "Fine-tune"), el("div.tune-grid", {}, content, list.element)));
-  const view = { context, content, list, options: null, shown: null, open: null };
+  const view = { context, content, list, options: null, form: null, shown: null, open: null };
   context.onRoute(() => void showRoute(view));
   context.signal.addEventListener("abort", () => view.open?.abort());
   void start(view);
@@ -47,12 +47,18 @@ async function showRoute(view) {
   view.open = new AbortController();
   list.mark(id);
   if (id === "") {
-    const form = runForm({ options: view.options, session: context.session, onStart: (asked) => startRun(view, asked) });
-    replace(content, form);
+    view.form ??= runForm({ options: view.options, session: context.session, onStart: (asked) => startRun(view, asked) });
+    replace(content, view.form);
     return;
   }
-  const panel = runPanel({ id, context, signal: view.open.signal, onChange: () => void loadList(view) });
+  const panel = runPanel({ id, context, signal: view.open.signal, onChange: () => void loadList(view), onLike: (asked) => fillForm(view, asked) });
   replace(content, panel);
+}
+
+/** Opens the form with the settings of another run. */
+function fillForm(view, asked) {
+  view.form = runForm({ options: view.options, session: view.context.session, onStart: (one) => startRun(view, one), asked });
+  view.context.navigate("#/finetune");
 }
 
 /** Starts a run and shows it; what the server says against it is thrown. */

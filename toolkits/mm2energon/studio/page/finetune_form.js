@@ -8,12 +8,12 @@ import { recall, remember } from "./memory.js";
 /** Groups that are open at first; the others are folded. */
 const OPEN = ["adapter", "training"];
 
-/** The form. `onStart(asked)` is a promise; what it throws is shown. */
-export function runForm({ options, session, onStart }) {
-  const data = dataFields(options, session);
-  const model = modelField(options);
+/** The form. `onStart(asked)` is a promise; what it throws is shown. `asked`: the settings of a run to begin with. */
+export function runForm({ options, session, onStart, asked: before = {} }) {
+  const data = dataFields(options, session, before.data);
+  const model = modelField(options, before.model);
   const output = nameField();
-  const fields = (options.options ?? []).map(optionField);
+  const fields = (options.options ?? []).map((option) => optionField(option, before[option.name] ?? option.default));
   const problem = el("div", { role: "alert" });
   const button = el("button.primary", { type: "submit" }, icon("play", 16), "Start");
   const say = (text) => replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
@@ -27,7 +27,7 @@ export function runForm({ options, session, onStart }) {
     for (const one of fields) if (one.read() !== one.usual) asked[one.name] = one.read();
     remember("finetune-model", asked.model);
     button.disabled = true;
-    await onStart(asked).catch((error) => say(error.message));
+    await onStart(asked).then(output.clear, (error) => say(error.message));
     button.disabled = false;
   };
   return el(
@@ -51,24 +51,27 @@ function reveal(input) {
   input.focus();
 }
 
-function dataFields(options, session) {
+function dataFields(options, session, before) {
   const known = options.data ?? (session.dataset?.path ? [{ path: session.dataset.path, name: session.dataset.name }] : []);
-  const path = el("input", { type: "text", id: "tune-path", "aria-label": "File or folder", placeholder: "a file or a folder of shards", spellcheck: "false" });
+  const asked = before ? [before].flat().join("\n") : (known[0]?.path ?? "");
+  const isKnown = known.some((one) => one.path === asked);
+  const path = el("textarea", { id: "tune-path", rows: 2, "aria-label": "File or folder", placeholder: "a file or a folder of shards; several on lines of their own", value: isKnown ? "" : asked, spellcheck: "false" });
   const choice = (value, title, detail, checked) =>
     el("label.choice", {}, el("input", { type: "radio", name: "tune-data", value, checked }), el("span", {}, title, detail && el("span.hint.tune-path", { dir: "auto" }, detail)));
-  const other = choice("", "Another file or folder", "inside the folders that the studio was opened with", !known.length);
-  const choices = known.map((one, at) => choice(one.path, one.title ?? `The open dataset: ${one.name}`, one.path, at === 0));
+  const other = choice("", "Another file or folder", "inside the folders that the studio was opened with", !isKnown);
+  const choices = known.map((one) => choice(one.path, one.title ?? `The open dataset: ${one.name}`, one.path, one.path === asked));
   const element = el("fieldset.tune-data", {}, el("legend.label", {}, "Data"), choices, other, path);
   const chosen = () => element.querySelector("input:checked").value;
   const update = () => (path.hidden = chosen() !== "");
   element.addEventListener("change", () => (update(), path.hidden || path.focus()));
   update();
-  return { element, read: () => chosen() || path.value.trim() };
+  const written = () => path.value.split("\n").map((one) => one.trim()).filter(Boolean);
+  return { element, read: () => chosen() || (written().length > 1 ? written() : (written()[0] ?? "")) };
 }
 
-function modelField(options) {
+function modelField(options, before) {
   const models = (options.models ?? []).map((one) => (typeof one === "string" ? one : one.name));
-  const usual = recall("finetune-model") ?? options.model ?? models[0] ?? "";
+  const usual = before ?? recall("finetune-model") ?? options.model ?? models[0] ?? "";
   const input = el("input", { id: "tune-model", type: "text", value: usual, list: "tune-models", spellcheck: "false", autocomplete: "off", required: true, "aria-describedby": "tune-model-hint" });
   const list = el("datalist", { id: "tune-models" }, models.map((value) => el("option", { value })));
   const hint = el("p.hint", { id: "tune-model-hint" }, "A folder, or a name of the hub, such as OpenGVLab/VideoChat-R1_5-7B.");
@@ -81,7 +84,7 @@ function nameField() {
   const hint = el("p.hint", { id: "tune-output-hint" }, "The adapter's folder: letters, digits, dots, hyphens, underscores.");
   const fits = () => input.value.trim() === "" || /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(input.value.trim());
   const element = el("div.field", {}, el("label.label", { for: "tune-output" }, "Name"), input, hint);
-  return { element, input, read: () => input.value.trim(), problem: () => (fits() ? "" : "Name: letters, digits, dots, hyphens and underscores are expected, and a letter or digit first.") };
+  return { element, input, read: () => input.value.trim(), clear: () => (input.value = ""), problem: () => (fits() ? "" : "Name: letters, digits, dots, hyphens and underscores are expected, and a letter or digit first.") };
 }
 
 function groupsOf(fields) {
@@ -95,10 +98,10 @@ function groupsOf(fields) {
   });
 }
 
-function optionField(option) {
+function optionField(option, value) {
   const id = `tune-${option.name}`;
   const make = { flag: flagInput, choice: choiceInput, text: textInput }[option.kind] ?? numberInput;
-  const { input, read, problem = () => "" } = make(option, { id, "aria-describedby": `${id}-hint` });
+  const { input, read, problem = () => "" } = make(option, value, { id, "aria-describedby": `${id}-hint` });
   const hint = el("p.hint", { id: `${id}-hint` }, hintOf(option));
   const label = labelOf(option.name);
   const element =
@@ -110,28 +113,28 @@ function optionField(option) {
   return { name: option.name, group: option.group, usual: option.default, element, input, read, problem: told };
 }
 
-function flagInput(option, attributes) {
-  const input = el("input", { type: "checkbox", checked: option.default === true, ...attributes });
+function flagInput(option, value, attributes) {
+  const input = el("input", { type: "checkbox", checked: value === true, ...attributes });
   return { input, read: () => input.checked };
 }
 
-function choiceInput(option, attributes) {
-  const input = el("select", attributes, option.choices.map((one) => el("option", { value: one, selected: one === option.default }, one)));
+function choiceInput(option, value, attributes) {
+  const input = el("select", attributes, option.choices.map((one) => el("option", { value: one, selected: one === value }, one)));
   return { input, read: () => input.value };
 }
 
-function textInput(option, attributes) {
-  const input = el("input", { type: "text", value: option.default ?? "", ...attributes });
+function textInput(option, value, attributes) {
+  const input = el("input", { type: "text", value: value ?? "", ...attributes });
   return { input, read: () => input.value.trim() || option.default };
 }
 
 /** A number of the option's kind; an empty field stands for none where that is the default. */
-function numberInput(option, attributes) {
+function numberInput(option, value, attributes) {
   const whole = option.kind.startsWith("count");
   const least = { count: 1, count0: 0, positive: 0, number: 0, share: 0 }[option.kind] ?? null;
   const input = el("input", {
     type: "number",
-    value: option.default ?? "",
+    value: value ?? "",
     min: least,
     max: option.kind === "share" ? 1 : null,
     step: whole ? "1" : "any",

@@ -41,14 +41,9 @@ function row(run, isCurrent) {
     el(
       "a.tune-row",
       { href: `#/finetune/${encodeURIComponent(run.id)}`, "aria-current": isCurrent ? "page" : null },
-      el("span.tune-row-name", { dir: "auto" }, nameOf(run)),
+      el("span.tune-row-name", { dir: "auto" }, run.id),
       badge(run),
       el("span.hint", {}, [when(run.started), of].filter(Boolean).join(" · ")),
     ),
   );
-}
-
-/** A run's name; that of the folder itself has none. */
-export function nameOf(run) {
-  return run.id === "." ? "(the folder itself)" : run.id;
 }

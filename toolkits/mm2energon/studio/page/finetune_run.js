@@ -3,7 +3,7 @@
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
 import { lossChart } from "./finetune_chart.js";
-import { badge, nameOf } from "./finetune_list.js";
+import { badge } from "./finetune_list.js";
 import { figure, isLive, labelOf, length, stateOf } from "./finetune_words.js";
 import { when } from "./try_words.js";
 
@@ -11,8 +11,11 @@ const POLL_MS = 1200;
 const RETRY_MS = 4000;
 const RATE_STEPS = 20;
 
-/** The panel of a run; it follows the run until `signal` is aborted. `onChange()`: its state became another. */
-export function runPanel({ id, context, signal, onChange }) {
+/**
+ * The panel of a run; it follows the run until `signal` is aborted. `onChange()`: its state became another,
+ * `onLike(options)`: another run like it is wanted.
+ */
+export function runPanel({ id, context, signal, onChange, onLike }) {
   const head = el("div.tune-head");
   const bar = el("progress", { max: "1", "aria-label": "Progress" });
   const facts = el("p.hint.tune-facts");
@@ -32,7 +35,7 @@ export function runPanel({ id, context, signal, onChange }) {
   };
   const show = (run) => {
     takeFigures(known, run);
-    showHead(head, run, act);
+    showHead(head, run, act, onLike);
     showMessage(message, run);
     showProgress(bar, facts, run, [...known.losses.values()]);
     const [losses, evals] = [known.losses, known.evals].map((points) => [...points.values()].sort((a, b) => a.step - b.step));
@@ -40,7 +43,7 @@ export function runPanel({ id, context, signal, onChange }) {
     log.show(run.lines ?? []);
     showSettings(settings.querySelector("dl"), run.options ?? {});
     if (known.state && known.state !== run.state) {
-      context.announce(`${nameOf(run)}: ${stateOf(run).title}`);
+      context.announce(`${run.id}: ${stateOf(run).title}`);
       onChange();
     }
     known.state = run.state;
@@ -83,23 +86,22 @@ function takeFigures(known, run) {
   known.since = run.since ?? known.since;
 }
 
-function showHead(head, run, act) {
-  const drawn = `${run.state} ${run.can_resume} ${run.adapter}`;
+function showHead(head, run, act, onLike) {
+  const drawn = `${run.state} ${run.can_resume} ${run.adapter_name}`;
   if (head.dataset.drawn === drawn) return;
   head.dataset.drawn = drawn;
   const canStop = isLive(run) && run.state !== "stopping";
   const stop = canStop && el("button", { type: "button", onclick: () => act("stop") }, icon("stop", 16), "Stop");
   const resume = run.can_resume && el("button.primary", { type: "button", onclick: () => act("resume") }, icon("play", 16), "Go on");
+  const like = !isLive(run) && run.options?.model && el("button", { type: "button", onclick: () => onLike(run.options) }, icon("plus", 16), "Another like it");
   const hadFocus = head.contains(document.activeElement);
-  replace(head, el("h2", { dir: "auto" }, nameOf(run)), badge(run), el("div.tune-actions", {}, stop, resume, run.adapter && tryLink(run)));
+  replace(head, el("h2", { dir: "auto" }, run.id), badge(run), el("div.tune-actions", {}, stop, like, resume, run.adapter_name && tryLink(run)));
   if (hadFocus) head.querySelector("button, a")?.focus();
 }
 
 function tryLink(run) {
   const model = run.options?.model ?? "";
-  const folder = run.adapter.split(/[\\/]/).at(-1);
-  const name = run.id === "." ? folder : `${run.id}/${folder}`;
-  const query = new URLSearchParams({ adapter: name, ...(model ? { model } : {}) });
+  const query = new URLSearchParams({ adapter: run.adapter_name, ...(model ? { model } : {}) });
   return el("a.button.tune-try", { href: `#/try?${query}` }, icon("try", 16), "Try this adapter");
 }
 

@@ -27,6 +27,7 @@ export function mount(root, context) {
   parts.setup.onLookAgain = () => void loadModels(view);
   registerKeys(view);
   context.onRoute(() => void takeRoute(view));
+  context.guard(() => !parts.video.isBusy() || context.confirm({ title: "A video is still on its way", text: "It is cancelled when you leave.", yes: "Leave", no: "Stay" }));
   context.signal.addEventListener("abort", () => state.stop?.());
   void open(view);
 }
@@ -113,17 +114,18 @@ async function takeRoute(view) {
 }
 
 async function reopen(view, id) {
-  const { state, parts } = view;
-  const known = askOf(state, id);
+  const { context, state, parts } = view;
+  const known = await askOf(view, id);
+  if (context.signal.aborted) return;
   if (known) takeUp(view, known);
   show(view, known ?? { id, question: "", adapters: [] });
   parts.history.show(state.asks, id);
 }
 
-/** What an ask was: told by the server of those that are over, remembered here of one that goes on. */
-function askOf(state, id) {
-  const mine = recall("try-asked");
-  return state.asks.find((one) => one.id === id) ?? (mine?.id === id ? mine : null);
+/** What an ask was, also one that goes on, or that was asked elsewhere; null where nobody knows it any more. */
+async function askOf({ context, state }, id) {
+  const known = state.asks.find((one) => one.id === id);
+  return known ?? context.api.get(`${ASKS}/${encodeURIComponent(id)}`, { signal: context.signal }).catch(() => null);
 }
 
 /** The settings of an ask become those of the form. */
@@ -135,12 +137,13 @@ function takeUp({ draft, state, parts, save }, ask) {
   parts.ask.setQuestion(ask.question);
   parts.setup.redraw();
   parts.parameters.redraw();
-  if (ask.video && ask.video.id !== parts.video.current()?.id) parts.video.show(ask.video);
+  if (!ask.video) parts.video.miss(`${ask.video_name || "The video"} is not there any more: give it again to ask about it.`);
+  else if (ask.video.id !== parts.video.current()?.id) parts.video.show(ask.video);
   save();
 }
 
 async function askAgain(view, ask) {
-  takeUp(view, askOf(view.state, ask.id) ?? ask);
+  takeUp(view, ask);
   await askNow(view);
 }
 
@@ -155,17 +158,20 @@ async function askNow(view) {
   try {
     const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id }, { signal: context.signal });
     save();
-    const asked = { ...ask, id, video: draft.video };
-    remember("try-asked", asked);
-    show(view, asked);
+    show(view, { ...ask, id, video: draft.video });
     context.navigate(`#/try?ask=${encodeURIComponent(id)}`);
-    parts.answers.element.scrollIntoView({ block: "nearest" });
+    comeIntoSight(parts.answers.element);
     void loadHistory(view);
   } catch (error) {
     if (error.name !== "AbortError") parts.ask.setProblem(error.message);
   } finally {
     parts.ask.setBusy(false);
   }
+}
+
+/** Scrolls to the answer where it would begin below the middle of the window. */
+function comeIntoSight(element) {
+  if (element.getBoundingClientRect().top > window.innerHeight / 2) element.scrollIntoView({ block: "start" });
 }
 
 function whatIsMissing({ draft, parts }) {
@@ -210,7 +216,7 @@ async function keep(context, state, adapter) {
   try {
     const { number } = await context.api.post(`${ASKS}/${encodeURIComponent(state.ask.id)}/keep`, { adapter });
     context.announce("Kept as a sample.");
-    return number;
+    return { number };
   } catch (error) {
     context.toast(error.message, { kind: "bad" });
     return null;

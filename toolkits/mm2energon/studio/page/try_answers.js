@@ -7,7 +7,7 @@ import { splitThinking } from "./try_text.js";
 import { adapterName } from "./try_words.js";
 
 /**
- * The panel. `onCancel()`, `onAgain()`, `onKeep(adapter)` (a promise of the number of the entry), `onCopy(text)`.
+ * The panel. `onCancel()`, `onAgain()`, `onKeep(adapter)` (a promise of the entry's {number}, or null), `onCopy(text)`.
  *
  * Methods: `show(ask, told, isLost)`, called as often as one likes, and `clear()`.
  */
@@ -127,10 +127,12 @@ function keepButton(keep) {
   const button = el("button.quiet", { type: "button", onclick: () => run() }, icon("plus", 16), "Keep as a sample");
   const run = async () => {
     button.disabled = true;
-    const number = await keep();
+    const kept = await keep();
     button.disabled = false;
-    if (number === null) return;
-    const link = el("a.try-kept", { href: `#/review/${number}` }, icon("accept", 16), "Kept: see it in the review");
+    if (kept === null) return;
+    // While the dataset is still counted, the number of what comes after it is not known.
+    const href = kept.number === null ? "#/review" : `#/review/${kept.number}`;
+    const link = el("a.try-kept", { href }, icon("accept", 16), "Kept: see it in the review");
     const hadFocus = document.activeElement === button || document.activeElement === document.body;
     replace(place, link);
     if (hadFocus) link.focus();

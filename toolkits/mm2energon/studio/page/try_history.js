@@ -26,7 +26,7 @@ export function historyPanel({ onOpen, onAgain }) {
 
 function row(ask, isCurrent, { onOpen, onAgain }) {
   const adapters = (ask.adapters ?? [null]).map(adapterName).join(" and ");
-  const facts = [when(ask.at), ask.video?.name, adapters, STATES[ask.state]].filter(Boolean).join(" · ");
+  const facts = [when(ask.at), ask.video?.name ?? ask.video_name, adapters, STATES[ask.state]].filter(Boolean).join(" · ");
   const open = el(
     "button.try-ask",
     { type: "button", onclick: () => onOpen(ask), "aria-current": isCurrent ? "true" : null },

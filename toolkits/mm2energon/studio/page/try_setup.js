@@ -44,9 +44,13 @@ function settle(models, choice) {
     choice.backend = (backends.find((one) => one.ready) ?? backends[0])?.name ?? null;
     choice.model = null;
   }
-  choice.model ??= modelsOf(models, choice)[0] ?? "";
-  const known = (adapter) => adapter === null || models.adapters?.some((one) => one.name === adapter && one.ready);
-  choice.adapters = (choice.adapters ?? [null]).filter(known);
+  const known = modelsOf(models, choice);
+  const takesOthers = backendOf(models, choice)?.any_name ?? true;
+  if (known.length && !takesOthers && !known.includes(choice.model)) choice.model = known[0];
+  choice.model ??= known[0] ?? "";
+  if (backendOf(models, choice)?.adapters === false) choice.adapters = [null];
+  const isThere = (adapter) => adapter === null || models.adapters?.some((one) => one.name === adapter && one.ready);
+  choice.adapters = (choice.adapters ?? [null]).filter(isThere);
   if (!choice.adapters.length) choice.adapters = [null];
 }
 
@@ -103,31 +107,37 @@ function backendField(models, choice, change) {
   return field("try-backend", "Back end", select);
 }
 
+/** Models that are offered; where others may be asked for, too, their names are written. */
 function modelField(models, choice, change) {
   const known = modelsOf(models, choice);
-  const isOther = choice.isOther || (choice.model !== "" && !known.includes(choice.model)) || !known.length;
+  const takesOthers = backendOf(models, choice)?.any_name ?? true;
+  const isOther = takesOthers && (choice.isOther || !known.includes(choice.model));
   const options = known.map((name) => el("option", { value: name, selected: !isOther && name === choice.model }, name));
-  const other = el("option", { value: OTHER, selected: isOther }, "Another …");
   const choose = () => {
     choice.isOther = select.value === OTHER;
     choice.model = choice.isOther ? "" : select.value;
     change();
     if (choice.isOther) document.getElementById("try-other")?.focus();
   };
+  const other = takesOthers && el("option", { value: OTHER, selected: isOther }, "Another …");
   const select = el("select", { id: "try-model", onchange: choose }, options, other);
+  if (!known.length) return field("try-other", "Model", otherModel(choice, change));
+  return field("try-model", "Model", [select, isOther && otherModel(choice, change)]);
+}
+
+function otherModel(choice, change) {
   const name = el("input", {
     id: "try-other",
     type: "text",
     value: choice.model ?? "",
-    placeholder: "a folder, or a name of the hub",
-    "aria-label": "Folder or name of the other model",
+    placeholder: "its name",
+    "aria-label": "Name of the model",
     spellcheck: "false",
     autocomplete: "off",
     onchange: () => ((choice.model = name.value.trim()), change()),
     oninput: () => (choice.model = name.value.trim()),
   });
-  const control = known.length ? [select, isOther ? name : null] : [name];
-  return field(known.length ? "try-model" : "try-other", "Model", control);
+  return name;
 }
 
 /** Of an adapter whose base seems to be another model than the chosen one: that base. */
@@ -137,6 +147,7 @@ function madeFor(models, choice, adapter) {
 }
 
 function adapterFields(models, choice, change) {
+  if (backendOf(models, choice)?.adapters === false) return [];
   const [first, second] = choice.adapters;
   const ready = [null, ...(models.adapters ?? []).filter((one) => one.ready).map((one) => one.name)];
   const option = (adapter, chosen) =>

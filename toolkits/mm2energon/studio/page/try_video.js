@@ -9,7 +9,8 @@ import { bytes, clock } from "./try_words.js";
 /**
  * The panel of the video. `onVideo(video, player)` is called when another one is there (null: none).
  *
- * Methods: `take(source)` ({file}, {url} or {number, index}), `show(video)`, `current()`, `seek(seconds)`.
+ * Methods: `take(source)` ({file}, {url} or {number, index}), `show(video)`, `miss(why)`,
+ * `current()`, `isBusy()`, `seek(seconds)`.
  */
 export function videoPanel({ signal, onVideo }) {
   const stage = el("div.try-stage");
@@ -44,11 +45,18 @@ export function videoPanel({ signal, onVideo }) {
       show(video);
     } catch (error) {
       if (state.transfer === ending && !signal.aborted) choose(error.name === "AbortError" ? "" : error.message);
+    } finally {
+      if (state.transfer === ending) state.transfer = null;
     }
+  };
+  const miss = (problem) => {
+    show(null);
+    choose(problem);
   };
   acceptDrops(element, take);
   choose("");
-  return { element, take, show, current: () => state.video, seek: (seconds) => seekTo(state.player, seconds) };
+  const isBusy = () => state.transfer !== null && !state.transfer.signal.aborted;
+  return { element, take, show, miss, isBusy, current: () => state.video, seek: (seconds) => seekTo(state.player, seconds) };
 }
 
 function seekTo(player, seconds) {
@@ -82,6 +90,7 @@ function captionOf(video, another) {
     {},
     el("p.try-name", { dir: "auto", title: video.name }, video.name),
     el("p.hint", {}, facts.filter(Boolean).join(" · ")),
+    (video.notes ?? []).map((note) => el("p.hint.try-video-note", { dir: "auto" }, note)),
     el("button.quiet", { type: "button", onclick: another }, icon("video", 16), "Another video"),
   );
 }
