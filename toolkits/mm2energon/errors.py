@@ -52,6 +52,8 @@ REASONS: dict[str, str] = {
     "not-an-object": "the entry is not a JSON object (or a list of objects)",
     "empty-entry": "the entry is an empty list",
     "unknown-format": "no annotation format matches the entry",
+    "bad-row": "a line of a CSV file is no row of it: a quote that is not closed, or more fields than columns",
+    "missing-field": "a row of a CSV file lacks its video, its question or its answer",
     "bad-turn": "a turn lacks its role or its text, or they are not strings",
     "unknown-role": "a turn's role is none of the known names",
     "no-turns": "the conversation has no turns",

@@ -7,6 +7,7 @@ a line, or values one after another over several lines. A byte order mark, blank
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -18,8 +19,8 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonscan import scan
-from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_value
+from mm2energon.jsonscan import scan, scan_stretches
+from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_item, quick_value
 from mm2energon.remote import Place
 from mm2energon.storage import write_whole
 
@@ -52,6 +53,18 @@ class Stretch(NamedTuple):
     lines: int | None
 
 
+class Placed(NamedTuple):
+    """Entries that stand together in a file, and where: one line, or some items of an array."""
+
+    #: Bytes before the first of them, and up to behind the last one.
+    start: int
+    end: int
+    #: What the first of them is called in its origin: its line from 1, or its place in the array from 0.
+    number: int
+    by_lines: bool
+    entries: list[Entry]
+
+
 def read_entries(
     path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH, stretch: Stretch | None = None
 ) -> Iterator[Entry]:
@@ -74,11 +87,71 @@ def read_entries(
         if stretch is not None:
             file.seek(stretch.start)
             lines = file if stretch.lines is None else islice(file, stretch.lines)
-            yield from _read_lines(lines, name, max_depth, first=stretch.number)
+            yield from _read_lines(lines, name, Decoder(max_depth=max_depth), first=stretch.number)
         elif _goes_by_lines(file, path):
-            yield from _read_lines(file, name, max_depth)
+            yield from _read_lines(file, name, Decoder(max_depth=max_depth))
         else:
             yield from _read_values(file, name, max_depth)
+
+
+def read_placed(path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Placed]:
+    """As `read_entries`, with where they stand, by which `read_again` finds them.
+
+    An entry that breaks off has no end, and is not read again.
+
+    Raises:
+        InputError: as `read_entries`.
+    """
+    name = name or path.name
+    with _opened(path) as file:
+        by_lines = _goes_by_lines(file, path)
+        yield from (_placed_lines if by_lines else _placed_values)(file, name, max_depth)
+
+
+def goes_by_lines(path: Place) -> bool:
+    """Whether a file holds one value a line; else an array, or values over several lines.
+
+    Raises:
+        InputError: as `read_entries`.
+    """
+    with _opened(path) as file:
+        return _goes_by_lines(file, path)
+
+
+def _placed_lines(file: IO[bytes], name: str, max_depth: int) -> Iterator[Placed]:
+    end, decoder = file.tell(), Decoder(max_depth=max_depth)
+    for number, line in enumerate(file, start=1):
+        start, end = end, end + len(line)
+        if entries := list(_read_lines((line,), name, decoder, first=number)):
+            yield Placed(start, end, number, True, entries)
+
+
+def _placed_values(file: IO[bytes], name: str, max_depth: int) -> Iterator[Placed]:
+    index, end = 0, file.tell()
+    try:
+        for start, end, values in scan_stretches(file, max_depth=max_depth):  # noqa: B007 (asked for behind the loop)
+            yield Placed(start, end, index, False, _entries_of(values, name, index))
+            index += len(values)
+    except ValueError as error:
+        yield Placed(end, end, index, False, [_break_off(name, index, error)])
+
+
+def read_again(
+    data: bytes, where: Placed, *, name: str, only: int | None = None, max_depth: int = MAX_DEPTH
+) -> list[Entry]:
+    """The entries of a stretch of a file, from its bytes.
+
+    Args:
+        where: what `read_placed` said of it; its entries are not asked for.
+        only: which of several is wanted alone; the others cost next to nothing then.
+    """
+    if only is not None and not where.by_lines:
+        with contextlib.suppress(*UNSURE, IndexError):
+            return [Entry(f"{name}[{where.number + only}]", quick_item(data, only))]
+        return read_again(data, where, name=name, max_depth=max_depth)[only : only + 1]
+    if where.by_lines:
+        return list(_read_lines((data,), name, Decoder(max_depth=max_depth), first=where.number))
+    return list(_read_values(io.BytesIO(b"[%b]" % data), name, max_depth, first=where.number))
 
 
 def stretches_of(path: Place, about_bytes: int) -> Iterator[tuple[Stretch | None, int]]:
@@ -165,25 +238,31 @@ def _is_spread(first: bytes, second: bytes) -> bool:
     return first.endswith((b"[", b":")) or (first.endswith((b"{", b",")) and not second.startswith(b"{"))
 
 
-def _read_values(file: IO[bytes], name: str, max_depth: int) -> Iterator[Entry]:
-    index = 0
+def _read_values(file: IO[bytes], name: str, max_depth: int, *, first: int = 0) -> Iterator[Entry]:
+    index = first
     try:
         for values in scan(file, max_depth=max_depth):
-            for value in values:
-                origin = f"{name}[{index}]"
-                yield (
-                    broken_entry(origin, value.fault, text=value.text)
-                    if type(value) is Faulty
-                    else Entry(origin, value)
-                )
-                index += 1
+            yield from _entries_of(values, name, index)
+            index += len(values)
     except ValueError as error:
-        advice = "mend it, for it and all behind it cannot be read"
-        yield broken_entry(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
+        yield _break_off(name, index, error)
 
 
-def _read_lines(lines: Iterable[bytes], name: str, max_depth: int, *, first: int = 1) -> Iterator[Entry]:
-    decoder = Decoder(max_depth=max_depth)
+def _entries_of(values: Iterable[Any], name: str, first: int) -> list[Entry]:
+    return [
+        broken_entry(f"{name}[{index}]", value.fault, text=value.text)
+        if isinstance(value, Faulty)
+        else Entry(f"{name}[{index}]", value)
+        for index, value in enumerate(values, start=first)
+    ]
+
+
+def _break_off(name: str, index: int, error: ValueError) -> Entry:
+    advice = "mend it, for it and all behind it cannot be read"
+    return broken_entry(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
+
+
+def _read_lines(lines: Iterable[bytes], name: str, decoder: Decoder, *, first: int = 1) -> Iterator[Entry]:
     for number, line in enumerate(lines, start=first):
         origin = f"{name}:{number}"
         try:

@@ -39,22 +39,36 @@ def scan(file: IO[bytes], *, max_depth: int = MAX_DEPTH) -> Iterator[list[Any]]:
     Raises:
         ValueError: there is no JSON at some place; nothing behind it can be read.
     """
+    for stretch in scan_stretches(file, max_depth=max_depth):
+        yield stretch[2]
+
+
+def scan_stretches(file: IO[bytes], *, max_depth: int = MAX_DEPTH) -> Iterator[tuple[int, int, list[Any]]]:
+    """As `scan`, with where the values begin and end in the file: what stands there is these, and commas between them.
+
+    Raises:
+        ValueError: as `scan`.
+    """
     text = _Window(file, Decoder(max_depth=max_depth))
     while mark := text.next_character():
         if mark == b"[":
             yield from _items(text)
         else:
-            yield [text.value()]
+            begin = text.offset
+            values = [text.value()]
+            yield begin, text.offset, values
 
 
-def _items(text: _Window) -> Iterator[list[Any]]:
+def _items(text: _Window) -> Iterator[tuple[int, int, list[Any]]]:
     text.step()
     if text.next_character() == b"]":
         text.step()
         return
     while True:
         text.next_character()
-        yield text.items()
+        begin = text.offset
+        items = text.items()
+        yield begin, text.offset, items
         mark = text.next_character()
         if mark not in (b"]", b","):
             raise ValueError(f"{text.place()}: {'no comma or ]' if mark else 'the file ends inside the array'}")
@@ -81,6 +95,11 @@ class _Window:
         #: Bytes given to the decoder, likely to hold the next value whole.
         self._piece = _PIECE_BYTES
         self._pause = self._scan_next = 0
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the file before the window."""
+        return self._start + self._bytes_before + self._at
 
     def place(self, ahead: str = "") -> str:
         """Where the window stands in the file, for a message that ends the reading.

@@ -1,0 +1,363 @@
+"""A CSV of questions about videos, as a source.
+
+    index,video_file_path,question,category,answer,status
+    1,clips/8.mp4,What is it?,objects,A cat.,accepted
+
+Columns stand in any order, in any letter case, with others beside them; the header shows whether fields are parted by
+`,` `;` `|` or tabs. A row that is none (a quote that nobody closes, too many fields) costs itself alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from mm2energon.errors import InputError, SampleError
+from mm2energon.formats.media import plain_path
+from mm2energon.formats.pairs import pair
+from mm2energon.jsonio import Entry, dumps
+from mm2energon.review.model import ACCEPTED, REJECTED, Kind
+from mm2energon.review.sources import Found, Loaded, Place, changed, opened, stamp_of
+from mm2energon.sample import Sample
+
+DELIMITERS = (",", ";", "\t", "|")
+#: What a column is for -> the names that it goes by, small and with `_`.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "index": ("index", "id"),
+    "video": ("video_file_path", "video_path", "video_file", "video"),
+    "question": ("question",),
+    "category": ("category",),
+    "answer": ("answer",),
+    "status": ("status",),
+}
+NEEDED = ("video", "question", "answer")
+#: What stands in a status column, in small letters.
+STATUS_WORDS = {
+    **dict.fromkeys(("accepted", "accept", "approved", "edited"), ACCEPTED),
+    **dict.fromkeys(("rejected", "reject", "declined"), REJECTED),
+}
+_BOM = b"\xef\xbb\xbf"
+_HEAD_BYTES = 1 << 20
+#: Characters of one field: a quote that nobody closes is noticed behind so many.
+_LONGEST_FIELD = 1 << 22
+
+
+class Shape(NamedTuple):
+    """How a CSV is written."""
+
+    delimiter: str
+    #: The names of its columns, as they stand there.
+    header: tuple[str, ...]
+    #: What a column is for (of COLUMNS) -> its place.
+    places: Mapping[str, int]
+    has_bom: bool
+    #: Between lines: `\\r\\n`, `\\n` or `\\r`.
+    line_end: str
+    #: Bytes before the first row, and the line that it stands on.
+    start: int
+    line: int
+
+
+class Record(NamedTuple):
+    """A row as it stands in the file."""
+
+    #: Bytes before it, and up to behind its end; the line it begins on, from 1.
+    start: int
+    end: int
+    line: int
+    fields: list[str]
+    #: Its text, where it is no row, and why.
+    text: str = ""
+    fault: str = ""
+
+
+def read_shape(path: Path) -> Shape | None:
+    """How a CSV is written; None for a file that holds nothing.
+
+    Raises:
+        InputError: it is no text in UTF-8, or has not the columns of a review.
+    """
+    with opened(path) as file:
+        head = file.read(_HEAD_BYTES)
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4] or head[:4] == b"PK\3\4":
+            raise InputError(
+                f"{path}: UTF-16, a spreadsheet, or no text at all; a CSV in UTF-8 was expected; save it as such, or "
+                "convert it with: iconv -f utf-16 -t utf-8"
+            )
+        has_bom = head.startswith(_BOM)
+        line_end = "\r\n" if b"\r\n" in head else "\n" if b"\n" in head else "\r" if b"\r" in head else "\n"
+        for delimiter in sorted(DELIMITERS, key=lambda mark: -_fitting(head, mark)):
+            record = next(_records(file, len(_BOM) if has_bom else 0, 1, delimiter, line_end), None)
+            if record is None:
+                return None
+            names = [one.strip() for one in record.fields]
+            places = _places(path, names)
+            line = record.line + _lines_of(file, record, line_end)
+            return Shape(delimiter, tuple(names), places, has_bom, line_end, record.end, line)
+    return None
+
+
+def _lines_of(file: IO[bytes], record: Record, line_end: str) -> int:
+    file.seek(record.start)
+    return max(1, file.read(record.end - record.start).count(line_end.encode()))
+
+
+def _fitting(head: bytes, delimiter: str) -> int:
+    """How many columns that are known the first line has, if it is parted by a delimiter."""
+    text = head.removeprefix(_BOM).decode("utf-8", "replace").lstrip()
+    known = {name for names in COLUMNS.values() for name in names}
+    first = next(csv.reader(text.splitlines()[:1], delimiter=delimiter), [])
+    return len(known.intersection(map(_plain, first)))
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def _places(path: Path, names: Sequence[str]) -> dict[str, int]:
+    plain = [_plain(name) for name in names]
+    twice = [name for name in plain if name and plain.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: two columns are called {twice[0]!r}; each name once was expected; rename one")
+    places = {
+        what: next(plain.index(name) for name in known if name in plain)
+        for what, known in COLUMNS.items()
+        if any(name in plain for name in known)
+    }
+    missing = [COLUMNS[what][0] for what in NEEDED if what not in places]
+    if missing:
+        raise InputError(
+            f"{path}: its first line has the columns {', '.join(names)[:200] or 'none'}; {' and '.join(missing)} "
+            "were expected, too, parted by a comma, semicolon, tab or |; mend the header"
+        )
+    return places
+
+
+class _Lines:
+    """The lines of a file as text, of which it is known how many bytes were read."""
+
+    def __init__(self, file: IO[bytes], start: int, line_end: str) -> None:
+        file.seek(start)
+        self._file, self.offset, self.count = file, start, 0
+        self._lone_returns = line_end == "\r"
+        self._waiting: list[bytes] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._next()
+        if not line:
+            raise StopIteration
+        self.offset += len(line)
+        self.count += 1
+        return line.decode("utf-8", "surrogateescape")
+
+    def _next(self) -> bytes:
+        if not self._lone_returns:
+            return self._file.readline()
+        if not self._waiting:  # old files, which are small: lines end with a return alone
+            self._waiting = self._file.read().splitlines(keepends=True)[::-1]
+        return self._waiting.pop() if self._waiting else b""
+
+
+def _records(file: IO[bytes], start: int, line: int, delimiter: str, line_end: str, width: int = 0) -> Iterator[Record]:
+    """The rows of a CSV from a place on; blank lines are passed over.
+
+    Args:
+        width: how many fields a row has; 0: that is not known.
+    """
+    csv.field_size_limit(_LONGEST_FIELD)
+    lines = _Lines(file, start, line_end)
+    first = line
+    reader = csv.reader(lines, delimiter=delimiter)
+    size = file.seek(0, 2)
+    file.seek(start)
+    while True:
+        begin, number = lines.offset, first + lines.count
+        fields, fault = _next_fields(reader)
+        if fields is None and not fault:
+            return
+        spans = first + lines.count - number > 1
+        if not fault and lines.offset >= size and _is_open(_text(file, begin, lines.offset), delimiter):
+            fault = "a quote that is not closed"
+        if spans and (
+            fault or (width and len(fields or ()) != width and _second_is_row(file, begin, lines, delimiter, width))
+        ):
+            # A quote that was left open swallows the rows behind it: only the first line is given up.
+            lines, first = _Lines(file, begin, line_end), number
+            reader = csv.reader(lines, delimiter=delimiter)
+            text = next(lines)
+            yield Record(begin, lines.offset, number, [], text, fault or "a quote that is not closed")
+        elif fault:
+            yield Record(begin, lines.offset, number, [], _text(file, begin, lines.offset), fault)
+            file.seek(lines.offset)
+        elif fields:
+            yield Record(begin, lines.offset, number, fields)
+
+
+def _next_fields(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
+    """The next row, or what is wrong with it; neither at the end."""
+    try:
+        return next(reader, None), ""
+    except csv.Error as error:
+        return None, str(error)
+
+
+def _text(file: IO[bytes], start: int, end: int) -> str:
+    """What stands in the file; its place stays."""
+    place = file.tell()
+    file.seek(start)
+    data = file.read(end - start)
+    file.seek(place)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _is_open(text: str, delimiter: str) -> bool:
+    """Whether a quote of a row is not closed."""
+    if '"' not in text:
+        return False
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
+def _second_is_row(file: IO[bytes], start: int, lines: _Lines, delimiter: str, width: int) -> bool:
+    """Whether the second line of what was read as one row is a row by itself."""
+    second = list(io.StringIO(_text(file, start, lines.offset), newline=""))[1:2]
+    try:
+        return any(len(fields) == width for fields in csv.reader(second, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+
+
+class CsvSource:
+    """A CSV file; its status column is where decisions begin, and no part of what a row is."""
+
+    kind: Kind = "csv"
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        """
+        Raises:
+            InputError: as of `read_shape`.
+        """
+        self.path = path
+        self.name = name or path.name
+        self.size = stamp_of(path)[0]
+        self.shape = read_shape(path)
+
+    def stamp(self) -> tuple[Any, ...]:
+        """As of `Source`."""
+        return stamp_of(self.path)
+
+    def reached(self, place: Place) -> int:
+        """As of `Source`."""
+        return place.start + place.length
+
+    def found(self) -> Iterator[Found]:
+        """As of `Source`."""
+        if (shape := self.shape) is None:
+            return
+        with opened(self.path) as file:
+            width = len(shape.header)
+            for record in _records(file, shape.start, shape.line, shape.delimiter, shape.line_end, width):
+                yield self._found(record, shape)
+
+    def read(self, places: Sequence[Place]) -> list[Found]:
+        """As of `Source`."""
+        if (shape := self.shape) is None:
+            raise changed(self.path)
+        found = []
+        with opened(self.path) as file:
+            for place in places:
+                file.seek(place.start)
+                text = file.read(place.length).decode("utf-8", "surrogateescape")
+                found.append(self._found(_record_again(text, place, shape), shape))
+        return found
+
+    def _found(self, record: Record, shape: Shape) -> Found:
+        origin = f"{self.name}:{record.line}"
+        place = Place(record.start, record.end - record.start, record.line)
+        fault = record.fault
+        if not fault and any(record.fields[len(shape.header) :]):
+            fault = f"{len(record.fields)} fields, where the header has {len(shape.header)}"
+        if fault:
+            text = record.text or shape.delimiter.join(record.fields)
+            what = f"{origin}: no row of a CSV ({fault}); one field for each column was expected; mend it"
+            return Found(place, Entry(origin, text, SampleError(what, "bad-row")))
+        row = [*record.fields, *[""] * len(shape.header)]
+        fields = dict(zip(shape.header, row, strict=False))
+        return Found(place, Entry(origin, fields), fields)
+
+    def value(self, fields: Mapping[str, str], what: str) -> str:
+        """What a row has in a column of COLUMNS; nothing where there is no such column."""
+        if self.shape is None or what not in self.shape.places:
+            return ""
+        return fields.get(self.shape.header[self.shape.places[what]], "")
+
+    def load(self, found: Found) -> Loaded:
+        """As of `Source`; a row that lacks a field is a sample with an error, which an edit may mend."""
+        if found.entry.error is not None:
+            return Loaded(None, found.entry.error, "csv")
+        origin, fields = found.entry.origin, found.fields
+        video, question, answer = (self.value(fields, what).replace("\r\n", "\n") for what in NEEDED)
+        known = {self.shape.header[place] for place in self.shape.places.values()} if self.shape else set()
+        rest: dict[str, Any] = {name: value for name, value in fields.items() if name not in known and value}
+        if category := self.value(fields, "category"):
+            rest["category"] = category
+        path = plain_path(video.strip())
+        sample = Sample(
+            turns=pair(question, answer),
+            videos=(path,) if path else (),
+            id=self.value(fields, "index") or None,
+            extra=rest,
+            origin=origin,
+        )
+        return Loaded(sample, _fault_of(origin, path, question, answer), "csv")
+
+    def content(self, found: Found) -> bytes:
+        """As of `Source`."""
+        if not found.fields or self.shape is None:
+            return dumps(found.entry.value)
+        others = {
+            self.shape.header[self.shape.places[what]] for what in ("status", "index") if what in self.shape.places
+        }
+        return dumps([[name, value] for name, value in found.fields.items() if name not in others])
+
+
+def _record_again(text: str, place: Place, shape: Shape) -> Record:
+    """A row from its text."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter)
+    try:
+        found = [row for row in rows if row]
+    except csv.Error as error:
+        return Record(place.start, place.start + place.length, place.position, [], text, str(error))
+    fault = "a quote that is not closed" if _is_open(text, shape.delimiter) or len(found) != 1 else ""
+    fields = [] if fault else found[0]
+    return Record(place.start, place.start + place.length, place.position, fields, text, fault)
+
+
+def _fault_of(origin: str, video: str, question: str, answer: str) -> SampleError | None:
+    """What a row lacks, or that its text is no text."""
+    texts = {"video": video, "question": question, "answer": answer}
+    missing = [COLUMNS[what][0] for what, text in texts.items() if not text.strip()]
+    if missing:
+        what = f"{origin}: no {' and no '.join(missing)}; all three were expected; fill it in"
+        return SampleError(what, "missing-field")
+    if not all(text.isascii() or _is_text(text) for text in texts.values()):
+        what = f"{origin}: bytes that are not UTF-8; convert the file with: iconv -f windows-1252 -t utf-8"
+        return SampleError(what, "not-unicode")
+    return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,272 @@
+"""Entries: those of the source, as far as they are indexed, and behind them the samples that were kept from answers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about, text_blocks
+from mm2energon.review.facets import Facetting, digest_of
+from mm2energon.review.identities import Identities
+from mm2energon.review.indexing import IndexJob, start_indexing
+from mm2energon.review.sources import Found, JsonSource, Loaded, Place, Source, changed
+
+#: Columns that are held in memory: a few bytes for each entry.
+_HELD = ("digest", "category", "status", "warnings", "images", "videos", "audios")
+_HELD_TYPES = {"images": "|u1", "videos": "|u1", "audios": "|u1"}
+_TEXT_BLOCK_BYTES = 1 << 22
+#: Seconds between two looks at how far the index is.
+_LOOK_SECONDS = 0.15
+
+
+class Read(NamedTuple):
+    """An entry, read again."""
+
+    found: Found
+    loaded: Loaded
+    #: Of itself.
+    category: str
+
+
+class Entries:
+    """What is known of entries; it grows until all are indexed. Calls are made by one thread at a time."""
+
+    def __init__(self, job: IndexJob, source: Source, kept_path: Path) -> None:
+        """
+        Raises:
+            OSError: there can be no process that indexes.
+        """
+        self.source = source
+        self._facetting = job.facetting(source)
+        self._job, self._kept = job, _Kept(kept_path, job)
+        self._files: ColumnFiles | None = None
+        self._process: BaseProcess | None = None
+        self.about = About()
+        self.held = {name: np.zeros(0, _HELD_TYPES.get(name, COLUMNS[name])) for name in _HELD}
+        self.identities = Identities(self.held["digest"])
+        self._looked_at = 0.0
+        self._reading = threading.Lock()
+        self.refresh()
+        if not self.is_complete:
+            self._process = start_indexing(job)
+
+    def close(self) -> None:
+        """End the process, and let go of the files."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+        if self._files is not None:
+            self._files.close()
+
+    @property
+    def count(self) -> int:
+        """Those that can be shown."""
+        return len(self.held["digest"])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the source are known."""
+        return self.about.is_complete
+
+    @property
+    def total(self) -> int | None:
+        """All; None until that is known."""
+        return self.count if self.is_complete else None
+
+    @property
+    def progress(self) -> float:
+        """How far the index is, 0 to 1."""
+        return 1.0 if self.is_complete else min(1.0, self.about.reached / max(1, self.about.size))
+
+    @property
+    def problem(self) -> str:
+        """Why not all can be shown; empty."""
+        if self.about.problem:
+            return self.about.problem
+        if not self.is_complete and self._process is not None and self._process.exitcode not in (None, 0):
+            return f"{self.source.path}: indexing ended early (status {self._process.exitcode}); open it again"
+        if self.is_complete and not self.count:
+            return f"{self.source.path}: holds no entries"
+        return ""
+
+    @property
+    def words(self) -> Words:
+        """What the numbers in columns stand for."""
+        return self.about.words
+
+    def refresh(self) -> bool:
+        """Take up what was indexed, or kept, since; whether there is anything new."""
+        before, now = self.count, time.monotonic()
+        if not self.is_complete and now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at = now
+            if (about := read_about(self._job.folder)) is not None and about.count >= self.about.count:
+                self._take_up(about)
+        if self.is_complete and (more := self._kept.more(self.words)) is not None:
+            self._extend({name: more[name] for name in _HELD})
+        return self.count != before
+
+    def _take_up(self, about: About) -> None:
+        if self._files is None:
+            self._files = ColumnFiles(self._job.folder)
+        start, self.about = self.about.count, about
+        self._extend({name: self._files.column(name, start, about.count) for name in _HELD})
+
+    def _extend(self, more: dict[str, NDArray[Any]]) -> None:
+        if not len(more["digest"]):
+            return
+        for name, values in more.items():
+            held = self.held[name]
+            if name in _HELD_TYPES:
+                values = np.minimum(values, 255)
+            self.held[name] = np.concatenate([held, values.astype(held.dtype)])
+        self.identities = Identities(self.held["digest"])
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of all."""
+        if name in self.held:
+            return self.held[name]
+        files = self._files
+        mine = np.zeros(0, COLUMNS[name]) if files is None else files.column(name, 0, self.about.count)
+        return np.concatenate([mine, self._kept.column(name)])
+
+    def search(self, terms: Sequence[str]) -> NDArray[np.bool_]:
+        """Which entries say all terms, which are folded."""
+        wanted = sorted({term.encode("utf-8", "surrogatepass") for term in terms}, key=len, reverse=True)
+        found = np.zeros(self.count, np.bool_)
+        if self._files is not None and self.about.count:
+            ends = self._files.column("text_end", 0, self.about.count)
+            for start, end in text_blocks(ends, _TEXT_BLOCK_BYTES):
+                begin = int(ends[start - 1]) if start else 0
+                block = self._files.text(begin, int(ends[end - 1]))
+                found[start:end] = _hits(block, (ends[start:end] - begin), wanted)
+        kept = self._kept.texts
+        if kept and self.is_complete:
+            ends = np.cumsum([len(text) for text in kept])
+            found[self.about.count :] = _hits(b"".join(kept), ends, wanted)
+        return found
+
+    def read(self, numbers: Sequence[int]) -> list[Read]:
+        """Entries again, from where they stand.
+
+        Raises:
+            InputError: the source has changed, or cannot be read.
+        """
+        own = [number for number in numbers if number < self.about.count]
+        found: dict[int, Read] = {}
+        with self._reading:
+            places = [self._place(number) for number in own]
+            for number, one in zip(own, self.source.read(places) if own else [], strict=True):
+                found[number] = self._checked(number, one, self.source, self._facetting)
+            for number in numbers:
+                if number >= self.about.count:
+                    one = self._kept.read(number - self.about.count)
+                    found[number] = self._checked(number, one, self._kept.source, self._kept.facetting)
+        return [found[number] for number in numbers]
+
+    def place(self, number: int) -> Place:
+        """Where an entry of the source stands."""
+        return self._place(number)
+
+    def is_kept(self, number: int) -> bool:
+        """Whether an entry is one that was kept, and none of the source."""
+        return number >= self.about.count
+
+    def _place(self, number: int) -> Place:
+        if self._files is None:
+            raise changed(self.source.path)
+        return self._files.places(number, number + 1)[0]
+
+    def _checked(self, number: int, found: Found, source: Source, facetting: Facetting) -> Read:
+        if digest_of(source.content(found)) != int(self.held["digest"][number]):
+            raise changed(source.path)
+        loaded = source.load(found)
+        return Read(found, loaded, facetting.category(found, loaded.sample))
+
+
+def _hits(block: bytes, ends: NDArray[np.int64], terms: Sequence[bytes]) -> NDArray[np.bool_]:
+    """Which of the texts that end there hold all terms, of which none holds the end of a text."""
+    found = np.zeros(len(ends), np.bool_)
+    if not terms:
+        return ~found
+    first, *others = terms
+    bounds, rows = ends.tolist(), []
+    at = block.find(first)
+    while at >= 0:
+        row = bisect_right(bounds, at)
+        begin, end = bounds[row - 1] if row else 0, bounds[row]
+        if all(block.find(other, begin, end) >= 0 for other in others):
+            rows.append(row)
+        at = block.find(first, end)
+    found[rows] = True
+    return found
+
+
+class _Kept:
+    """Samples that were kept from answers: few, and so in memory."""
+
+    def __init__(self, path: Path, job: IndexJob) -> None:
+        self.path, self._job = path, job
+        self._batch: Batch | None = None
+        self._found: list[Found] = []
+        self._size = 0
+        self.texts: list[bytes] = []
+        self._columns = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
+
+    @property
+    def source(self) -> JsonSource:
+        """The file, as it is now."""
+        return JsonSource(self.path)
+
+    @property
+    def facetting(self) -> Facetting:
+        """What finds the facets of its entries."""
+        return self._job.facetting(self.source)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of all that were taken up."""
+        return self._columns[name]
+
+    def more(self, words: Words) -> dict[str, NDArray[Any]] | None:
+        """Take up those that were kept since."""
+        with suppress(OSError):
+            size = self.path.stat().st_size
+            if size == self._size or not _ends_with_line(self.path):
+                return None
+            found = list(islice(self._all(), len(self._found), None))
+            facetting, batch = self.facetting, Batch(words, 0)
+            for one in found:
+                batch.add(one.place, facetting.of(one))
+            self._size = size
+            self._found += found
+            self.texts += batch.texts().splitlines(keepends=True)
+            arrays = batch.arrays()
+            for name, values in arrays.items():
+                self._columns[name] = np.concatenate([self._columns[name], values])
+            return arrays
+        return None
+
+    def _all(self) -> Iterator[Found]:
+        return self.source.found()
+
+    def read(self, place: int) -> Found:
+        """One of them."""
+        return self.source.read([self._found[place].place])[0]
+
+
+def _ends_with_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

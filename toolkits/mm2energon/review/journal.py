@@ -1,0 +1,233 @@
+"""The journal: every decision as a line of JSON, appended before anybody is told that it is made.
+
+    {"version": 1, "at": "2026-11-21T16:00:00.123Z", "reviewer": "anna", "do": "reject",
+     "entries": ["1f0e3dad99908345.0"], "reason": "wrong answer"}
+
+One event is one line, also of a hundred thousand entries, so that it is there as a whole or not at all. A last line
+that is cut off was never answered: it is passed over, and the next one begins behind a line break. Several processes
+may append to one journal, and each takes up what the others say, in the order in which it stands there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mm2energon.errors import InputError
+from mm2energon.jsonio import dumps, loads
+from mm2energon.locks import lock
+from mm2energon.review.facets import digest_of
+from mm2energon.storage import naming, sync_folder
+
+VERSION = 1
+SUFFIX = ".review.jsonl"
+_BLOCK_BYTES = 1 << 20
+
+
+class Event(NamedTuple):
+    """Something that somebody did."""
+
+    at: str
+    reviewer: str
+    do: str
+    #: Identities.
+    entries: list[str]
+    reason: str = ""
+    category: str | None = None
+    #: Of an edit: where its line stands in the journal, from which the sample is read again.
+    sample_at: tuple[int, int] | None = None
+    #: By which the samples of two edits are told apart.
+    sample_digest: int = 0
+    #: Of `assign`: who there is, and whose each entry is, as many of them for each.
+    shares: tuple[tuple[str, ...], list[int]] | None = None
+
+
+@dataclass
+class Journal:
+    """The journal of a review, which need not be there yet."""
+
+    path: Path
+    #: Up to where it has been read.
+    offset: int = 0
+    #: Which file that was.
+    file_number: int | None = None
+    #: Lines that are none of ours: torn, or damaged.
+    passed_over: int = 0
+    _lines: int = field(default=0, repr=False)
+
+    def news(self) -> Iterator[Event]:
+        """What has been appended since; the end of a line that is still being written waits.
+
+        Raises:
+            InputError: the journal is of a newer mm2energon.
+            OSError: it cannot be read.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:
+            return
+        with os.fdopen(descriptor, "rb", buffering=_BLOCK_BYTES) as file:
+            self.file_number = os.fstat(file.fileno()).st_ino
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n") and not _is_whole(line):
+                    return
+                start, self.offset = self.offset, self.offset + len(line)
+                event = self._event(line, start)
+                if event is not None:
+                    yield event
+
+    def is_another(self) -> bool:
+        """Whether the file is not the one that was read: removed, exchanged, or shorter than it was."""
+        try:
+            about = self.path.stat()
+        except FileNotFoundError:
+            return self.offset > 0
+        return self.file_number is not None and (about.st_ino != self.file_number or about.st_size < self.offset)
+
+    def has_news(self) -> bool:
+        """Whether anything was appended."""
+        try:
+            return self.path.stat().st_size > self.offset
+        except FileNotFoundError:
+            return False
+
+    def _event(self, line: bytes, start: int) -> Event | None:
+        try:
+            value = loads(line)
+        except ValueError:
+            value = None
+        if isinstance(value, Mapping) and isinstance(value.get("version"), int) and value["version"] > VERSION:
+            raise InputError(
+                f"{self.path}: decisions of version {value['version']}; up to {VERSION} was expected; "
+                "a newer mm2energon wrote them, and can read them"
+            )
+        event = _read(value, (start, len(line)))
+        if event is None and line.strip():
+            self.passed_over += 1
+        return event
+
+    def sample(self, place: tuple[int, int]) -> Mapping[str, Any]:
+        """The entry of an edit.
+
+        Raises:
+            InputError: it is not there any more.
+        """
+        start, length = place
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                value = loads(file.read(length))
+                sample: Mapping[str, Any] = value["sample"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path}: an edit at byte {start} cannot be read ({error}); open it again") from error
+        return sample
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line without an end lacks nothing else: no beginning of an object is one."""
+    try:
+        return isinstance(loads(line), Mapping)
+    except ValueError:
+        return False
+
+
+def _read(value: Any, place: tuple[int, int]) -> Event | None:
+    """An event from its JSON; None for what is none."""
+    if not isinstance(value, Mapping):
+        return None
+    texts = [value.get(name, "") for name in ("at", "reviewer", "do", "reason")]
+    entries, category = value.get("entries"), value.get("category")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(entries, list):
+        return None
+    at, reviewer, do, reason = texts
+    sample = value.get("sample")
+    event = Event(at, reviewer, do, entries, reason, category if isinstance(category, str) else None)
+    if isinstance(sample, Mapping):
+        event = event._replace(sample_at=place, sample_digest=digest_of(dumps(sample)))
+    return event._replace(shares=_shares(value))
+
+
+def _shares(value: Mapping[str, Any]) -> tuple[tuple[str, ...], list[int]] | None:
+    reviewers, to = value.get("reviewers"), value.get("to")
+    if not isinstance(reviewers, list) or not isinstance(to, list):
+        return None
+    if not all(isinstance(name, str) for name in reviewers) or not all(isinstance(one, int) for one in to):
+        return None
+    return tuple(reviewers), to
+
+
+def now() -> str:
+    """The time as it stands in journals."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_line(do: str, entries: list[str], reviewer: str, **more: Any) -> bytes:
+    """An event as a line; of what is given besides, what is there."""
+    value = {"version": VERSION, "at": now(), "reviewer": reviewer, "do": do, "entries": entries}
+    return (
+        dumps(
+            {
+                **value,
+                **{name: one for name, one in more.items() if one is not None and (one != "" or name == "category")},
+            }
+        )
+        + b"\n"
+    )
+
+
+class Appending:
+    """A file of lines, locked while one is added; `with` lets others go on."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            OSError: it cannot be written to.
+        """
+        self.path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> Appending:
+        is_new = not self.path.exists()
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with naming(self.path):
+            while True:
+                self._descriptor = os.open(self.path, flags, 0o666)
+                lock(self._descriptor, wait=True)
+                if self._is_there():
+                    break
+                os.close(self._descriptor)  # it was exchanged while we waited
+        if is_new:
+            sync_folder(self.path.parent)
+        return self
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def add(self, line: bytes) -> None:
+        """Add a line, so that it is there when this returns, or not at all.
+
+        Raises:
+            OSError: the disk is full, or fails.
+        """
+        size = os.fstat(self._descriptor).st_size
+        is_torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        data = memoryview(b"\n" + line if is_torn else line)
+        with naming(self.path):
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+                os.fsync(self._descriptor)
+            except BaseException:
+                os.ftruncate(self._descriptor, size)
+                raise
