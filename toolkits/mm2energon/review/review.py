@@ -45,7 +45,6 @@ from mm2energon.review.opening import KEPT_SUFFIX, beside, check_options, index_
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Source
 from mm2energon.review.statistics import statistics_of
-from mm2energon.review.statistics import statistics_of
 from mm2energon.review.views import State, Views, chosen, counts, decided_by
 from mm2energon.sample import Sample
 
@@ -397,11 +396,6 @@ class Review:
 
     def statistics(self) -> dict[str, Any]:
         """Counts by status, category, reviewer and day, and lengths of questions and answers, as plain values."""
-        with self._lock:
-            return statistics_of(self._fresh())
-
-    def statistics(self) -> Mapping[str, Any]:
-        """Counts by category, status, reviewer and day, and lengths of questions and answers."""
         with self._lock:
             return statistics_of(self._fresh())
 
