@@ -32,7 +32,7 @@ def to_json(value: Any) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, np.ndarray):
         return {"array": [value.dtype.str, list(value.shape), base64.b64encode(value.tobytes()).decode()]}
-    if hasattr(value, "numpy"):  # a tensor
+    if hasattr(value, "detach"):  # a tensor
         return {"tensor": to_json(value.numpy())}
     if isinstance(value, list):
         return [to_json(one) for one in value]
