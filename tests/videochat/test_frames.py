@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mm2energon.errors import MediaError
 from mm2energon.pipeline.loop import Limits
-from mm2energon.videochat.frames import Bounded, FrameReader, Unwanted
+from mm2energon.videochat.frames import Bounded, FrameProcess, FrameReader, Unwanted
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reader(clip: Path) -> Iterator[FrameReader]:
-    with FrameReader(clip) as reader:
-        yield reader
+    with FrameProcess() as process:
+        yield FrameReader(clip, process)
 
 
 def never() -> bool:
@@ -70,8 +70,8 @@ def test_colours_are_right(tmp_path: Path) -> None:
         return np.full((size[1], size[0], 3), (230, 20, 20), dtype=np.uint8)
 
     path = media.write_clip(tmp_path / "red.mp4", frames=3, draw=red)
-    with FrameReader(path) as reader:
-        (frame,) = reader.read([0.0], Bounded(500), never)
+    with FrameProcess() as process:
+        (frame,) = FrameReader(path, process).read([0.0], Bounded(500), never)
     assert np.abs(frame.reshape(-1, 3).mean(axis=0) - (230, 20, 20)).max() < 8
 
 
@@ -83,17 +83,18 @@ def test_a_question_that_is_unwanted_reads_no_more(reader: FrameReader) -> None:
 def test_a_broken_video_is_a_message(tmp_path: Path) -> None:
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"no video at all" * 100)
-    with FrameReader(path) as reader, pytest.raises(MediaError, match="broken.mp4"):
-        reader.shown()
+    with FrameProcess() as process, pytest.raises(MediaError, match="broken.mp4"):
+        FrameReader(path, process).shown()
 
 
 def test_a_missing_video_is_a_message(tmp_path: Path) -> None:
-    with FrameReader(tmp_path / "none.mp4") as reader, pytest.raises(MediaError, match="there is no such file"):
-        reader.shown()
+    with FrameProcess() as process, pytest.raises(MediaError, match="there is no such file"):
+        FrameReader(tmp_path / "none.mp4", process).shown()
 
 
 def test_a_video_that_takes_its_process_down_costs_that_question_alone(clip: Path) -> None:
-    with FrameReader(clip) as reader:
+    with FrameProcess() as process:
+        reader = FrameReader(clip, process)
         with pytest.raises(MediaError, match="died"):
             reader.read([0.0], Crash(), never)
         (frame,) = reader.read([0.0], Bounded(1000), never)
@@ -101,8 +102,8 @@ def test_a_video_that_takes_its_process_down_costs_that_question_alone(clip: Pat
 
 
 def test_a_video_that_takes_too_long_is_given_up(clip: Path) -> None:
-    with FrameReader(clip, limits=Limits(seconds=0.5)) as reader, pytest.raises(MediaError, match="took longer"):
-        reader.read([0.0], Hang(), never)
+    with FrameProcess(Limits(seconds=0.5)) as process, pytest.raises(MediaError, match="took longer"):
+        FrameReader(clip, process).read([0.0], Hang(), never)
 
 
 class Crash:

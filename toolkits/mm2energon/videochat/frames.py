@@ -68,14 +68,13 @@ class _Wanted:
         return self.video.name
 
 
-class FrameReader:
-    """One video, read in a process of its own; close it in the end."""
+class FrameProcess:
+    """The process in which videos are read, one after another; where one takes it down, the next has another."""
 
-    def __init__(self, video: Path, *, limits: Limits = LIMITS) -> None:
-        self.video = video
+    def __init__(self, limits: Limits = LIMITS) -> None:
         self._crew: Crew[_Wanted, Shown | list[Pixels]] = Crew(_read, 1, limits)
 
-    def __enter__(self) -> FrameReader:
+    def __enter__(self) -> FrameProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -85,13 +84,32 @@ class FrameReader:
         """End the process."""
         self._crew.stop()
 
+    def ask(self, wanted: _Wanted) -> Shown | list[Pixels] | None:
+        """What the process makes of it.
+
+        Raises:
+            MediaError: the video cannot be read, or took the process down.
+        """
+        (outcome,) = self._crew.run(iter([wanted]))
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result
+
+
+class FrameReader:
+    """One video, read by a process."""
+
+    def __init__(self, video: Path, process: FrameProcess) -> None:
+        self.video = video
+        self._process = process
+
     def shown(self) -> Shown:
         """When each frame is shown.
 
         Raises:
             MediaError: the video cannot be read, or took the process down.
         """
-        found = self._ask(_Wanted(self.video))
+        found = self._process.ask(_Wanted(self.video))
         if not isinstance(found, Shown):
             raise TypeError("expected the times of frames")
         return found
@@ -111,16 +129,10 @@ class FrameReader:
         for first in range(0, len(times), _FRAMES_AT_A_TIME):
             if stop():
                 raise Unwanted
-            found = self._ask(_Wanted(self.video, tuple(times[first : first + _FRAMES_AT_A_TIME]), sizing))
+            found = self._process.ask(_Wanted(self.video, tuple(times[first : first + _FRAMES_AT_A_TIME]), sizing))
             if isinstance(found, list):
                 frames += found
         return frames
-
-    def _ask(self, wanted: _Wanted) -> Shown | list[Pixels] | None:
-        (outcome,) = self._crew.run(iter([wanted]))
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.result
 
 
 def _read(wanted: _Wanted) -> Shown | list[Pixels]:

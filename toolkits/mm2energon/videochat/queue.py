@@ -15,7 +15,7 @@ from mm2energon.videochat.adapters import Adapter, find_adapters
 from mm2energon.videochat.asking import Event, Parameters, Question
 from mm2energon.videochat.backends import BACKENDS, Backend, Chat, Setup, require_model
 from mm2energon.videochat.case import Case
-from mm2energon.videochat.frames import FrameReader, Unwanted
+from mm2energon.videochat.frames import FrameProcess, FrameReader, Unwanted
 from mm2energon.videochat.history import History
 from mm2energon.videochat.perception import Task, perceive
 
@@ -48,6 +48,7 @@ class Desk:
         #: Person -> the number of their last question that was taken.
         self._taken: dict[str, int] = {}
         self._is_closed = False
+        self._frames = FrameProcess()
         self._open: tuple[str, str, Chat] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True, name="desk")
         self._thread.start()
@@ -205,6 +206,7 @@ class Desk:
                 kind, message = "failed", f"the model stopped: {type(error).__name__}: {_first_line(error)}"
             self._end(case, kind, message)
             self._clear_up()
+        self._frames.close()
         self._shut()
 
     def _next(self) -> Case | None:
@@ -221,13 +223,13 @@ class Desk:
     def _answer(self, case: Case) -> None:
         chat = self._chat(case)
         question = case.question
-        with FrameReader(question.video) as reader:
-            shown = reader.shown()
-            for adapter in case.adapters:
-                task = Task(question.text, question.parameters, reader, shown, adapter)
-                name = adapter.name if adapter is not None else None
-                for kind, data in perceive(task, chat, case.stop.is_set):
-                    self._happened(case, kind, {**data, "adapter": name})
+        reader = FrameReader(question.video, self._frames)
+        shown = reader.shown()
+        for adapter in case.adapters:
+            task = Task(question.text, question.parameters, reader, shown, adapter)
+            name = adapter.name if adapter is not None else None
+            for kind, data in perceive(task, chat, case.stop.is_set):
+                self._happened(case, kind, {**data, "adapter": name})
 
     def _chat(self, case: Case) -> Chat:
         """The model, opened where another is."""

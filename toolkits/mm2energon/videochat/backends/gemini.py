@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,12 +27,13 @@ from mm2energon.videochat.perception import Asked, Stop
 USUAL_MODEL = "gemini-flash-latest"
 _ADDRESS = "https://generativelanguage.googleapis.com"
 _KEY = "GEMINI_API_KEY"
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 #: Bytes of a video that goes into the request: 20 MB are allowed, base64 makes 4 of 3, and there are frames beside it.
-_INLINE_BYTES = 10_000_000
+INLINE_BYTES = 10_000_000
 #: Gemini's greatest rate.
 _MOST_FPS = 24.0
 #: Seconds that Google may take to read an uploaded video, and between two looks at it.
-_READING_SECONDS, _PAUSE = 300.0, 1.0
+_READING_SECONDS, PAUSE_SECONDS = 300.0, 1.0
 _TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -70,9 +72,12 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> GeminiCh
     key = os.environ.get(_KEY)
     if not key:
         raise InputError(ready(setup).message)
+    name = name.removeprefix("models/")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"model {name}: is no name of Gemini's; expected one such as {USUAL_MODEL}; give another")
     tell(f"asking {name}")
     server = Server("Gemini", setup.gemini_address or _ADDRESS, {"x-goog-api-key": key}, secret=key)
-    return GeminiChat(name.removeprefix("models/"), server)
+    return GeminiChat(name, server)
 
 
 class GeminiChat:
@@ -142,7 +147,7 @@ class GeminiChat:
     def _video(self, video: Path, stop: Stop) -> dict[str, Any]:
         """The part of a request that is the video."""
         kind = _TYPES.get(video.suffix.lower(), "video/mp4")
-        if video.stat().st_size <= _INLINE_BYTES:
+        if video.stat().st_size <= INLINE_BYTES:
             return {"inlineData": {"mimeType": kind, "data": base64.b64encode(video.read_bytes()).decode("ascii")}}
         if self._file is None or self._file[0] != video:
             self.forget()
@@ -186,7 +191,7 @@ class GeminiChat:
                 raise Unwanted
             if time.monotonic() > until:
                 raise self._server.refused("it takes too long to read the video; try again, or take a shorter one")
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE_SECONDS)
             state = self._server.ask("GET", f"v1beta/{name}").json().get("state")
         if state == "FAILED":
             raise self._server.refused("it cannot read the video; re-encode it")

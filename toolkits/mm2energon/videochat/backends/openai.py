@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from mm2energon.errors import InputError
 from mm2energon.videochat.asking import Parameters
@@ -107,7 +106,7 @@ class OpenaiChat:
     def _read(self, body: dict[str, Any], take: Callable[[str], None], stop: Stop) -> None:
         while True:
             try:
-                for event in self._server.stream("chat/completions", self._known(body)):
+                for event in self._server.stream("chat/completions", self.known(body)):
                     if stop():
                         return
                     take(_text(event))
@@ -116,7 +115,7 @@ class OpenaiChat:
                 if not self._learns(error, body):
                     raise
 
-    def _known(self, body: dict[str, Any]) -> dict[str, Any]:
+    def known(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request, as this server takes it."""
         said = {name: value for name, value in body.items() if name not in self._unknown}
         for name in self._unknown & body.keys():
@@ -182,6 +181,11 @@ def _text(event: dict[str, Any]) -> str:
     return piece if isinstance(piece, str) else ""
 
 
+def forget_models() -> None:
+    """Ask the servers anew for their models."""
+    _listed.clear()
+
+
 def _models(setup: Setup) -> tuple[list[str], str]:
     """The server's models, and what is wrong; asked now and then."""
     place = address(setup)
@@ -215,7 +219,7 @@ def _server(setup: Setup) -> Server:
     place = address(setup)
     if place is None:
         raise InputError(ready(setup).message)
-    if urlsplit(place).scheme not in ("http", "https"):
+    if not place.startswith(("http://", "https://")):
         raise InputError("OPENAI_BASE_URL: its scheme is unknown; http://... or https://... was expected; change it")
     key = _key(setup)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -223,7 +227,7 @@ def _server(setup: Setup) -> Server:
 
 
 def _is_openai(setup: Setup) -> bool:
-    return urlsplit(address(setup) or "").hostname == urlsplit(_OPENAI).hostname
+    return (address(setup) or "").startswith(_OPENAI.removesuffix("v1"))
 
 
 def _key(setup: Setup) -> str | None:
