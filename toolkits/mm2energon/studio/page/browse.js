@@ -155,6 +155,7 @@ export class Browse {
     replace(this.tally, "");
     const again = el("button.primary", { type: "button", onclick: () => this.ask(this.filter) }, "Try again");
     this.showNothing(emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions: [again] }));
+    this.onView(-1);
   }
 
   drawTally() {

@@ -17,16 +17,16 @@ export class Deciding {
     return this.review.sample;
   }
 
-  /** Decides on the open entry; then goes on to the next, where that is wished for. */
+  /** Decides on the open entry; when it is saved and that is wished for, goes on to the next. */
   async decide(body, { stay = false } = {}) {
     const { item, isBusy } = this.sample;
-    if (!item || isBusy) return false;
+    if (!item || isBusy) return;
     const { active } = this.review.browse;
     this.setBusy(true);
-    const isSaved = await this.review.decisions.decide(item, body);
+    const outcome = await this.review.decisions.decide(item, body);
     this.setBusy(false);
-    if (isSaved && !stay && this.goOn && this.review.browse.active === active) this.goOnFrom(active);
-    return isSaved;
+    // Without a server there is nothing to go on to.
+    if (outcome === "saved" && !stay && this.goOn && this.review.browse.active === active) this.goOnFrom(active);
   }
 
   goOnFrom(index) {
@@ -55,13 +55,13 @@ export class Deciding {
     const { active } = review.browse;
     this.setBusy(true);
     const changed = category === (item.category ?? "") ? null : category;
-    const isSaved = await review.decisions.decide(item, { do: "edit", turns, category: changed });
+    const outcome = await review.decisions.decide(item, { do: "edit", turns, category: changed });
     this.setBusy(false);
-    if (!isSaved) return;
+    if (outcome === "refused") return;
     review.drafts.remove(item.identity);
     if (sample.item?.identity === item.identity) sample.stopEditing();
     review.browse.list.redraw();
-    if (this.goOn && review.browse.active === active) this.goOnFrom(active);
+    if (outcome === "saved" && this.goOn && review.browse.active === active) this.goOnFrom(active);
   }
 
   async cancelEdit() {
@@ -117,8 +117,8 @@ export class Deciding {
 
   /** Decides on an entry beside the open one; the entry as it is then. */
   async decideThere(other, verb) {
-    const isSaved = await this.review.decisions.decide(other, { do: verb, reason: verb === "reject" ? "duplicate" : "" });
-    return isSaved ? get(`/api/items/${other.number}`).catch(() => null) : null;
+    const outcome = await this.review.decisions.decide(other, { do: verb, reason: verb === "reject" ? "duplicate" : "" });
+    return outcome === "saved" ? get(`/api/items/${other.number}`).catch(() => null) : null;
   }
 
   setBusy(isBusy) {

@@ -8,12 +8,14 @@ const SAID = { accept: "Accepted", reject: "Rejected", edit: "Saved and accepted
 export const STATUS_AFTER = { accept: "accepted", edit: "accepted", reject: "rejected", reset: "pending", "settle-accept": "accepted", "settle-reject": "rejected" };
 
 export class Decisions {
-  /** `onItem(item)`: an entry as it is now; `onWaits(item, do)`: it is kept here; `onMany()`; `context` of the view. */
+  /** `onItem(item)`: an entry as it is now; `onWaits(item, body)`: it is kept here; `onMany()`; `context` of the view. */
   constructor({ context, outbox, onItem, onWaits, onMany }) {
     Object.assign(this, { context, outbox, onItem, onWaits, onMany });
+    // Entries as they were before a decision that waits.
+    this.before = new Map();
   }
 
-  /** Decides on an item. True when it is saved, or kept here to be sent later. */
+  /** Decides on an item: "saved", "kept" in this browser to be sent later, or "refused". */
   async decide(item, body) {
     const whole = { reason: "", reviewer: this.context.reviewer(), ...body };
     const decision = { number: item.number, identity: item.identity, body: whole };
@@ -23,25 +25,26 @@ export class Decisions {
       const now = await post(`/api/items/${item.number}/decision`, whole);
       this.context.announce(`${SAID[body.do] ?? "Done"}: ${item.origin}`);
       this.onItem(now);
-      return true;
+      return "saved";
     } catch (error) {
       if (error.isOffline || error.status === 401) return this.keep(item, decision);
       this.context.toast(`Not saved: ${error.message}`, { kind: "bad" });
-      return false;
+      return "refused";
     }
   }
 
   keep(item, decision) {
+    if (!this.outbox.has(item.identity)) this.before.set(item.identity, item);
     this.outbox.add(decision);
     this.context.announce("Kept in this browser, and sent when the server answers again.");
-    this.onWaits(item, decision.body.do);
+    this.onWaits(item, decision.body);
     this.outbox.flush();
-    return true;
+    return "kept";
   }
 
   /** Takes back (or does again) on one item; what was not sent yet is just dropped. */
   async step(item, which) {
-    if (which === "undo" && this.outbox.takeBack(item.identity)) return void this.onItem(item);
+    if (which === "undo" && this.outbox.takeBack(item.identity)) return void this.onItem(this.before.get(item.identity) ?? item);
     try {
       const now = await post(`/api/items/${item.number}/${which}`, { reviewer: this.context.reviewer() });
       this.context.announce(`${which === "undo" ? "Taken back" : "Done again"}: ${item.origin}`);

@@ -100,7 +100,7 @@ export class Details {
     try {
       const query = { target, model: this.session.model };
       const found = await get(`/api/items/${this.item.number}/check`, { query, signal });
-      replace(this.check, tokens(found.tokens, this.session.model), warnings(found.warnings), targets(found.targets, target));
+      replace(this.check, tokens(found.tokens, this.session.model), warnings(found.warnings), targets(found, target));
     } catch (error) {
       if (error.name === "AbortError") return;
       replace(this.check, el("p.message.doubt", { dir: "auto" }, error.message));
@@ -203,13 +203,16 @@ function warnings(found) {
   );
 }
 
-function targets(found, chosen) {
-  const lines = Object.entries(found ?? {}).map(([name, verdict]) =>
+/** What each target says; what stands among the warnings already is named by its code alone. */
+function targets({ targets: verdicts, warnings: told = [] }, chosen) {
+  const known = new Set(told.map((one) => one.message));
+  const why = ({ code, message }) => (known.has(message) ? code : message);
+  const lines = Object.entries(verdicts ?? {}).map(([name, verdict]) =>
     el(
       "li",
       { class: verdict ? "target-no" : "target-yes" },
       icon(verdict ? "reject" : "accept", 16),
-      el("div", {}, name === chosen ? el("strong", {}, name) : name, verdict && el("p", { dir: "auto" }, verdict.message ?? String(verdict))),
+      el("div", {}, name === chosen ? el("strong", {}, name) : name, verdict && el("p", { dir: "auto" }, why(verdict))),
       el("span.unseen", {}, verdict ? "does not take it" : "takes it"),
     ),
   );

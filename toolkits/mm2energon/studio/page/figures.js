@@ -30,9 +30,9 @@ function counts(value) {
  * The server tells each as {mean, median, max, bins: [[from, to, number]]}.
  */
 export function lengthsOf(found, name) {
-  const told = found[`${name}_words`] ?? found[name] ?? found.words?.[name];
-  if (!told || typeof told !== "object") return null;
-  const bins = told.bins ?? told.histogram ?? [];
-  const rows = bins.map(([from, to, number]) => ({ label: from === to ? String(from) : `${from}-${to}`, parts: { count: number } }));
-  return { rows, mean: told.mean ?? null, median: told.median ?? null, most: told.max ?? told.longest ?? null };
+  const told = name === "turns" ? found.turns : found.words?.[name];
+  if (!told?.bins?.length) return null;
+  const rows = told.bins.map(([from, to, number]) => ({ label: from === to ? String(from) : `${from}-${to}`, parts: { count: number } }));
+  const widths = new Set(told.bins.slice(0, -1).map(([from, to]) => to - from));
+  return { rows, mean: told.mean ?? null, median: told.median ?? null, most: told.max ?? null, areEven: widths.size <= 1 };
 }

@@ -188,7 +188,8 @@ export class Filters {
 
   switches() {
     const { edited, duplicates, reviewer, assigned_to: assigned } = this.filter;
-    const people = this.session.reviewers.map((name) => [name, nameOf(name)]);
+    const me = this.context.reviewer();
+    const people = this.session.reviewers.map((name) => [name, name === me ? `${nameOf(name)} (me)` : nameOf(name)]);
     const choice = { "": null, yes: true, no: false };
     return el(
       "div.filter-more",

@@ -23,11 +23,11 @@ export class Player {
     this.problem = el("div.player-problem", { hidden: true });
     this.place = el("span.place.number", { "aria-hidden": "true" }, "0:00");
     this.field = this.timeField();
-    const note = medium.message && el("p.hint.player-note", { dir: "auto" }, noteOf(medium));
+    this.note = medium.message && el("p.hint.player-note", { dir: "auto" }, noteOf(medium));
     const frame = el("div.player-frame", { class: `player-${medium.kind}` }, this.element, this.still, this.problem);
     const line = el("div.player-line", {}, el("bdi.medium-name", { title: medium.name }, medium.name), this.place, this.field);
     this.frames = medium.kind === "video" ? el("div.frames") : null;
-    this.node = el("figure.player", { dataset: { medium: `${medium.kind}-${medium.index}` } }, frame, line, note, this.frames);
+    this.node = el("figure.player", { dataset: { medium: `${medium.kind}-${medium.index}` } }, frame, line, this.note, this.frames);
     for (const name of ["play", "seeking", "pointerdown", "focus"]) this.element.addEventListener(name, onUse, true);
     this.element.addEventListener("error", () => this.failed());
     this.element.addEventListener("timeupdate", () => this.moved());
@@ -109,9 +109,10 @@ export class Player {
 
   failed() {
     if (this.signal.aborted) return;
-    const text = this.medium.kind === "video" ? "This browser cannot play it: it is damaged, or of a codec that the browser lacks." : "This browser cannot play it.";
+    const why = this.medium.message || "it is damaged, or of a codec that this browser lacks";
     this.problem.hidden = false;
-    replace(this.problem, icon("warning", 22), el("p", {}, text), this.medium.frames_url && el("p.dim", {}, "The frames below are decoded by the studio."));
+    if (this.note) this.note.hidden = true;
+    replace(this.problem, icon("warning", 22), el("p", { dir: "auto" }, `It cannot be played: ${why}.`));
   }
 
   stop() {

@@ -63,7 +63,7 @@ class Review {
       context: this.context,
       outbox: this.outbox,
       onItem: (item) => this.tookItem(item),
-      onWaits: (item, verb) => this.waits(item, verb),
+      onWaits: (item, body) => this.waits(item, body),
       onMany: (numbers) => this.tookMany(numbers),
     });
   }
@@ -202,10 +202,11 @@ class Review {
   }
 
   /** A decision that waits is shown as made, and marked. */
-  waits(item, verb) {
-    const status = STATUS_AFTER[verb];
-    this.browse.rows?.update(item.number, { status });
-    if (this.sample.item?.number === item.number) this.sample.update({ ...item, status, can_undo: true });
+  waits(item, body) {
+    const now = { ...item, status: STATUS_AFTER[body.do], reason: body.reason, can_undo: true };
+    if (body.turns) Object.assign(now, { edited: true, sample: { ...item.sample, turns: body.turns } });
+    this.browse.rows?.update(item.number, { status: now.status, edited: now.edited, reason: now.reason });
+    if (this.sample.item?.number === item.number) this.sample.update(now);
     this.browse.list.redraw();
   }
 

@@ -1,7 +1,7 @@
 // One sample: its media, its conversation to read or to write, what is known of it, and what to do with it.
 
 import { ActionBar } from "./actions.js";
-import { get } from "./api.js";
+import { connection, get } from "./api.js";
 import { drawChat, drawEditor } from "./chat.js";
 import { Details } from "./details.js";
 import { el, replace } from "./dom.js";
@@ -77,6 +77,8 @@ export class Sample {
       if (error.name === "AbortError") return;
       const again = el("button.primary", { type: "button", onclick: () => this.open(number) }, "Try again");
       this.showNothing(emptyState({ icon: "warning", title: `Entry ${number} could not be shown`, text: error.message, actions: [again] }));
+      const retry = () => this.item === null && this.number === number && this.open(number);
+      if (error.isOffline) connection.addEventListener("online", retry, { once: true, signal: this.context.signal });
     }
   }
 

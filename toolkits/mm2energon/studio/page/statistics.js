@@ -50,12 +50,14 @@ function sections(context, found, pairs, redraw) {
   const all = Object.values(status).reduce((sum, one) => sum + one, 0);
   if (all === 0) return emptyState({ icon: "statistics", title: "Nothing to count yet", text: "There are no entries so far." });
   return [
-    summary(status, all, context.session.dataset),
+    summary(status, all, found),
     el(
       "div.figures",
       {},
       byStatus(found.category, "By category", "category"),
-      byStatus(found.reviewer, "By reviewer", "reviewer", nameOf),
+      byStatus(found.medium, "By medium", "medium"),
+      byStatus(found.reviewer, "By reviewer", "reviewer", nameOf, "Each entry counts once, as each reviewer's decision stands now."),
+      several && shares(found.assigned),
       perDay(found),
       lengths(found, "question", "Words of questions"),
       lengths(found, "answer", "Words of answers"),
@@ -67,20 +69,33 @@ function sections(context, found, pairs, redraw) {
   ];
 }
 
-function summary(status, all, dataset) {
+function summary(status, all, { edited = 0, is_indexed: isIndexed = true }) {
   const decided = all - (status.pending ?? 0);
   const share = Math.floor((decided / all) * 1000) / 10;
   const parts = STATUSES.filter((name) => status[name] || name !== "disputed").map((name) =>
     el("div.figure-number", { class: `of-${name}` }, el("dt", {}, name), el("dd.number", {}, (status[name] ?? 0).toLocaleString("en"), el("span.dim", {}, ` ${percent(status[name] ?? 0, all)}`))),
   );
-  const so = dataset.indexed ? "" : " so far: the data is still being read";
+  const so = isIndexed ? "" : " so far: the data is still being read";
   return el(
     "section.card.summary",
     { "aria-label": "Progress" },
     el("h2", {}, `${decided.toLocaleString("en")} of ${count(all, "entry", "entries")} decided (${share} %)${so}`),
     el("div.meter", { role: "img", "aria-label": STATUSES.map((name) => `${name} ${status[name] ?? 0}`).join(", ") }, meter(status, all)),
-    el("dl.figure-numbers", {}, parts),
+    el("dl.figure-numbers", {}, parts, el("div.figure-number.of-edited", {}, el("dt", {}, "of these edited"), el("dd.number", {}, edited.toLocaleString("en")))),
   );
+}
+
+/** How far each reviewer is with what was shared out. */
+function shares(found) {
+  const rows = Object.entries(found ?? {}).map(([name, { entries, decided }]) => ({ label: nameOf(name), parts: { decided, open: entries - decided } }));
+  if (rows.length === 0) return null;
+  const series = ["decided", "open"];
+  return figure({
+    title: "What was shared out",
+    series,
+    draw: (width) => bars(rows, series, width, rows.map(({ label, parts }) => `${label} ${parts.decided} of ${totalOf({ parts })}`).join(", ")),
+    table: { head: ["reviewer", "decided", "open"], rows: rows.map(({ label, parts }) => [label, parts.decided, parts.open]) },
+  });
 }
 
 function meter(status, all) {
@@ -91,14 +106,14 @@ function meter(status, all) {
   });
 }
 
-function byStatus(found, title, what, naming = (name) => name || "(none)") {
+function byStatus(found, title, what, naming = (name) => name || "(none)", about = "") {
   const rows = rowsOf(found, naming);
   if (rows.length === 0) return null;
   const shown = rows.slice(0, MOST_BARS);
   const series = seriesOf(rows);
   return figure({
     title,
-    note: rows.length > shown.length ? `The ${MOST_BARS} most frequent of ${rows.length.toLocaleString("en")}.` : "",
+    note: rows.length > shown.length ? `The ${MOST_BARS} most frequent of ${rows.length.toLocaleString("en")}.` : about,
     series,
     draw: (width) => bars(shown, series, width, `${title}: ${shown.slice(0, 5).map((row) => `${row.label} ${totalOf(row)}`).join(", ")}`),
     table: { head: [what, ...series, ...(series.length > 1 ? ["all"] : [])], rows: rows.map((row) => [row.label, ...series.map((name) => row.parts[name] ?? 0), ...(series.length > 1 ? [totalOf(row)] : [])]) },
@@ -106,12 +121,12 @@ function byStatus(found, title, what, naming = (name) => name || "(none)") {
 }
 
 function perDay(found) {
-  const rows = daysOf(found.days ?? found.day ?? found.per_day);
+  const rows = daysOf(found.days);
   if (rows.length === 0) return null;
   const series = seriesOf(rows);
   return figure({
     title: "Decisions per day",
-    note: "Days are those of UTC; days without decisions are shown, too.",
+    note: "All decisions that were made, also again on the same entry; days are those of UTC.",
     series,
     draw: (width) => columns(rows, series, width, `Decisions per day from ${rows[0].label} to ${rows.at(-1).label}`),
     table: { head: ["day", ...series], rows: rows.map((row) => [row.label, ...series.map((name) => row.parts[name] ?? 0)]) },
@@ -124,7 +139,7 @@ function lengths(found, name, title) {
   const about = [known.mean !== null && `mean ${known.mean.toLocaleString("en", { maximumFractionDigits: 1 })}`, known.median !== null && `median ${known.median.toLocaleString("en")}`, known.most !== null && `longest ${known.most.toLocaleString("en")}`].filter(Boolean).join(", ");
   return figure({
     title,
-    note: about && `${about[0].toUpperCase()}${about.slice(1)}.`,
+    note: about && `${about[0].toUpperCase()}${about.slice(1)}.${known.areEven ? "" : " Ranges grow to the right."}`,
     series: ["count"],
     draw: (width) => columns(known.rows, ["count"], width, `${title}: ${about}`),
     table: { head: [name === "turns" ? "turns" : "words", "entries"], rows: known.rows.map((row) => [row.label, row.parts.count]) },
