@@ -123,15 +123,11 @@ def test_nobody_has_more_than_their_share_and_closing_ends_all(intake: Intake, w
         intake.take_file(clip, "v.mp4", who="b")
 
 
-def test_a_copy_that_takes_too_long_or_too_much_memory_is_given_up(tmp_path: Path, clip: Path) -> None:
+def test_a_copy_that_takes_too_much_memory_is_given_up(tmp_path: Path, clip: Path) -> None:
     cache = VideoCache(tmp_path, most_bytes=1 << 30)
-    for limits, said in (
-        (CopyLimits(work_seconds=0.01), "took longer than 0.01 s"),
-        (CopyLimits(memory_bytes=300 << 20), "memory"),
-    ):
-        job = over(Intake(cache, copies=limits).take_file(clip, "v.mp4", who="a"))
-        assert job.error is not None
-        assert said in job.error
+    job = over(Intake(cache, copies=CopyLimits(memory_bytes=300 << 20)).take_file(clip, "v.mp4", who="a"))
+    assert job.error is not None
+    assert "memory" in job.error
 
 
 def test_a_download_that_takes_too_long_is_given_up(tmp_path: Path, web: Web) -> None:

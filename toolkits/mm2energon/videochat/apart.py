@@ -51,7 +51,7 @@ class Note:
         """What was noted last."""
         try:
             done, total = json.loads(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError):  # none yet, or it is being written
+        except (OSError, ValueError, TypeError):  # none yet, or it is being written
             return None
         return done, total
 

@@ -195,7 +195,7 @@ class Intake:
             key = self._key(path)
             found = self.cache.get(key)
             if found is not None:
-                return self.cache.add_source(found, source) if source and found.source != source else found
+                return self.cache.call(found, job.name, source)
             return self.cache.add(key, *self._copied(job, path, folder, source))
 
     def _copied(self, job: Job, path: Path, folder: Path, source: str) -> tuple[Path, dict[str, Any]]:

@@ -137,13 +137,14 @@ class VideoCache:
             self._note(cached)
             return cached
 
-    def add_source(self, video: CachedVideo, source: str) -> CachedVideo:
-        """Note of a copy which file of this machine it was made of."""
-        noted = replace(video, source=source)
-        with self._alone():
-            if video.path.is_file():
-                self._note(noted)
-        return noted
+    def call(self, video: CachedVideo, name: str, source: str) -> CachedVideo:
+        """Let a copy have the name that its content came with last, and the file of this machine, if it was one."""
+        called = replace(video, name=name, source=source or video.source)
+        if called != video:
+            with self._alone():
+                if video.path.is_file():
+                    self._note(called)
+        return called
 
     def _note(self, cached: CachedVideo) -> None:
         note = {name: value for name, value in asdict(cached).items() if name not in ("key", "path")}
