@@ -1,6 +1,7 @@
 """Tokens and warnings of an entry are those of the commands that write it."""
 
 import json
+import tarfile
 
 import pytest
 from media import write_clip, write_image
@@ -35,8 +36,6 @@ def test_tokens_are_those_that_shard_notes_for_the_model(root):
         cli.main(["shard", *options, "--extract", "--time-interval", "0.5", "--train-split", "1", "--val-split", "0"])
         == 0
     )
-    import tarfile
-
     noted = {}
     for path in (root / "wds").glob("*.tar"):
         with tarfile.open(path) as tar:
@@ -51,15 +50,7 @@ def test_tokens_are_those_that_shard_notes_for_the_model(root):
         }
 
 
-def test_another_model_counts_otherwise_and_one_that_is_none_is_refused(root):
-    with opened(write_entries(root / "d.json", [entry("image", "a.png")])) as page:
-        assert check(page)["model"] == "qwen2.5-vl"
-        assert check(page, model="minicpm-v-2.6")["tokens"] != check(page)["tokens"]
-        assert page.get("/api/items/0/check?model=x").status_code == 400
-        assert page.get("/api/items/0/check?target=x").status_code == 400
-
-
-def test_warnings_are_the_target_s_and_each_target_is_told(root):
+def test_warnings_and_tokens_are_those_of_the_target_and_the_model(root):
     system = {"conversations": [{"from": "system", "value": "Be brief."}, *chat()]}
     with opened(write_entries(root / "d.json", [system, entry("image", "small.png"), entry("image", "a.png")])) as page:
         first = check(page)
@@ -68,27 +59,31 @@ def test_warnings_are_the_target_s_and_each_target_is_told(root):
         assert check(page, target="pai-v2")["warnings"] == []
         assert [warning["code"] for warning in check(page, 1)["warnings"]] == ["image-too-small"]
         assert check(page, 2)["warnings"] == [] and set(check(page, 2)["targets"].values()) == {None}
+        assert check(page, 2)["model"] == "qwen2.5-vl"
+        assert check(page, 2, model="minicpm-v-2.6")["tokens"] != check(page, 2)["tokens"]
+        for query in ("model=x", "target=x"):
+            assert page.get(f"/api/items/0/check?{query}").status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("broken", "code"),
-    [
-        (entry("image", "none.png"), "missing-media"),
-        (entry("image", "../x.png"), "outside-root"),
-        (entry("video", "broken.mp4"), "unreadable-video"),
-        ({"conversations": chat("<image>q")}, "tag-count"),
-        ({"x": 1}, "unknown-format"),
-        ({"conversations": chat("\ud800")}, "not-unicode"),
-        ({"conversations": chat("q", "")}, "no-answer"),
-        (17, "not-an-object"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_with_an_entry_is_told_with_its_reason(root, broken, code):
+BROKEN = [
+    (entry("image", "none.png"), "missing-media"),
+    (entry("image", "../x.png"), "outside-root"),
+    (entry("video", "broken.mp4"), "unreadable-video"),
+    ({"conversations": chat("<image>q")}, "tag-count"),
+    ({"x": 1}, "unknown-format"),
+    ({"conversations": chat("\ud800")}, "not-unicode"),
+    ({"conversations": chat("q", "")}, "no-answer"),
+    (17, "not-an-object"),
+]
+
+
+def test_what_is_wrong_with_an_entry_is_told_with_its_reason(root):
     (root / "broken.mp4").write_bytes((root / "clip.mp4").read_bytes()[:1500])
-    with opened(write_entries(root / "d.json", [broken, {"conversations": chat()}])) as page:
-        found = check(page)
-        assert code in [warning["code"] for warning in found["warnings"]]
-        assert found["targets"]["pai-v1"]["message"]
+    with opened(write_entries(root / "d.json", [broken for broken, _ in BROKEN])) as page:
+        for number, (_, code) in enumerate(BROKEN):
+            found = check(page, number)
+            assert code in [warning["code"] for warning in found["warnings"]]
+            assert found["targets"]["pai-v1"]["message"]
 
 
 def test_several_faults_are_told_each_once(root):

@@ -9,16 +9,16 @@ from media import write_image
 from studio.opened import entry, opened, write_entries
 
 
-@pytest.fixture
-def root(tmp_path):
-    root = tmp_path / "data"
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("export") / "data"
     root.mkdir()
     for number in range(6):
         write_image(root / f"{number}.png", number=number)
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(root):
     entries = [entry("image", f"{number}.png") for number in range(6)]
     with opened(write_entries(root / "d.json", entries)) as page:
@@ -29,7 +29,8 @@ def page(root):
 def export(page, **asked):
     answer = page.post("/api/exports", json={"templates": ["sharegpt"], "output": "out", **asked})
     assert answer.status_code == 200, answer.text
-    return wait(page, answer.json()["id"])
+    told = wait(page, answer.json()["id"])
+    return {**told, "id": answer.json()["id"]}
 
 
 def wait(page, name):
@@ -48,16 +49,17 @@ def test_what_was_accepted_is_written_and_told(page, root):
     for one in told["files"]:
         assert (root / "out" / one["name"]).stat().st_size == one["bytes"]
     assert told["lines"] and told["samples"] == 4
-    later = page.get(f"/api/exports/1?since={told['since']}").json()
+    later = page.get(f"/api/exports/{told['id']}?since={told['since']}").json()
     assert later["lines"] == []
 
 
 def test_splits_share_no_picture_and_shards_are_made(page, root):
-    told = export(page, splits={"train": 3, "val": 1, "test": 0}, shards=True, status="any", target="crude")
+    wanted = {"shards": True, "status": "any", "target": "crude", "output": "split"}
+    told = export(page, splits={"train": 3, "val": 1, "test": 0}, **wanted)
     assert told["state"] == "done", told["error"]
     names = {one["split"] for one in told["files"]}
     assert names == {"train", "val"}
-    assert list((root / "out").rglob("*.tar"))
+    assert list((root / "split").rglob("*.tar"))
 
 
 @pytest.mark.parametrize("output", ["/etc/studio", "../outside", "a/../../x", "", "x\0"])
@@ -84,7 +86,7 @@ def test_the_source_is_never_replaced(page, root):
 
 
 def test_an_export_that_fails_says_why(page):
-    told = export(page, status="rejected")
+    told = export(page, status="rejected", output="none")
     assert told["state"] == "failed" and told["error"]["message"]
 
 
@@ -106,8 +108,9 @@ def test_a_second_export_waits_for_the_first(page, monkeypatch):
     assert page.post("/api/exports", json=body).status_code == 409
     page.post(f"/api/exports/{first}/cancel", json={})
     assert wait(page, first)["state"] == "cancelled"
-    assert page.post("/api/exports", json=body).status_code == 200
     go.set()
+    second = page.post("/api/exports", json=body).json()["id"]
+    assert wait(page, second)["state"] == "done"
 
 
 def test_a_crash_of_an_export_is_told_by_an_id(page, monkeypatch):
@@ -115,7 +118,7 @@ def test_a_crash_of_an_export_is_told_by_an_id(page, monkeypatch):
         raise RuntimeError("secret")
 
     monkeypatch.setattr("mm2energon.review.export.export", crash)
-    told = export(page)
+    told = export(page, output="crash")
     assert (told["state"], told["error"]["code"]) == ("failed", "crash") and "secret" not in json.dumps(told)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 from media import read_number, write_clip, write_image
@@ -92,17 +93,15 @@ def test_frames_of_a_shard_come_out_of_the_tar(root):
         assert shown(page, strip) == [0, 5, 10, 15, 20, 25]  # pai-v1 takes an even number
 
 
-def test_what_the_target_makes_of_the_frames_is_said(root):
-    with opened(write_entries(root / "d.json", [entry("video", "clip.mp4")])) as page:
+def test_what_the_target_makes_of_the_frames_is_said_and_what_makes_no_sense_refused(root):
+    with opened(write_entries(root / "d.json", [entry("video", "clip.mp4"), entry("image")])) as page:
         assert "the last one is cut" in strip_of(page, target="pai-v1")["message"]
         assert strip_of(page, target="crude")["message"] == ""
         assert page.get("/api/items/0/frames/0?target=nobody").status_code == 400
-
-
-@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf", "x", "1e9"])
-def test_an_interval_that_is_none_is_refused(root, interval):
-    with opened(write_entries(root / "d.json", [entry("video", "clip.mp4")])) as page:
-        assert page.get(f"/api/items/0/frames/0?interval={interval}").status_code == 422
+        for interval in ("0", "-1", "nan", "inf", "x", "1e9"):
+            assert page.get(f"/api/items/0/frames/0?interval={interval}").status_code == 422
+        for path in ("0/frames/1", "1/frames/0", "0/frames/0/7", "0/frames/0/99999"):
+            assert page.get(f"/api/items/{path}").status_code == 404
 
 
 def test_a_broken_video_costs_a_message_which_is_remembered(root):
@@ -147,20 +146,12 @@ def test_a_video_that_changes_is_decoded_anew(root):
         assert shown(page, strip_of(page)) == [100, 105, 110]
 
 
-def test_frames_and_videos_that_are_not_there_are_not_found(root):
-    with opened(write_entries(root / "d.json", [entry("video", "clip.mp4"), entry("image")])) as page:
-        for path in ("0/frames/1", "1/frames/0", "0/frames/0/7", "0/frames/0/99999"):
-            assert page.get(f"/api/items/{path}").status_code == 404
-
-
 def test_the_cache_of_frames_has_a_limit_and_the_last_ones_stay(tmp_path):
     for number in range(3):
         place = tmp_path / "a" / f"{number}.jpegs"
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(bytes(100))
         place.with_suffix(".json").write_text("{}")
-        import os
-
         os.utime(place, (number, number))
     decoding.sweep(tmp_path, 150)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["2.jpegs", "2.json"]

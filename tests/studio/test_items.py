@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from studio.opened import BASE, HEADERS, chat, entry, opened, write_entries
+from studio.opened import chat, entry, opened, write_entries
 
 
 def entries(count):
@@ -20,6 +20,15 @@ def data(tmp_path):
     return write_entries(root / "d.json", entries(10))
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A page on which no test changes anything."""
+    root = tmp_path_factory.mktemp("items") / "data"
+    root.mkdir()
+    with opened(write_entries(root / "d.json", entries(10))) as page:
+        yield page
+
+
 def rows(page, **wanted):
     view = page.post("/api/views", json=wanted).json()
     return page.get(f"/api/views/{view['id']}/rows").json()["rows"]
@@ -31,26 +40,23 @@ def decide(page, number, do, **more):
     return answer.json()
 
 
-def test_entries_are_listed_by_what_is_asked_for(data):
-    with opened(data) as page:
-        view = page.post("/api/views", json={}).json()
-        assert view["count"] == 10 and view["counts"]["category"] == {"a": 5, "b": 5}
-        assert [row["number"] for row in rows(page, category=["a"])] == [0, 2, 4, 6, 8]
-        assert [row["number"] for row in rows(page, text="Answer 7")] == [7]
-        assert [row["number"] for row in rows(page, sort="-number")] == list(range(9, -1, -1))
-        some = page.get(f"/api/views/{view['id']}/rows?offset=4&limit=2").json()
-        assert ([row["question"] for row in some["rows"]], some["count"]) == (["Question 4?", "Question 5?"], 10)
+def test_entries_are_listed_by_what_is_asked_for(shared):
+    view = shared.post("/api/views", json={}).json()
+    assert view["count"] == 10 and view["counts"]["category"] == {"a": 5, "b": 5}
+    assert [row["number"] for row in rows(shared, category=["a"])] == [0, 2, 4, 6, 8]
+    assert [row["number"] for row in rows(shared, text="Answer 7")] == [7]
+    assert [row["number"] for row in rows(shared, sort="-number")] == list(range(9, -1, -1))
+    some = shared.get(f"/api/views/{view['id']}/rows?offset=4&limit=2").json()
+    assert ([row["question"] for row in some["rows"]], some["count"]) == (["Question 4?", "Question 5?"], 10)
 
 
-def test_a_list_that_is_forgotten_is_said_to_be_so(data):
-    with opened(data) as page:
-        answer = page.get("/api/views/none/rows")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "view-forgotten")
+def test_a_list_that_is_forgotten_is_said_to_be_so(shared):
+    answer = shared.get("/api/views/none/rows")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "view-forgotten")
 
 
-def test_an_entry_is_told_with_all_that_is_known_of_it(data):
-    with opened(data) as page:
-        item = page.get("/api/items/3").json()
+def test_an_entry_is_told_with_all_that_is_known_of_it(shared):
+    item = shared.get("/api/items/3").json()
     assert item["sample"]["turns"] == [
         {"role": "user", "text": "Question 3?"},
         {"role": "assistant", "text": "Answer 3"},
@@ -156,34 +162,26 @@ def test_figures_are_told(data):
         assert page.get("/api/statistics").json()
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
+def test_whatever_an_entry_is_it_is_shown(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    odd = [
         {"conversations": chat("<script>alert(1)</script>", "\x00\x1b[31m\u202e")},
         {"conversations": chat("\ud800 half", "a"), "id": "\udfff"},
         {"conversations": chat(), "n": float("nan"), "i": float("inf"), "big": 10**40},
         {"conversations": chat("x" * 500_000, "y")},
         {"__proto__": {"x": 1}, "conversations": chat()},
         {"conversations": [[]]},
-        {},
-        [],
-        None,
-        17,
-        "text",
-        [1, 2],
-    ],
-)  # fmt: skip
-def test_whatever_an_entry_is_it_is_shown(tmp_path, odd):
-    root = tmp_path / "data"
-    root.mkdir()
-    with opened(write_entries(root / "d.json", [odd, {"conversations": chat()}])) as page:
-        item = page.get("/api/items/0")
-        assert item.status_code == 200
-        assert (item.json()["sample"] is None) == (item.json()["error"] is not None)
-        assert page.post("/api/views", json={}).json()["count"] == 2
-        assert len(rows(page)) == 2
-        assert page.get("/api/items/0/check").status_code == 200
-        assert decide(page, 0, "reject", reason="odd \u2028 <b>")["status"] == "rejected"
+        *({}, [], None, 17, "text", 1.5, True),
+    ]
+    with opened(write_entries(root / "d.json", odd)) as page:
+        assert page.post("/api/views", json={}).json()["count"] == len(odd) == len(rows(page))
+        for number in range(len(odd)):
+            item = page.get(f"/api/items/{number}")
+            assert item.status_code == 200
+            assert (item.json()["sample"] is None) == (item.json()["error"] is not None)
+            assert page.get(f"/api/items/{number}/check").status_code == 200
+            assert decide(page, number, "reject", reason="odd \u2028 <b>")["status"] == "rejected"
 
 
 def test_a_broken_entry_is_not_edited(tmp_path):
@@ -214,10 +212,9 @@ def test_a_broken_entry_is_not_edited(tmp_path):
         ("assignments", {"reviewers": []}),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_with_what_was_expected(data, path, body):
-    with opened(data) as page:
-        answer = page.post(f"/api/{path}", json=body)
-        assert answer.status_code == 422 and answer.json()["error"]["message"]
+def test_what_makes_no_sense_is_refused_with_what_was_expected(shared, path, body):
+    answer = shared.post(f"/api/{path}", json=body)
+    assert answer.status_code == 422 and answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -230,24 +227,19 @@ def test_what_makes_no_sense_is_refused_with_what_was_expected(data, path, body)
         ("decisions", {"do": "accept", "numbers": [0, 99]}),
     ],
 )  # fmt: skip
-def test_names_that_are_none_and_entries_that_are_not_there_change_nothing(data, path, body):
-    with opened(data) as page:
-        assert page.post(f"/api/{path}", json=body).status_code in (400, 404, 422)
-        assert rows(page, status=["accepted"]) == []
+def test_names_that_are_none_and_entries_that_are_not_there_change_nothing(shared, path, body):
+    assert shared.post(f"/api/{path}", json=body).status_code in (400, 404, 422)
+    assert rows(shared, status=["accepted"]) == []
 
 
-def test_halves_of_surrogates_in_an_edit_are_refused_and_nothing_changes(data):
-    with opened(data) as page:
-        body = json.dumps({"do": "edit", "turns": [{"role": "user", "text": "\ud800"}]}).encode()
-        answer = page.post("/api/items/0/decision", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 422
-        assert page.get("/api/items/0").json()["status"] == "pending"
+def test_halves_of_surrogates_in_an_edit_are_refused_and_nothing_changes(shared):
+    body = json.dumps({"do": "edit", "turns": [{"role": "user", "text": "\ud800"}]}).encode()
+    answer = shared.post("/api/items/0/decision", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert shared.get("/api/items/0").json()["status"] == "pending"
 
 
-def test_a_page_of_another_site_decides_nothing(data):
-    with opened(data) as page:
-        for headers in ({"Origin": "http://evil.example"}, {"X-Studio": ""}):
-            answer = page.post("/api/items/0/decision", json={"do": "accept"}, headers=headers)
-            assert answer.status_code == 403
-        assert page.get("/api/items/0").json()["status"] == "pending"
-    assert HEADERS["Origin"] == BASE
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"X-Studio": ""}])
+def test_a_page_of_another_site_decides_nothing(shared, headers):
+    assert shared.post("/api/items/0/decision", json={"do": "accept"}, headers=headers).status_code == 403
+    assert shared.get("/api/items/0").json()["status"] == "pending"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -123,7 +123,6 @@ class Exports:
     def __init__(self, state: State) -> None:
         self._state = state
         self._known: OrderedDict[str, Running] = OrderedDict()
-        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         state.ends.callback(self.stop)
 
@@ -136,7 +135,7 @@ class Exports:
         with self._lock:
             if any(one.state == "running" for one in self._known.values()):
                 raise Refused(409, "another export is under way; wait for it, or cancel it", "busy")
-            name, running = str(next(self._numbers)), Running(job)
+            name, running = secrets.token_hex(8), Running(job)
             self._known[name] = running
             while len(self._known) > _EXPORTS_REMEMBERED:
                 self._known.popitem(last=False)

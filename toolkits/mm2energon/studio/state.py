@@ -101,21 +101,6 @@ def open_state(settings: Settings) -> Iterator[State]:
     """
     from mm2energon.review.review import open_review
 
-    try:  # until the review is there
-        open_review(settings.data).close()
-    except NotImplementedError:
-        from types import SimpleNamespace
-
-        told = {"name": settings.data.name, "kind": "json", "path": settings.data, "root": settings.data.parent}
-        told |= {"count": 0, "total": 0, "is_indexed": True, "problem": None, "journal_path": ""}
-        told |= {"reviewers": settings.reviewers}
-        fake = SimpleNamespace(**told)
-        gate = Gate(settings.token, settings.port)
-        isolated = Isolated(2, Limits())
-        decoding = Decoding(isolated, settings.cache, 1)
-        yield State(settings, fake, gate, contextlib.ExitStack(), isolated, decoding)  # type: ignore[arg-type]
-        return
-
     limits = Limits(_DECODING_SECONDS, max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // (2 * _WORKERS)))
     with contextlib.ExitStack() as ends:
         review = ends.enter_context(
