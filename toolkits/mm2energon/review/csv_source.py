@@ -10,7 +10,6 @@ Columns stand in any order, in any letter case, with others beside them; the hea
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,6 +18,7 @@ from mm2energon.errors import InputError, SampleError
 from mm2energon.formats.media import plain_path
 from mm2energon.formats.pairs import pair
 from mm2energon.jsonio import Entry, dumps
+from mm2energon.review.csv_rows import Record, Writing, record_of, records
 from mm2energon.review.model import ACCEPTED, REJECTED, Kind
 from mm2energon.review.sources import Found, Loaded, Place, changed, opened, stamp_of
 from mm2energon.sample import Sample
@@ -41,8 +41,6 @@ STATUS_WORDS = {
 }
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 20
-#: Characters of one field: a quote that nobody closes is noticed behind so many.
-_LONGEST_FIELD = 1 << 22
 
 
 class Shape(NamedTuple):
@@ -60,18 +58,10 @@ class Shape(NamedTuple):
     start: int
     line: int
 
-
-class Record(NamedTuple):
-    """A row as it stands in the file."""
-
-    #: Bytes before it, and up to behind its end; the line it begins on, from 1.
-    start: int
-    end: int
-    line: int
-    fields: list[str]
-    #: Its text, where it is no row, and why.
-    text: str = ""
-    fault: str = ""
+    @property
+    def writing(self) -> Writing:
+        """How its rows are written."""
+        return Writing(self.delimiter, self.line_end, len(self.header))
 
 
 def read_shape(path: Path) -> Shape | None:
@@ -90,7 +80,8 @@ def read_shape(path: Path) -> Shape | None:
         has_bom = head.startswith(_BOM)
         line_end = "\r\n" if b"\r\n" in head else "\n" if b"\n" in head else "\r" if b"\r" in head else "\n"
         for delimiter in sorted(DELIMITERS, key=lambda mark: -_fitting(head, mark)):
-            record = next(_records(file, len(_BOM) if has_bom else 0, 1, delimiter, line_end), None)
+            writing = Writing(delimiter, line_end)
+            record = next(records(file, len(_BOM) if has_bom else 0, 1, writing), None)
             if record is None:
                 return None
             names = [one.strip() for one in record.fields]
@@ -136,106 +127,6 @@ def _places(path: Path, names: Sequence[str]) -> dict[str, int]:
     return places
 
 
-class _Lines:
-    """The lines of a file as text, of which it is known how many bytes were read."""
-
-    def __init__(self, file: IO[bytes], start: int, line_end: str) -> None:
-        file.seek(start)
-        self._file, self.offset, self.count = file, start, 0
-        self._lone_returns = line_end == "\r"
-        self._waiting: list[bytes] = []
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._next()
-        if not line:
-            raise StopIteration
-        self.offset += len(line)
-        self.count += 1
-        return line.decode("utf-8", "surrogateescape")
-
-    def _next(self) -> bytes:
-        if not self._lone_returns:
-            return self._file.readline()
-        if not self._waiting:  # old files, which are small: lines end with a return alone
-            self._waiting = self._file.read().splitlines(keepends=True)[::-1]
-        return self._waiting.pop() if self._waiting else b""
-
-
-def _records(file: IO[bytes], start: int, line: int, delimiter: str, line_end: str, width: int = 0) -> Iterator[Record]:
-    """The rows of a CSV from a place on; blank lines are passed over.
-
-    Args:
-        width: how many fields a row has; 0: that is not known.
-    """
-    csv.field_size_limit(_LONGEST_FIELD)
-    lines = _Lines(file, start, line_end)
-    first = line
-    reader = csv.reader(lines, delimiter=delimiter)
-    size = file.seek(0, 2)
-    file.seek(start)
-    while True:
-        begin, number = lines.offset, first + lines.count
-        fields, fault = _next_fields(reader)
-        if fields is None and not fault:
-            return
-        spans = first + lines.count - number > 1
-        if not fault and lines.offset >= size and _is_open(_text(file, begin, lines.offset), delimiter):
-            fault = "a quote that is not closed"
-        if spans and (
-            fault or (width and len(fields or ()) != width and _second_is_row(file, begin, lines, delimiter, width))
-        ):
-            # A quote that was left open swallows the rows behind it: only the first line is given up.
-            lines, first = _Lines(file, begin, line_end), number
-            reader = csv.reader(lines, delimiter=delimiter)
-            text = next(lines)
-            yield Record(begin, lines.offset, number, [], text, fault or "a quote that is not closed")
-        elif fault:
-            yield Record(begin, lines.offset, number, [], _text(file, begin, lines.offset), fault)
-            file.seek(lines.offset)
-        elif fields:
-            yield Record(begin, lines.offset, number, fields)
-
-
-def _next_fields(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
-    """The next row, or what is wrong with it; neither at the end."""
-    try:
-        return next(reader, None), ""
-    except csv.Error as error:
-        return None, str(error)
-
-
-def _text(file: IO[bytes], start: int, end: int) -> str:
-    """What stands in the file; its place stays."""
-    place = file.tell()
-    file.seek(start)
-    data = file.read(end - start)
-    file.seek(place)
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _is_open(text: str, delimiter: str) -> bool:
-    """Whether a quote of a row is not closed."""
-    if '"' not in text:
-        return False
-    try:
-        list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
-
-
-def _second_is_row(file: IO[bytes], start: int, lines: _Lines, delimiter: str, width: int) -> bool:
-    """Whether the second line of what was read as one row is a row by itself."""
-    second = list(io.StringIO(_text(file, start, lines.offset), newline=""))[1:2]
-    try:
-        return any(len(fields) == width for fields in csv.reader(second, delimiter=delimiter, strict=True))
-    except csv.Error:
-        return False
-
-
 class CsvSource:
     """A CSV file; its status column is where decisions begin, and no part of what a row is."""
 
@@ -264,8 +155,7 @@ class CsvSource:
         if (shape := self.shape) is None:
             return
         with opened(self.path) as file:
-            width = len(shape.header)
-            for record in _records(file, shape.start, shape.line, shape.delimiter, shape.line_end, width):
+            for record in records(file, shape.start, shape.line, shape.writing):
                 yield self._found(record, shape)
 
     def read(self, places: Sequence[Place]) -> list[Found]:
@@ -277,19 +167,16 @@ class CsvSource:
             for place in places:
                 file.seek(place.start)
                 text = file.read(place.length).decode("utf-8", "surrogateescape")
-                found.append(self._found(_record_again(text, place, shape), shape))
+                record = record_of(text, place.start, place.position, place.length, shape.writing)
+                found.append(self._found(record, shape))
         return found
 
     def _found(self, record: Record, shape: Shape) -> Found:
         origin = f"{self.name}:{record.line}"
         place = Place(record.start, record.end - record.start, record.line)
-        fault = record.fault
-        if not fault and any(record.fields[len(shape.header) :]):
-            fault = f"{len(record.fields)} fields, where the header has {len(shape.header)}"
-        if fault:
-            text = record.text or shape.delimiter.join(record.fields)
-            what = f"{origin}: no row of a CSV ({fault}); one field for each column was expected; mend it"
-            return Found(place, Entry(origin, text, SampleError(what, "bad-row")))
+        if record.fault:
+            what = f"{origin}: no row of a CSV ({record.fault}); one field for each column was expected; mend it"
+            return Found(place, Entry(origin, record.text, SampleError(what, "bad-row")))
         row = [*record.fields, *[""] * len(shape.header)]
         fields = dict(zip(shape.header, row, strict=False))
         return Found(place, Entry(origin, fields), fields)
@@ -328,18 +215,6 @@ class CsvSource:
             self.shape.header[self.shape.places[what]] for what in ("status", "index") if what in self.shape.places
         }
         return dumps([[name, value] for name, value in found.fields.items() if name not in others])
-
-
-def _record_again(text: str, place: Place, shape: Shape) -> Record:
-    """A row from its text."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter)
-    try:
-        found = [row for row in rows if row]
-    except csv.Error as error:
-        return Record(place.start, place.start + place.length, place.position, [], text, str(error))
-    fault = "a quote that is not closed" if _is_open(text, shape.delimiter) or len(found) != 1 else ""
-    fields = [] if fault else found[0]
-    return Record(place.start, place.start + place.length, place.position, fields, text, fault)
 
 
 def _fault_of(origin: str, video: str, question: str, answer: str) -> SampleError | None:

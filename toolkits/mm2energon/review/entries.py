@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about, text_blocks
 from mm2energon.review.facets import Facetting, digest_of
 from mm2energon.review.identities import Identities
-from mm2energon.review.indexing import IndexJob, start_indexing
+from mm2energon.review.indexing import IndexJob, index, start_indexing
+from mm2energon.review.model import Kind
 from mm2energon.review.sources import Found, JsonSource, Loaded, Place, Source, changed
 
 #: Columns that are held in memory: a few bytes for each entry.
 _HELD = ("digest", "category", "status", "warnings", "images", "videos", "audios")
 _HELD_TYPES = {"images": "|u1", "videos": "|u1", "audios": "|u1"}
 _TEXT_BLOCK_BYTES = 1 << 22
+#: Kind of source -> size (bytes; samples) up to which there is no process for it.
+_SMALL: dict[Kind, int] = {"json": 1 << 20, "csv": 1 << 20, "shards": 500}
 #: Seconds between two looks at how far the index is.
 _LOOK_SECONDS = 0.15
 
@@ -58,7 +61,11 @@ class Entries:
         self._looked_at = 0.0
         self._reading = threading.Lock()
         self.refresh()
-        if not self.is_complete:
+        if not self.is_complete and source.size <= _SMALL[source.kind]:
+            index(job)  # sooner than a process starts
+            self._looked_at = 0.0
+            self.refresh()
+        elif not self.is_complete:
             self._process = start_indexing(job)
 
     def close(self) -> None:

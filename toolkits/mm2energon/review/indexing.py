@@ -87,7 +87,10 @@ def _index_or_say(job: IndexJob) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started us
     with suppress(OSError, AttributeError):
         os.nice(5)  # whoever looks at the page comes first
-    index(job)
+    try:
+        index(job)
+    except OSError:  # the disk is full: there is no place to say so, but this status
+        os._exit(errno.ENOSPC)
 
 
 def _die_with_parent() -> None:
