@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mm2energon.errors import InputError
 from mm2energon.review.decisions import NONE, Decisions, Ints
 from mm2energon.review.identities import Identities, parsed
 from mm2energon.review.journal import Appending, Event, Journal
@@ -80,10 +81,13 @@ class Book:
         """Append an event, made once all that others have decided is known, and apply it; None: there is none.
 
         Raises:
+            InputError: the data were rewritten, so that entries have other names.
             OSError: it cannot be saved; nothing has changed.
         """
         with Appending(self.journal.path) as journal:
             self.refresh()
+            if self.journal.was_moved:
+                raise InputError(f"{self.journal.path}: the data were rewritten in this moment; decide once more")
             if (data := line()) is None:
                 return
             journal.add(data)

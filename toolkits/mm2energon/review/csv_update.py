@@ -23,6 +23,7 @@ from mm2energon.formats.pairs import pair, without_tag
 from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.numbers import unnamed_file
 from mm2energon.review.csv_source import STATUS_WORDS, CsvSource, Shape
+from mm2energon.review.facets import digest_of
 from mm2energon.review.model import DISPUTED, PENDING, Reviewed
 from mm2energon.review.sources import Found, changed
 from mm2energon.sample import VIDEO_TAG
@@ -43,6 +44,8 @@ class CsvChanges:
     rows: int = 0
     #: Origins of rows whose edited turns are more than a question and an answer.
     not_held: list[str] = field(default_factory=list)
+    #: Number of a row that says something else, beside its status -> by what it is known from then on.
+    digests: dict[int, int] = field(default_factory=dict)
 
     def add(self, one: Reviewed) -> None:
         """Note what becomes of a row; one that has its decision already, or none, stays as it is."""
@@ -225,14 +228,16 @@ def _require_same(changes: CsvChanges, fresh: Path) -> None:
     Raises:
         InputError: it does not.
     """
-    shape = changes.source.shape
-    for row, after in zip_longest(changes, CsvSource(fresh).found()):
+    shape, now = changes.source.shape, CsvSource(fresh)
+    for number, (row, after) in enumerate(zip_longest(changes, now.found())):
         if shape is None or row is None or after is None or not _says(after, row[0], row[1], shape):
             where = changes.source.name if row is None else row[0].entry.origin
             raise InputError(
                 f"{where}: would be another row in the updated CSV, which was therefore left as it is; mend the row "
                 "(its quotes, or its number of fields), or export with --no-update-csv"
             )
+        if row[1] is not None and row[1].keys() != {_STATUS}:
+            changes.digests[number] = digest_of(now.content(after))
 
 
 def _says(after: Found, found: Found, cells: Mapping[str, str] | None, shape: Shape) -> bool:

@@ -147,6 +147,7 @@ class _Run:
             self._write(selection, changes)
             if changes is not None and fresh is not None:
                 take_place(fresh, changes.source.path)
+                self._review.rewritten(changes.digests)
         try:
             entries = self._job.output / ENTRIES_NAME
             make_shards(entries, self._root, self._job, self._exported, progress=self._progress)

@@ -21,6 +21,7 @@ from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
 from mm2energon.locks import lock
 from mm2energon.review.facets import digest_of
+from mm2energon.review.moves import MOVED, Moves
 from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
@@ -57,6 +58,9 @@ class Journal:
     file_number: int | None = None
     #: Lines that are none of ours: torn, or damaged.
     passed_over: int = 0
+    #: What entries are called that were renamed; and whether that has happened since it was opened.
+    moves: Moves = field(default_factory=Moves)
+    was_moved: bool = False
     _lines: int = field(default=0, repr=False)
 
     def news(self) -> Iterator[Event]:
@@ -72,14 +76,18 @@ class Journal:
             return
         with os.fdopen(descriptor, "rb", buffering=_BLOCK_BYTES) as file:
             self.file_number = os.fstat(file.fileno()).st_ino
+            if not self.offset:
+                self.moves.read(file)
             file.seek(self.offset)
             for line in file:
                 if not line.endswith(b"\n") and not _is_whole(line):
                     return
                 start, self.offset = self.offset, self.offset + len(line)
                 event = self._event(line, start)
-                if event is not None:
-                    yield event
+                if event is not None and event.do == MOVED:
+                    self.was_moved |= start >= self.moves.end
+                elif event is not None:
+                    yield event._replace(entries=self.moves.now(event.entries, start))
 
     def is_another(self) -> bool:
         """Whether the file is not the one that was read: removed, exchanged, or shorter than it was."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from mm2energon.review.entries import Entries
 from mm2energon.review.facets import folded_turns
 from mm2energon.review.indexing import IndexJob
 from mm2energon.review.items import item_of, reviewed_of, rows_of
-from mm2energon.review.journal import Appending
+from mm2energon.review.journal import Appending, event_line
 from mm2energon.review.model import (
     STATUSES,
     Agreement,
@@ -41,9 +41,10 @@ from mm2energon.review.model import (
     Row,
     View,
 )
+from mm2energon.review.moves import MOVED, renamed
 from mm2energon.review.opening import KEPT_SUFFIX, beside, check_options, index_place, journal_beside
 from mm2energon.review.shards_source import ShardsSource
-from mm2energon.review.sources import Source
+from mm2energon.review.sources import Source, changed
 from mm2energon.review.statistics import statistics_of
 from mm2energon.review.views import State, Views, chosen, counts, decided_by
 from mm2energon.sample import Sample
@@ -84,35 +85,45 @@ def open_review(
     if not root.is_dir():
         raise InputError(f"{root}: is no folder; the one that media paths are relative to was expected")
     job = IndexJob(path, path, root, category_key, read_as, target)
+    return Review(job, reviewers=reviewers, journal=journal or journal_beside(path))
+
+
+class _Opened(NamedTuple):
+    """A source with its entries, and a folder that goes when it is closed."""
+
+    source: Source
+    entries: Entries
+    temporary: Path | None
+
+
+def _opened(job: IndexJob) -> _Opened:
     source = job.source()
     place = index_place(job, source)
-    entries = Entries(replace(job, folder=place.folder), source, beside(path, KEPT_SUFFIX))
-    review = Review(source, entries, root=root, reviewers=reviewers, journal=journal or journal_beside(path))
-    review.temporary = place.folder if place.is_temporary else None
-    return review
+    entries = Entries(replace(job, folder=place.folder), source, beside(job.path, KEPT_SUFFIX))
+    return _Opened(source, entries, place.folder if place.is_temporary else None)
 
 
 class Review:
     """A dataset that is reviewed; all methods can be called from several threads."""
 
-    def __init__(
-        self, source: Source, entries: Entries, *, root: Path, reviewers: Sequence[str], journal: Path
-    ) -> None:
+    def __init__(self, job: IndexJob, *, reviewers: Sequence[str], journal: Path) -> None:
         """
         Raises:
-            InputError: the journal cannot be read.
+            InputError: the source or the journal cannot be read.
         """
+        self._job = job
+        source, entries, temporary = _opened(job)
         #: What the source is called.
         self.name = source.name
         self.path = source.path
         self.kind: Kind = source.kind
-        self.root = root
+        self.root = job.root
         #: Where the decisions are.
         self.journal_path = journal
         #: Of samples that were kept from answers.
         self.kept_path = beside(source.path, KEPT_SUFFIX)
         #: A folder that goes when this is closed.
-        self.temporary: Path | None = None
+        self.temporary = temporary
         self._source, self._given = source, tuple(reviewers)
         self._lock, self._views = threading.RLock(), Views()
         self._state = State(entries, open_book(journal), self._edited_text)
@@ -135,9 +146,7 @@ class Review:
     def close(self) -> None:
         """Let go of all files, and end the process that builds the index."""
         with self._lock:
-            self._state.entries.close()
-            if self.temporary is not None:
-                shutil.rmtree(self.temporary, ignore_errors=True)
+            self._let_go()
 
     def _grow(self) -> None:
         entries = self._state.entries
@@ -148,7 +157,38 @@ class Review:
         if self._state.entries.refresh():
             self._grow()
         self._state.book.refresh()
+        if self._state.book.journal.was_moved:
+            self._reload()
         return self._state
+
+    def _reload(self) -> None:
+        """Take up the source as it is since it was rewritten, entry by entry, and the journal from its beginning."""
+        self._let_go()
+        self._source, entries, self.temporary = _opened(self._job)
+        self._state = State(entries, open_book(self.journal_path), self._edited_text)
+        self._texts.clear()
+        self._grow()
+        self._state.book.refresh()
+
+    def _let_go(self) -> None:
+        self._state.entries.close()
+        if self.temporary is not None:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def rewritten(self, digests: Mapping[int, int]) -> None:
+        """Note that the source says in place what was decided, and take it up as it is now.
+
+        Args:
+            digests: number of an entry whose content has changed -> its digest; the others are what they were.
+
+        Raises:
+            OSError: that cannot be saved.
+        """
+        with self._lock:
+            entries = self._state.entries
+            before, after = renamed(entries.held["digest"][: entries.about.count], digests)
+            self._state.book.write(lambda: event_line(MOVED, before, "", became=after))
+            self._fresh()
 
     def _edited_text(self, event_number: int) -> str:
         """What an edit says, folded."""
@@ -233,8 +273,9 @@ class Review:
             if found is None:
                 raise InputError(f"view {view}: is forgotten; choose the entries again")
             begin = max(0, offset)
-            numbers = found.numbers[begin : begin + max(0, limit)]
-            return rows_of(self._fresh(), numbers_in_order(numbers))
+            numbers, state = found.numbers[begin : begin + max(0, limit)], self._fresh()
+            known = numbers[numbers < state.entries.count]  # all, but while a source that was rewritten is indexed
+            return rows_of(state, numbers_in_order(known))
 
     def counts(self, wanted: Filter | None = None) -> dict[str, dict[str, int]]:
         """How many entries have which value of `status`, `category`, `medium`, `warning`, `reviewer` and `reason`.
@@ -407,10 +448,12 @@ class Review:
         """
         wanted = (status,) if isinstance(status, str) else tuple(status)
         self.wait()
-        numbers = self.select(Filter(status=wanted or STATUSES)).numbers
+        numbers, begun = self.select(Filter(status=wanted or STATUSES)).numbers, self._state
         for begin in range(0, len(numbers), _AT_A_TIME):
             with self._lock:
-                some = reviewed_of(self._fresh(), numbers_in_order(numbers[begin : begin + _AT_A_TIME]))
+                if self._fresh() is not begun:
+                    raise changed(self.path)
+                some = reviewed_of(begun, numbers_in_order(numbers[begin : begin + _AT_A_TIME]))
             yield from some
 
     def wait(self) -> None:

@@ -1,0 +1,81 @@
+"""Entries keep their decisions when an export writes edited texts into the CSV that they come from."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mm2energon.review.export import export
+from mm2energon.review.export_job import ExportJob
+from mm2energon.review.moves import renamed
+from mm2energon.review.review import open_review
+
+from review.reviewing import edited, row, write_csv
+
+SAME = "1,v.mp4,What?,c,A.,"
+
+
+def standing(review):
+    """Of each entry its status, whether it is edited, its question, and what was done to it."""
+    review.wait()
+    rows = review.rows(review.select())
+    return [(one.status, one.edited, one.question, [past.do for past in _item(review, one).history]) for one in rows]
+
+
+def _item(review, one):
+    return review.item(one.number, "anna")
+
+
+@pytest.fixture
+def reviewed(tmp_path):
+    """Two rows that are the same, of which the first is edited; a rejected one; one that is edited to what they say."""
+    path = write_csv(tmp_path / "a.csv", SAME, SAME, row(2), "1,v.mp4,Why?,c,A.,")
+    with open_review(path, reviewers=["anna"]) as review:
+        review.wait()
+        for number, question in ((0, "What is it?"), (3, "What?")):
+            sample = replace(review.item(number).sample, turns=edited(question, "A."))
+            review.decide([number], "edit", reviewer="anna", sample=sample)
+        review.decide([2], "reject", reviewer="anna", reason="wrong")
+        yield review
+
+
+EXPECTED = [
+    ("accepted", True, "What is it?", ["edit"]),
+    ("pending", False, "What?", []),
+    ("rejected", False, "What is 2?", ["reject"]),
+    ("accepted", True, "What?", ["edit"]),
+]
+
+
+def test_decisions_stay_with_their_rows_here_elsewhere_and_when_it_is_opened_again(reviewed, tmp_path):
+    with open_review(reviewed.path, reviewers=["bert"]) as elsewhere:
+        assert standing(elsewhere) == standing(reviewed) == EXPECTED
+        job = ExportJob(tmp_path / "out", ("llava",), checks_videos=False)
+        assert export(reviewed, job).csv.rows == 3
+        with reviewed.path.open(newline="") as file:
+            questions = [one["question"] for one in csv.DictReader(file)]
+        assert questions == ["What is it?", "What?", "What is 2?", "What?"]
+        assert standing(reviewed) == standing(elsewhere) == EXPECTED
+        with open_review(reviewed.path) as again:
+            assert standing(again) == EXPECTED and again.problem is None
+        before = reviewed.path.read_bytes()
+        assert export(elsewhere, job).csv.rows == 0 and reviewed.path.read_bytes() == before
+        # Decided after the rows had other names, by somebody who was there before.
+        elsewhere.decide([1], "accept", reviewer="bert")
+        assert [one[0] for one in standing(reviewed)] == ["accepted", "accepted", "rejected", "accepted"]
+
+
+def test_only_entries_whose_names_change_are_renamed():
+    before = np.array([7, 5, 7, 9, 7], np.uint64)
+    old, new = renamed(before, {0: 5, 3: 11})
+    ids = [f"{digest:016x}.{place}" for digest, place in ((7, 0), (7, 1), (9, 0), (7, 2), (5, 0))]
+    assert dict(zip(old, new, strict=True)) == {
+        ids[0]: f"{5:016x}.0",
+        ids[4]: f"{5:016x}.1",
+        ids[1]: f"{7:016x}.0",
+        ids[2]: f"{11:016x}.0",
+        ids[3]: f"{7:016x}.1",
+    }
+    assert renamed(before, {}) == ([], [])
