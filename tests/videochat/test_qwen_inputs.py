@@ -23,7 +23,11 @@ from mm2energon.videochat.qwen_inputs import (
     seconds_per_patch,
 )
 from mm2energon.videochat.qwen_vision import QwenVision, read_vision
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+try:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Processor
+except ImportError:  # transformers 4
+    from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor as Processor
 
 FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 
@@ -42,9 +46,9 @@ def noise(number: int, *, height: int = 90, width: int = 120) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def processor(vision: QwenVision, pixels: tuple[int, int]) -> Qwen2VLImageProcessorPil:
+def processor(vision: QwenVision, pixels: tuple[int, int]) -> Processor:
     """Transformers' own, which needs no torchvision."""
-    return Qwen2VLImageProcessorPil(
+    return Processor(
         min_pixels=pixels[0],
         max_pixels=pixels[1],
         patch_size=vision.patch,

@@ -17,8 +17,11 @@ PREPROCESSOR = {"min_pixels": 56 * 56, "max_pixels": 112 * 84, "patch_size": 14}
 
 def save_model(folder: Path, model: Any, preprocessor: dict[str, Any] = PREPROCESSOR) -> Path:
     """The folder of a model, with a tokenizer of bytes."""
+    tokenizer = byte_tokenizer()
+    for name in ("vision_start", "vision_end"):  # transformers 4 finds pictures by them
+        setattr(model.config, f"{name}_token_id", tokenizer.convert_tokens_to_ids(f"<|{name}|>"))
     model.save_pretrained(folder)
-    byte_tokenizer().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     return folder
 
