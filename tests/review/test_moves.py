@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from mm2energon.review.csv_update import take_place
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportJob
 from mm2energon.review.moves import renamed
@@ -79,3 +81,25 @@ def test_only_entries_whose_names_change_are_renamed():
         ids[3]: f"{7:016x}.1",
     }
     assert renamed(before, {}) == ([], [])
+
+
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_an_export_that_was_killed_around_the_exchange_of_the_csv_costs_no_decision(
+    reviewed, tmp_path, monkeypatch, is_exchanged
+):
+    def killed(fresh, path):
+        if is_exchanged:
+            take_place(fresh, path)
+        raise KeyboardInterrupt
+
+    job = ExportJob(tmp_path / "out", ("llava",), checks_videos=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("mm2energon.review.export.take_place", killed)
+        export(reviewed, job)
+    with open_review(reviewed.path) as again:
+        assert standing(again) == EXPECTED and again.problem is None
+        assert export(again, job).csv.rows == (0 if is_exchanged else 3)
+    with open_review(reviewed.path) as again:
+        assert standing(again) == EXPECTED
+    does = [json.loads(line)["do"] for line in reviewed.journal_path.read_text().splitlines()]
+    assert does == ["edit", "edit", "reject", "moving", "moved"]

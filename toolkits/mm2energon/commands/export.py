@@ -177,8 +177,7 @@ def _lines(job: ExportJob, exported: Exported) -> list[str]:
         lines.append(f"  not in {template}: {', '.join(f'{code} {number}' for code, number in reasons.items())}")
     lines += [f"  {line}" for line in exported.advice]
     if (update := exported.csv) is not None:
-        backup = "" if update.backup is None else f"; as it was: {update.backup.name}"
-        lines.append(f"{update.path.name}   {update.rows} rows updated{backup}")
+        lines.append(f"{update.path.name}   {update.rows} rows updated; as it was: {update.backup.name}")
     lines += [*exported.shards, f"how it went: {job.output / TEXT_NAME}"]
     if exported.left_out:
         left = ", ".join(f"{status} {number}" for status, number in sorted(exported.left_out.items()))

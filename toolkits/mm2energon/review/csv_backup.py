@@ -13,17 +13,17 @@ from mm2energon.storage import sync_folder, temporary_file
 _BLOCK_BYTES = 1 << 20
 
 
-def back_up(path: Path, *, at: datetime, changes: bool) -> Path | None:
-    """Copy a CSV to `{name}_backup_{YYYYMMDD_HHMMSS}.csv` beside it; None where an earlier copy does.
+def back_up(path: Path, *, at: datetime, changes: bool) -> Path:
+    """Copy a CSV to `{name}_backup_{YYYYMMDD_HHMMSS}.csv` beside it, where no earlier copy does; the copy.
 
     Of two in one second the later one has the next second in its name.
 
     Args:
         changes: the CSV is about to change; otherwise one copy, of whatever time, is enough.
     """
-    earlier = [one for one in path.parent.iterdir() if _is_backup(one.name, path)]
-    if any(not changes or _are_same(one, path) for one in earlier):
-        return None
+    for earlier in sorted((one for one in path.parent.iterdir() if _is_backup(one.name, path)), reverse=True):
+        if not changes or _are_same(earlier, path):
+            return earlier
     with path.open("rb") as file, temporary_file(path.parent) as copy:
         shutil.copyfileobj(file, copy)
         copy.flush()

@@ -15,7 +15,7 @@ from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
-from mm2energon.pipeline.ledger import made_by, write_noted
+from mm2energon.pipeline.ledger import made_by, sha256_of, write_noted
 from mm2energon.pipeline.loop import Progress, ProgressMaker, silent
 from mm2energon.review.csv_backup import back_up
 from mm2energon.review.csv_source import CsvSource
@@ -146,8 +146,8 @@ class _Run:
                 fresh = stack.enter_context(updated(changes)) if changes.rows else None
             self._write(selection, changes)
             if changes is not None and fresh is not None:
-                take_place(fresh, changes.source.path)
-                self._review.rewritten(changes.digests)
+                with self._review.rewriting(changes.digests, sha256_of(fresh) or ""):
+                    take_place(fresh, changes.source.path)
         try:
             entries = self._job.output / ENTRIES_NAME
             make_shards(entries, self._root, self._job, self._exported, progress=self._progress)

@@ -143,7 +143,8 @@ class CsvUpdate:
     """What became of the CSV."""
 
     path: Path
-    backup: Path | None
+    #: The copy of it as it was before.
+    backup: Path
     #: Rows that now say something else.
     rows: int
     #: Origins of rows whose edited conversation a question and an answer cannot hold.

@@ -71,8 +71,7 @@ def _product(of: OfVideo, chosen: Chosen) -> str:
 def _csv(exported: Exported) -> Iterator[str]:
     if (update := exported.csv) is None:
         return
-    if update.backup is not None:
-        yield f"- CSV Backup: {update.backup.name}"
+    yield f"- CSV Backup: {update.backup.name}"
     rows = f"{update.rows} rows" if update.rows != 1 else "1 row"
     yield f"- CSV Updated: {update.path.name} (with status columns; {rows} changed)"
     for origin in update.not_held[:_SHOWN]:
@@ -134,7 +133,7 @@ def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str
         "csv": update
         and {
             "file": update.path.name,
-            "backup": update.backup and update.backup.name,
+            "backup": update.backup.name,
             "rows_changed": update.rows,
             "only_status": list(update.not_held),
         },

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
 from mm2energon.locks import lock
+from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.review.facets import digest_of
-from mm2energon.review.moves import MOVED, Moves
+from mm2energon.review.moves import MOVED, MOVING, Moves
 from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
@@ -84,10 +85,26 @@ class Journal:
                     return
                 start, self.offset = self.offset, self.offset + len(line)
                 event = self._event(line, start)
-                if event is not None and event.do == MOVED:
-                    self.was_moved |= start >= self.moves.end
+                if event is not None and event.do in (MOVING, MOVED):
+                    self.was_moved |= event.do == MOVED and start >= self.moves.end
                 elif event is not None:
                     yield event._replace(entries=self.moves.now(event.entries, start))
+
+    def complete_move(self, source: Path) -> None:
+        """Say that a source was rewritten, where whoever did it was killed before that could be said.
+
+        Raises:
+            OSError: that cannot be saved.
+        """
+        moves = Moves()
+        try:
+            with self.path.open("rb") as file:
+                moves.read(file)
+        except FileNotFoundError:
+            return
+        if moves.pending is not None and moves.pending.sha256 == sha256_of(source):
+            with Appending(self.path) as journal:
+                journal.add(event_line(MOVED, [], ""))
 
     def is_another(self) -> bool:
         """Whether the file is not the one that was read: removed, exchanged, or shorter than it was."""

@@ -1,15 +1,19 @@
 """Moves: what entries are called since their source was rewritten, as the journal says.
 
-    {"version": 1, "at": "2026-11-21T16:00:00.123Z", "reviewer": "", "do": "moved",
+    {"version": 1, "at": "2026-11-21T16:00:00.123Z", "reviewer": "", "do": "moving", "sha256": "...",
      "entries": ["1f0e3dad99908345.0"], "became": ["0c8ce55163055c4d.0"]}
+    {"version": 1, "at": "2026-11-21T16:00:00.150Z", "reviewer": "", "do": "moved", "entries": []}
 
 An export writes edited texts into a CSV, whose rows are known by what they say: those that were edited have other names
-from then on, and so may have others that said the same. What was decided before is about the new names.
+from then on, and so may have others that said the same. What was decided before is about the new names. The first line
+is written before the CSV is exchanged, the second one after it; where a run was killed in between, whoever opens the
+CSV next tells by the digest of its bytes whether that has happened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
@@ -19,17 +23,28 @@ from mm2energon.jsonio import loads
 from mm2energon.review.identities import Identities
 from mm2energon.review.model import Identity
 
-MOVED = "moved"
+MOVING, MOVED = "moving", "moved"
 #: By which a line is told from others before it is read: most are none.
-_MARK, _HEAD_BYTES = f'"do":"{MOVED}"'.encode(), 2048
+_MARK, _HEAD_BYTES = b'"do":"mov', 2048
+
+
+@dataclass(frozen=True)
+class Move:
+    """Names that change, and the digest of the source from then on."""
+
+    entries: list[Identity]
+    became: list[Identity]
+    sha256: str
 
 
 class Moves:
     """The moves of a journal."""
 
     def __init__(self) -> None:
-        #: Bytes before each of them, and old name -> new name.
+        #: Bytes before the line that says that it has happened, and old name -> new name.
         self._moves: list[tuple[int, Mapping[Identity, Identity]]] = []
+        #: One of which nobody has said that it has happened.
+        self.pending: Move | None = None
         #: Bytes of the journal in which they were looked for.
         self.end = 0
 
@@ -38,9 +53,21 @@ class Moves:
         file.seek(0)
         for line in file:
             if line.find(_MARK, 0, _HEAD_BYTES) >= 0 and line.endswith(b"\n"):
-                self._moves.append((self.end, _renamed(line)))
+                self._take_up(line)
             self.end += len(line)
         file.seek(0)
+
+    def _take_up(self, line: bytes) -> None:
+        try:
+            value: Any = loads(line)
+            if value["do"] == MOVING:
+                self.pending = Move(value["entries"], value.get("became", []), value["sha256"])
+            elif value["do"] == MOVED and self.pending is not None:
+                names = dict(zip(self.pending.entries, self.pending.became, strict=True))
+                self._moves.append((self.end, names))
+                self.pending = None
+        except (ValueError, KeyError, TypeError):  # the line is damaged, or none of ours
+            return
 
     def now(self, entries: list[Identity], offset: int) -> list[Identity]:
         """What entries are called now that a line names which begins there."""
@@ -48,14 +75,6 @@ class Moves:
             if place > offset and names:
                 entries = [names.get(one, one) for one in entries]
         return entries
-
-
-def _renamed(line: bytes) -> Mapping[Identity, Identity]:
-    try:
-        value: Any = loads(line)
-        return dict(zip(value["entries"], value["became"], strict=True))
-    except (ValueError, KeyError, TypeError):  # nothing was renamed, or the line is damaged
-        return {}
 
 
 def renamed(before: NDArray[np.uint64], digests: Mapping[int, int]) -> tuple[list[Identity], list[Identity]]:

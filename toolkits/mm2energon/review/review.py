@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -28,7 +29,7 @@ from mm2energon.review.entries import Entries
 from mm2energon.review.facets import folded_turns
 from mm2energon.review.indexing import IndexJob
 from mm2energon.review.items import item_of, reviewed_of, rows_of
-from mm2energon.review.journal import Appending, event_line
+from mm2energon.review.journal import Appending, Journal, event_line
 from mm2energon.review.model import (
     STATUSES,
     Agreement,
@@ -41,7 +42,7 @@ from mm2energon.review.model import (
     Row,
     View,
 )
-from mm2energon.review.moves import MOVED, renamed
+from mm2energon.review.moves import MOVED, MOVING, Move, renamed
 from mm2energon.review.opening import KEPT_SUFFIX, beside, check_options, index_place, journal_beside
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Source, changed
@@ -112,6 +113,7 @@ class Review:
             InputError: the source or the journal cannot be read.
         """
         self._job = job
+        Journal(journal).complete_move(job.path)
         source, entries, temporary = _opened(job)
         #: What the source is called.
         self.name = source.name
@@ -175,19 +177,27 @@ class Review:
         if self.temporary is not None:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def rewritten(self, digests: Mapping[int, int]) -> None:
-        """Note that the source says in place what was decided, and take it up as it is now.
+    @contextmanager
+    def rewriting(self, digests: Mapping[int, int], sha256: str) -> Iterator[None]:
+        """Let the source say in place what was decided: the block exchanges it, and it is taken up as it is then.
 
         Args:
-            digests: number of an entry whose content has changed -> its digest; the others are what they were.
+            digests: number of an entry whose content changes -> its digest; the others are what they were.
+            sha256: of the source from then on.
 
         Raises:
+            InputError: it was rewritten by somebody else in this moment.
             OSError: that cannot be saved.
         """
         with self._lock:
-            entries = self._state.entries
-            before, after = renamed(entries.held["digest"][: entries.about.count], digests)
-            self._state.book.write(lambda: event_line(MOVED, before, "", became=after))
+            state = self._fresh()
+            before = state.entries.held["digest"][: state.entries.about.count]
+            move = Move(*renamed(before, digests), sha256)
+            if state.book.journal.moves.pending != move:  # as a run that was killed has said already
+                line = event_line(MOVING, move.entries, "", became=move.became, sha256=sha256)
+                state.book.write(lambda: line)
+            yield
+            state.book.write(lambda: event_line(MOVED, [], ""))
             self._fresh()
 
     def _edited_text(self, event_number: int) -> str:
