@@ -145,6 +145,10 @@ def check_job(job: TuneJob) -> None:
     for path in job.data:
         if not path.exists():
             raise InputError(f"--data {path}: no such file or folder")
+        if path.suffix.lower() in (".csv", ".tsv"):
+            raise InputError(
+                f"--data {path}: is a table; annotations or shards were expected; make them with mm2energon export"
+            )
     if job.shards is not None and len(job.data) > 1:
         raise InputError(
             f"--data: {len(job.data)} places, one of them of shards; one folder of shards, or annotation files alone "

@@ -230,8 +230,13 @@ class Runs:
         ended = None if started is None else started.poll()  # which also lets go of its number
         if status.state != "starting" or ended is None:
             return status
-        said = [line for line in _last_lines(folder / LOG) if line.strip()]
-        return replace(status, state="failed", message=said[-1] if said else f"ended with exit status {ended}")
+        if ended in (-signal.SIGTERM, 128 + signal.SIGTERM):
+            told: dict[str, Any] = {"state": "stopped", "message": ""}
+        else:
+            said = [line for line in _last_lines(folder / LOG) if line.strip()]
+            told = {"state": "failed", "message": said[-1] if said else f"ended with exit status {ended}"}
+        tell_status(folder, **told)
+        return replace(status, **told)
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,13 +199,14 @@ class _Run:
         """
         output = self._job.output
         before = _read_job(output).get("decides")
-        if self._job.restart:
-            remove_run(output)
-        elif before is not None and before != decided and _has_results(output):
+        is_other = before is not None and before != decided
+        if is_other and not self._job.restart and _has_results(output):
             raise InputError(
-                f"--output {output}: holds another run ({', '.join(differences(before, decided))}); choose another "
-                "folder, or --restart to replace it"
+                f"--output {output}: holds another run ({', '.join(differences(before or {}, decided))}); choose "
+                "another folder, or --restart to replace it"
             )
+        if self._job.restart or is_other:
+            remove_run(output)
         with write_whole(output / JOB) as file:
             file.write(dumps({"asked": self._job.asked(), "decides": decided}))
 
