@@ -27,7 +27,7 @@ LOOK = Look((0.0, 1.0, 1.25, 3.0), (False, True, True, False), ((1.0, 1.5),))
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_VIDEO"):
         monkeypatch.delenv(name, raising=False)
     openai.forget_models()
 
@@ -107,9 +107,10 @@ def test_the_request_is_a_chat_with_images_behind_their_times() -> None:
         assert abs(picture.getpixel((9, 9))[0] - number * 60) < 6
 
 
-def test_vllm_can_be_given_a_video_with_the_times_of_its_frames() -> None:
+def test_vllm_can_be_given_a_video_with_the_times_of_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_VIDEO", "1")
     with serving(answering()) as server:
-        reply(server, openai_video=True)
+        reply(server)
     body = server.requests[0].json
     video, text = body["messages"][0]["content"]
     head, *frames = video["video_url"]["url"].split(",")

@@ -72,7 +72,7 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> LocalCha
     vision = read_vision(folder)
     device = choose_device(setup, folder)
     tell(f"loading {name} on {device.told}")
-    with _load_errors(name):
+    with _load_errors(name), _no_bars(transformers.utils.logging):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         model = transformers.AutoModelForImageTextToText.from_pretrained(
             folder, use_safetensors=True, **device.arguments()
@@ -95,6 +95,18 @@ def _load_errors(name: str) -> Iterator[None]:
         raise InputError(
             f"model {name}: cannot be loaded ({said(error)}); the files of a Qwen-VL were expected; fetch it again"
         ) from error
+
+
+@contextmanager
+def _no_bars(their_logging: Any) -> Iterator[None]:
+    """Keep bars of transformers from the terminal of a server."""
+    had = their_logging.is_progress_bar_enabled()
+    their_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if had:
+            their_logging.enable_progress_bar()
 
 
 def is_memory_error(error: BaseException) -> bool:

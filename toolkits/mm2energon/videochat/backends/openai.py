@@ -71,7 +71,7 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> OpenaiCh
         DependencyError: httpx is missing.
     """
     tell(f"asking {name}")
-    return OpenaiChat(name, _server(setup), is_openai=_is_openai(setup), as_video=setup.openai_video)
+    return OpenaiChat(name, _server(setup), is_openai=_is_openai(setup), as_video=_as_video(setup))
 
 
 class OpenaiChat:
@@ -224,6 +224,10 @@ def _server(setup: Setup) -> Server:
     key = _key(setup)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return Server("the OpenAI-compatible server", place, headers, secret=key)
+
+
+def _as_video(setup: Setup) -> bool:
+    return os.environ.get("OPENAI_VIDEO") == "1" if setup.openai_video is None else setup.openai_video
 
 
 def _is_openai(setup: Setup) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from mm2energon.errors import InputError, missing_extra
@@ -14,6 +16,8 @@ from mm2energon.videochat.backends.setup import Setup
 USUAL_MODEL = "OpenGVLab/VideoChat-R1_5-7B"
 #: The files of a model; weights in pickles are not among them.
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+#: Entries of a folder that are looked at for models: it may be one of videos.
+_MOST_LOOKED_AT = 1000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 #: Of messages of others: tokens of the hub.
 _SECRETS = re.compile(r"hf_\w+|(?<=//)[^/@\s]+@")
@@ -111,10 +115,17 @@ def _models_in(folder: Path) -> list[Path]:
     from mm2energon.videochat.qwen_vision import read_vision
 
     found = []
-    for config in sorted(folder.glob("*/config.json")):
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in islice(entries, _MOST_LOOKED_AT) if entry.is_dir())
+    except OSError:
+        return []
+    for name in names:
+        if not (folder / name / "config.json").is_file():
+            continue
         try:
-            read_vision(config.parent)
+            read_vision(folder / name)
         except InputError:
             continue
-        found.append(config.parent)
+        found.append(folder / name)
     return found

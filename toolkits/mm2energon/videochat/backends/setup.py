@@ -28,7 +28,7 @@ class Setup:
     openai_address: str | None = None
     #: Else OPENAI_API_KEY. Never shown.
     openai_key: str | None = field(default=None, repr=False)
-    #: Frames go to it as one video, which vLLM takes, and not as images.
-    openai_video: bool = False
+    #: Whether frames go to it as one video, which vLLM takes, and not as images; else where OPENAI_VIDEO is 1.
+    openai_video: bool | None = None
     #: Of Gemini's API; its key is GEMINI_API_KEY of the environment alone.
     gemini_address: str | None = None
