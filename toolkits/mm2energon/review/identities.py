@@ -46,8 +46,9 @@ def parsed(identities: Sequence[Identity]) -> tuple[NDArray[np.uint64], NDArray[
         ValueError: one of them is none.
     """
     try:
-        digests = np.array([int(one[:16], 16) for one in identities], np.uint64)
-        occurrences = np.array([int(one[17:]) for one in identities], np.int64)
+        count = len(identities)
+        digests = np.fromiter((int(one[:16], 16) for one in identities), np.uint64, count)
+        occurrences = np.fromiter((int(one[17:]) for one in identities), np.int64, count)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"no identities ({error})") from error
     if any(one[16] != "." for one in identities) or (occurrences < 0).any():

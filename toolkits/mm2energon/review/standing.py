@@ -49,6 +49,10 @@ class Standing:
         found: NDArray[np.bool_] = (self.edit != NONE) | (self.category != NONE)
         return found
 
+    def is_edited(self, number: int) -> bool:
+        """Whether an entry is not as the source has it."""
+        return bool(self.edit[number] != NONE or self.category[number] != NONE)
+
     def update(self, decisions: Decisions, numbers: Ints) -> None:
         """Look at some entries again."""
         opinions = [_Opinion(decisions, track, numbers) for track in decisions.tracks.values()]

@@ -1,0 +1,213 @@
+"""A journal read again gives what was written, whatever became of its end, and whoever else wrote to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mm2energon.errors import InputError
+from mm2energon.review.book import Book, open_book
+from mm2energon.review.identities import Identities
+from mm2energon.review.journal import Appending, Journal, event_line
+from mm2energon.review.model import STATUSES
+
+DIGESTS = np.array([5, 7, 5, 9, 2**64 - 1, 7], np.uint64)
+NAMES = Identities(DIGESTS).of(np.arange(len(DIGESTS), dtype=np.int32))
+
+
+def book_of(path: Path, *, known: int = len(DIGESTS)) -> Book:
+    """The book of a journal about some entries, so many of which are indexed."""
+    book = open_book(path)
+    book.grow(Identities(DIGESTS[:known]), np.zeros(known, np.uint8))
+    book.refresh()
+    return book
+
+
+def statuses(book: Book) -> list[str]:
+    return [STATUSES[status] for status in book.standing.status]
+
+
+def told(book: Book) -> list[Any]:
+    """All that a book says."""
+    log = book.decisions.log
+    tracks = {name: (track.at.tolist(), track.tip.tolist()) for name, track in book.decisions.tracks.items()}
+    columns = {name: log[name].tolist() for name in ("number", "event", "previous", "status", "edit", "category")}
+    return [statuses(book), tracks, columns, [tuple(event[:3]) for event in book.decisions.events], book.lost]
+
+
+def decide(book: Book, do: str, *entries: int, by: str = "anna", **more: Any) -> None:
+    book.write(lambda: event_line(do, [NAMES[entry] for entry in entries], by, **more))
+
+
+def test_a_decision_is_one_line_that_people_can_read(tmp_path: Path) -> None:
+    book = book_of(tmp_path / "a.review.jsonl")
+    decide(book, "reject", 0, 3, reason="wrong")
+    decide(book, "edit", 1, by="bob", sample={"conversations": []}, category="")
+    first, second = [json.loads(line) for line in (tmp_path / "a.review.jsonl").read_text().splitlines()]
+    assert first.pop("at") <= second.pop("at")
+    entries = ["0000000000000005.0", "0000000000000009.0"]
+    assert first == {"version": 1, "reviewer": "anna", "do": "reject", "entries": entries, "reason": "wrong"}
+    assert (second["sample"], second["category"]) == ({"conversations": []}, "")
+    assert statuses(book) == ["rejected", "accepted", "pending", "rejected", "pending", "pending"]
+    assert told(book_of(tmp_path / "a.review.jsonl")) == told(book)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["accept", "reject", "edit", "reset", "undo", "redo", "settle-reject", "unheard-of"]),
+        st.sampled_from(["anna", "bob", ""]),
+        st.lists(st.integers(0, len(DIGESTS) - 1), min_size=1, max_size=3, unique=True),
+    ),
+    max_size=8,
+)
+
+
+@given(events=EVENTS, cut=st.integers(0, 400), known=st.integers(0, len(DIGESTS)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_journal_cut_anywhere_gives_what_its_whole_lines_give_and_goes_on(
+    events: list[tuple[str, str, list[int]]], cut: int, known: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.review.jsonl"
+    path.unlink(missing_ok=True)
+    book, states, ends = book_of(path), [], [0]
+    states.append(told(book))
+    for do, by, entries in events:
+        sample = {"conversations": [{"from": "human", "value": by}]} if do == "edit" else None
+        decide(book, do, *entries, by=by, sample=sample)
+        states.append(told(book))
+        ends.append(path.stat().st_size)
+    assert told(book_of(path)) == states[-1]
+    late = book_of(path, known=known)  # the rest of the entries is indexed later
+    late.grow(Identities(DIGESTS), np.zeros(len(DIGESTS), np.uint8))
+    assert statuses(late) == statuses(book)
+    whole = path.read_bytes() if events else b""
+    size = max(0, len(whole) - cut)
+    path.write_bytes(whole[:size])
+    # A line that lacks its line break alone is whole.
+    before = max(place for place, end in enumerate(ends) if end <= size + 1 and (end <= size or end))
+    torn = book_of(path)
+    assert told(torn) == states[before]
+    decide(torn, "accept", 0, by="eve")
+    again = book_of(path)
+    assert told(again) == told(torn)
+    assert again.decisions.events[-1].reviewer == "eve"
+    assert path.read_bytes().startswith(whole[:size])
+
+
+def test_a_torn_last_line_is_passed_over_and_the_next_is_not_glued_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.review.jsonl"
+    decide(book_of(path), "accept", 0)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[: len(whole) // 2])
+    decide(book_of(path), "reject", 1)
+    book = book_of(path)
+    assert statuses(book)[:2] == ["accepted", "rejected"]
+    assert book.journal.passed_over == 1
+    assert path.read_bytes().startswith(whole + whole[: len(whole) // 2] + b"\n")
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"{}", b"nonsense", b'{"do":"accept","entries":["x"]}', b"\xff\xfe", b'{"do":1,"entries":[]}']
+)
+def test_a_damaged_line_costs_itself_alone(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "a.review.jsonl"
+    decide(book_of(path), "accept", 0)
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n\n" + whole.replace(b"accept", b"reject").replace(b"5.0", b"7.0"))
+    book = book_of(path)
+    assert statuses(book)[:2] == ["accepted", "rejected"]
+    assert book.journal.passed_over == 1
+
+
+def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.review.jsonl"
+    path.write_text('{"version": 2, "do": "accept", "entries": []}\n')
+    with pytest.raises(InputError, match="a newer mm2energon"):
+        book_of(path)
+
+
+def test_two_books_on_one_journal_take_up_what_the_other_says_in_the_same_order(tmp_path: Path) -> None:
+    one, other = book_of(tmp_path / "a.review.jsonl"), book_of(tmp_path / "a.review.jsonl")
+    decide(one, "accept", 0, 1, by="anna")
+    decide(other, "reject", 1, 2, by="bob")
+    decide(one, "undo", 0, by="anna")
+    one.refresh()
+    other.refresh()
+    assert told(one) == told(other)
+    assert statuses(one)[:3] == ["pending", "disputed", "rejected"]
+
+
+def test_a_journal_that_was_exchanged_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "a.review.jsonl"
+    book = book_of(path)
+    decide(book, "accept", 0, 1, 2)
+    other = book_of(tmp_path / "b.review.jsonl")
+    decide(other, "reject", 3)
+    (tmp_path / "b.review.jsonl").replace(path)
+    book.refresh()
+    assert statuses(book) == statuses(other)
+    path.unlink()
+    book.refresh()
+    assert set(statuses(book)) == {"pending"}
+
+
+def test_what_cannot_be_saved_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.review.jsonl"
+    book = book_of(path)
+    decide(book, "accept", 0)
+    before = path.read_bytes()
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) <= 5:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, bytes(data)[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        decide(book, "reject", 0)
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert statuses(book)[0] == statuses(book_of(path))[0] == "accepted"
+
+
+def test_lines_of_many_processes_are_all_there_and_none_is_torn(tmp_path: Path) -> None:
+    path = tmp_path / "a.review.jsonl"
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from mm2energon.review.journal import Appending
+        for number in range(40):
+            with Appending(Path(sys.argv[1])) as journal:
+                journal.add(b'{"by": %s, "number": %d, "more": "%s"}\\n' % (sys.argv[2].encode(), number, b"x" * 5000))
+        """
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", script, str(path), str(by)]) for by in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted((one["by"], one["number"]) for one in found) == [
+        (by, number) for by in range(3) for number in range(40)
+    ]
+
+
+def test_a_link_in_the_place_of_a_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("precious\n")
+    (tmp_path / "a.review.jsonl").symlink_to(tmp_path / "other")
+    with pytest.raises(OSError), Appending(tmp_path / "a.review.jsonl") as journal:
+        journal.add(b"{}\n")
+    assert (tmp_path / "other").read_text() == "precious\n"
+
+
+def test_there_need_be_no_journal(tmp_path: Path) -> None:
+    assert list(Journal(tmp_path / "none").news()) == []
+    assert not (tmp_path / "none").exists()
