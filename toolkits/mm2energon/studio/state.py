@@ -114,5 +114,5 @@ def open_state(settings: Settings) -> Iterator[State]:
         )
         isolated = Isolated(_WORKERS, limits)
         ends.callback(isolated.close)
-        decoding = Decoding(isolated, settings.cache, settings.max_cache_bytes // 2)
+        decoding = Decoding(isolated, settings.cache, settings.max_cache_bytes // 4)
         yield State(settings, review, Gate(settings.token, settings.port), ends, isolated, decoding)
