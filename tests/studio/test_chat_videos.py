@@ -39,7 +39,7 @@ def web(clip: bytes) -> Iterator[Web]:
 def page(tmp_path_factory: pytest.TempPathFactory, web: Web) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("studio")
     with pytest.MonkeyPatch.context() as patch:
-        install(patch, lambda _: iter(()), web.allowed)
+        install(patch, lambda _asked, _stop: iter(()), web.allowed)
         with opened(write_data(folder / "data"), max_upload_bytes=1 << 20) as page:
             page.folder = folder  # type: ignore[attr-defined]
             yield page
@@ -186,7 +186,7 @@ def test_what_is_no_video_of_the_dataset_is_said_to_be_none(page: TestClient, as
 
 
 def test_a_video_that_is_a_list_of_frames_becomes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, lambda _: iter(()))
+    install(monkeypatch, lambda _asked, _stop: iter(()))
     data = tmp_path / "data"
     data.mkdir()
     names = [write_image(data / f"{number}.jpg", size=(160, 96), number=number).name for number in range(5)]
@@ -209,7 +209,7 @@ def test_without_the_header_of_the_page_nothing_comes_in(page: TestClient, clip:
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: bytes) -> None:
-    install(monkeypatch, lambda _: iter(()))
+    install(monkeypatch, lambda _asked, _stop: iter(()))
     with listening(write_data(tmp_path / "data")) as address:
         place = httpx.URL(address)
         with socket.create_connection((place.host, place.port or 0)) as connection:

@@ -22,19 +22,21 @@ from mm2energon.videochat.video_cache import VideoCache
 from studio.opened import entry, settings_for, write_entries
 
 MODEL = "script"
+#: Pieces of the reply to what is asked, as long as nobody says stop.
+Reply = Callable[[Any, Callable[[], bool]], Iterator[str]]
 
 
 @dataclass
 class Scripted:
     """A model whose reply to each question is decided by the test."""
 
-    reply_to: Callable[[Any], Iterator[str]]
+    reply_to: Reply
     is_sound: bool = True
     asked: list[Any] = field(default_factory=list)
 
     def reply(self, asked: Any, stop: Callable[[], bool]) -> Iterator[str]:
         self.asked.append(asked)
-        yield from self.reply_to(asked)
+        yield from self.reply_to(asked, stop)
 
     def forget(self) -> None:
         pass
@@ -43,7 +45,7 @@ class Scripted:
         pass
 
 
-def install(monkeypatch: pytest.MonkeyPatch, reply_to: Callable[[Any], Iterator[str]], endpoints: Any = ()) -> Scripted:
+def install(monkeypatch: pytest.MonkeyPatch, reply_to: Reply, endpoints: Any = ()) -> Scripted:
     """Let studios that are opened from now on have that model, and fetch from these endpoints."""
     model = Scripted(reply_to)
     row = Backend(MODEL, "A script", lambda _: Ready(True), lambda _: ["it"], lambda *_: model, takes_adapters=True)

@@ -17,7 +17,7 @@ from mm2energon.studio.items import Asked
 from mm2energon.studio.kept import keep_answer
 from mm2energon.studio.login import address_of
 from mm2energon.studio.state import State
-from mm2energon.studio.trying import Trying, require, video_told
+from mm2energon.studio.trying import Trying, video_told
 
 #: Characters of names and of what is asked; the desk has its own limits, in words.
 Name = Annotated[str, Field(max_length=4096)]
@@ -71,7 +71,7 @@ def _add_questions(routes: APIRouter, trying: Trying) -> None:
         from mm2energon.videochat.asking import Parameters, Question
 
         question = Question(
-            require(asked.question, "question"),
+            asked.question,
             Path(),
             backend=asked.backend,
             model=asked.model,

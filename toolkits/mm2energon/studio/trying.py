@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm2energon.errors import InputError, ToolkitError
+from mm2energon.errors import ToolkitError
 from mm2energon.studio.answers import Refused
 from mm2energon.studio.settings import Settings
 from mm2energon.videochat.download import DownloadLimits
@@ -159,16 +159,3 @@ def video_told(video: CachedVideo) -> dict[str, Any]:
         "notes": list(video.notes),
         "url": f"/api/chat/videos/{video.key}",
     }
-
-
-def require(text: str, what: str) -> str:
-    """A text that can be written as UTF-8.
-
-    Raises:
-        InputError: it holds half of a surrogate pair.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{what}: it holds half of a character (a lone surrogate); mend it") from error
-    return text
