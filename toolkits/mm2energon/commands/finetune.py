@@ -104,7 +104,6 @@ def _quieten() -> None:
     for name in ("accelerate", "peft", "megatron.energon"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
 
 
 def _result(job: TuneJob, done: Tuned, *, allowed: bool) -> Result:

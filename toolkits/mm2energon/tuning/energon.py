@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -173,7 +174,8 @@ def _undisturbed(loader: Any) -> Iterator[Any]:
     """What a loader gives, with the random numbers of this process left where they are, for they decide the dropout."""
     batches: Iterator[Any] | None = None
     while True:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
             try:
                 batches = iter(loader) if batches is None else batches
                 batch = next(batches)

@@ -1,0 +1,123 @@
+"""What cannot be learnt from costs itself alone, with its reason; what belongs together is on one side of the split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mm2energon import cli
+from mm2energon.jsonio import loads
+from mm2energon.tuning.encoding import FAULTS
+from mm2energon.tuning.prepare import rows_path
+from mm2energon.tuning.status import read_status
+
+from tuning.conftest import command, line, told, write_lines
+
+
+def set_aside(output: Path) -> dict[str, str]:
+    """Reason by origin."""
+    lines = (output / "set_aside.jsonl").read_text().splitlines()
+    return {one["origin"]: one["reason"] for one in map(json.loads, lines)}
+
+
+def test_bad_samples_are_set_aside_with_reasons_and_the_others_train(videos: Path, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all")
+    (tmp_path / "red.mp4").write_bytes((videos / "red0.mp4").read_bytes())
+    bad: list[dict[str, Any]] = [
+        line("broken.mp4", "red"),
+        line("gone.mp4", "red"),
+        line(videos / "blue0.mp4", "blue"),
+        {"video_path": "red.mp4", "text": "USER: what?\nASSISTANT: "},
+        {"video_path": "red.mp4", "text": "what?"},
+        {"video_path": "red.mp4", "text": "USER: <|im_end|>?\nASSISTANT: red"},
+    ]
+    data = write_lines(tmp_path / "lines.jsonl", [*bad, line("red.mp4", "red"), line("red.mp4", "still red")])
+    with data.open("a") as file:
+        file.write("{broken\n")
+    output = tmp_path / "out"
+    assert cli.main(command(data, base, output, "--steps", 1)) == 3
+    assert set_aside(output) == {
+        "lines.jsonl:1": "unreadable-video",
+        "lines.jsonl:2": "missing-media",
+        "lines.jsonl:3": "outside-root",
+        "lines.jsonl:4": "no-answer",
+        "lines.jsonl:5": "bad-turn",
+        "lines.jsonl:6": "reserved-text",
+        "lines.jsonl:9": "broken-json",
+    }
+    assert (output / "final_checkpoint/adapter_config.json").is_file()
+
+
+def test_absolute_paths_are_taken_below_roots_that_are_opened(videos: Path, base: Path, tmp_path: Path) -> None:
+    data = write_lines(tmp_path / "lines.jsonl", [line(videos / f"red{number}.mp4", "red") for number in range(3)])
+    words = command(data, base, tmp_path / "out", "--steps", 1, "--allow-absolute-media", videos)
+    assert cli.main(words) == 0
+
+
+def test_a_sample_that_cannot_be_read_any_more_costs_itself(videos: Path, base: Path, tmp_path: Path) -> None:
+    data, output = videos / "lines.jsonl", tmp_path / "out"
+    words = [*command(data, base, output, "--steps", 4), "--val-share", "0.2"]
+    assert cli.main(words) == 0
+    for path in [*output.glob("checkpoint-*"), output / "final_checkpoint"]:
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    (output / "metrics.jsonl").unlink()
+    gone = next(output.rglob("*.jpegs"))
+    gone.write_bytes(b"\0" * gone.stat().st_size)
+    assert cli.main(words) == 3
+    assert sorted(told(output, "loss")) == [1, 2, 3, 4]
+    (noted,) = {one["origin"]: one for one in map(json.loads, (output / FAULTS).read_text().splitlines())}.values()
+    assert noted["reason"] == "unreadable-image" and noted["origin"].startswith("lines.jsonl:")
+
+
+def test_samples_of_one_video_are_on_one_side(videos: Path, base: Path, tmp_path: Path) -> None:
+    both = [line(path, word) for path in sorted(videos.glob("red*.mp4")) for word in ("red", "it is red")]
+    data = write_lines(videos / "twice.jsonl", both)
+    output = tmp_path / "out"
+    assert cli.main(command(data, base, output, "--steps", 1, "--val-share", "0.3")) == 0
+    shown = {}
+    for split in ("train", "val"):
+        found = [loads(text)["media"] for text in rows_path(output, split).read_bytes().splitlines()]
+        shown[split] = {json.dumps(media) for media in found}
+        assert len(found) == 2 * len(shown[split]) > 0
+    assert shown["train"].isdisjoint(shown["val"])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--data", "nowhere"), "--data nowhere: no such file or folder"),
+        (("--model", "/nowhere"), "/nowhere"),
+        (("--fps", "2", "--time-interval", "0.5"), "exactly one of"),
+        (("--batch-size", "3"), "--effective-batch 4: is no multiple of --batch-size 3"),
+        (("--dataset-root", "/nowhere"), "--dataset-root /nowhere: no such folder"),
+        (("--val-share", "1"), "below 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_prepared(
+    options: tuple[str, ...],
+    expected: str,
+    videos: Path,
+    base: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out"
+    words = command(videos / "lines.jsonl", base, output, "--steps", 1)
+    if options[0] == "--data":
+        words[1:3] = []
+    assert cli.main([*words, *options]) == 1
+    assert expected in capsys.readouterr().err
+    assert not list(output.rglob("*.jsonl"))
+    status = read_status(output)
+    assert status is None or (status.state == "failed" and expected in status.message)
+
+
+def test_a_model_of_another_kind_is_refused(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert/config.json").write_text('{"model_type": "bert"}')
+    assert cli.main(command(videos / "lines.jsonl", tmp_path / "bert", tmp_path / "out", "--steps", 1)) == 1
+    assert "a model of type 'bert'; expected one of qwen2_vl" in capsys.readouterr().err
