@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
 from typing import IO, NamedTuple
 
 #: Characters of one field: a quote that nobody closes is noticed behind so many.
@@ -89,7 +88,7 @@ def records(file: IO[bytes], start: int, line: int, how: Writing) -> Iterator[Re
                 yield Record(begin, lines.offset, number, fields)
             continue
         text = _text(file, begin, lines.offset)
-        fault = fault or (_OPEN if _is_open(text, how.delimiter) else "")
+        fault = fault or (_OPEN if _is_open(text, how) else "")
         if spans and (fault or _swallowed(text, fields or [], how)):
             lines, first = _Lines(file, begin, how.line_end), number
             reader = csv.reader(lines, delimiter=how.delimiter)
@@ -101,10 +100,10 @@ def records(file: IO[bytes], start: int, line: int, how: Writing) -> Iterator[Re
 def record_of(text: str, start: int, line: int, length: int, how: Writing) -> Record:
     """A row again, from its text."""
     try:
-        found = [fields for fields in _read(text, how.delimiter) if fields]
+        found = [fields for fields in _read(text, how) if fields]
     except csv.Error as error:
         return Record(start, start + length, line, [], text, str(error))
-    fault = _OPEN if len(found) != 1 or _is_open(text, how.delimiter) else ""
+    fault = _OPEN if len(found) != 1 or _is_open(text, how) else ""
     return _record(Record(start, start + length, line, found[0] if found else [], text, fault), how)
 
 
@@ -137,14 +136,21 @@ def _text(file: IO[bytes], start: int, end: int) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _read(text: str, delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+def _read(text: str, how: Writing, *, strict: bool = False) -> Iterator[list[str]]:
+    return csv.reader(_cut(text, how), delimiter=how.delimiter, strict=strict)
 
 
-def _is_open(text: str, delimiter: str) -> bool:
+def _cut(text: str, how: Writing) -> list[str]:
+    """The lines of a text, as those of the file are cut."""
+    end = how.line_end[-1]
+    *lines, last = text.split(end)
+    return [line + end for line in lines] + ([last] if last else [])
+
+
+def _is_open(text: str, how: Writing) -> bool:
     """Whether a quote of a row is not closed: a line behind it becomes a part of it."""
     try:
-        return '"' in text and list(_read(f"{text}\n0", delimiter))[-1] != ["0"]
+        return '"' in text and list(_read(f"{text}{how.line_end}0", how))[-1] != ["0"]
     except csv.Error:
         return True
 
@@ -153,14 +159,14 @@ def _swallowed(text: str, fields: list[str], how: Writing) -> bool:
     """Whether what was read as one row has others inside: odd quotes or fields, and a second line that is one."""
     if len(fields) == how.width and _is_strict(text, how):
         return False
-    second = next(islice(io.StringIO(text, newline=""), 1, None), "")
-    return _is_strict(second, how) and any(len(found) == how.width for found in _read(second, how.delimiter))
+    second = "".join(_cut(text, how)[1:2])
+    return _is_strict(second, how) and any(len(found) == how.width for found in _read(second, how))
 
 
 def _is_strict(text: str, how: Writing) -> bool:
     """Whether quotes stand at the ends of fields alone."""
     try:
-        list(_read(text, how.delimiter, strict=True))
+        list(_read(text, how, strict=True))
     except csv.Error:
         return False
     return True

@@ -160,6 +160,8 @@ class CsvSource:
 
     def read(self, places: Sequence[Place]) -> list[Found]:
         """As of `Source`."""
+        if not places:
+            return []
         if (shape := self.shape) is None:
             raise changed(self.path)
         found = []
