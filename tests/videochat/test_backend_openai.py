@@ -219,6 +219,13 @@ def test_a_list_that_cannot_be_read_is_told() -> None:
         assert "/v1" in openai.ready(setup(server)).message
 
 
+def test_a_server_that_lists_nothing_can_be_asked_by_name() -> None:
+    with serving(lambda _: Reply(404, {"detail": "Not Found"})) as server:
+        ready = openai.ready(setup(server))
+    assert ready.ok
+    assert "name the one to ask" in ready.message
+
+
 def test_address_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "OPENAI_BASE_URL" in openai.ready(Setup()).message
     with pytest.raises(InputError, match="OPENAI_BASE_URL"):

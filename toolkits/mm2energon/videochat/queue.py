@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 #: Questions that wait, in all and of one person.
 _MOST_WAITING, _MOST_OF_ONE = 100, 10
-#: Questions whose events are kept once they are over: a page may come back.
-_MOST_OVER = 100
+#: Questions whose events are kept once they are over, and these events: a page may come back.
+_MOST_OVER, _MOST_EVENTS = 100, 200_000
 #: Seconds that the last one has to end.
 _GRACE_SECONDS = 10.0
 
@@ -191,6 +191,15 @@ class Desk:
                 case.position = position
                 case.add("queued", {"position": position})
 
+    def _forget_oldest(self) -> None:
+        """Let go of events that nobody will ask for."""
+        over = [id for id, one in self._cases.items() if one.is_over]
+        events = sum(len(self._cases[id].events) for id in over)
+        for number, id in enumerate(over[:-1]):
+            if len(over) - number <= _MOST_OVER and events <= _MOST_EVENTS:
+                return
+            events -= len(self._cases.pop(id).events)
+
     def _work(self) -> None:
         """The thread: one question after another."""
         while (case := self._next()) is not None:
@@ -273,9 +282,7 @@ class Desk:
             message = message.replace(str(case.question.video), case.question.video_name)
             case.add(kind, {"message": message} if kind == "failed" else {})
             self._tell_places()
-            over = [id for id, one in self._cases.items() if one.is_over]
-            for id in over[:-_MOST_OVER]:
-                del self._cases[id]
+            self._forget_oldest()
             self._changed.notify_all()
         try:
             self._history.add(case.entry())

@@ -1,17 +1,20 @@
-"""What a local model runs on: device, type of numbers, and 4-bit weights where nothing else fits."""
+"""What a local model runs on: device, type of numbers, and 4-bit weights where bitsandbytes and CUDA are there."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mm2energon.errors import InputError, missing_extra
+from mm2energon.errors import DependencyError, InputError
 from mm2energon.pipeline.machine import usable_memory_bytes
 from mm2energon.videochat.backends.setup import Setup
 
+#: Set to 0 in the environment, it keeps the weights as they are stored.
+FOUR_BIT = "MM2ENERGON_FOUR_BIT"
 #: Share of the memory that weights may take; frames and what is kept of them need the rest.
 _SHARE = 0.75
 
@@ -63,24 +66,25 @@ def choose_device(setup: Setup, folder: Path) -> Device:
     import torch
 
     name = _device_name(setup.device, torch)
-    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if name.startswith("cuda"):
-        free = torch.cuda.mem_get_info(name)[0]
         usual = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return Device(name, _dtype(setup.dtype, usual, torch), _is_four_bit(setup, weights > free * _SHARE))
+        return Device(name, _dtype(setup.dtype, usual, torch), _is_four_bit(setup))
     if setup.four_bit:
         raise InputError(f"4-bit weights: the device is {name}; a CUDA GPU was expected; leave them, or take one")
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     # Stored as 2 bytes a number, as a rule; a CPU computes fastest with 4 of them.
     fits = name == "cpu" and 2 * weights < usable_memory_bytes() * _SHARE
     usual = torch.float32 if fits else torch.bfloat16 if name == "cpu" else torch.float16
     return Device(name, _dtype(setup.dtype, usual, torch))
 
 
-def _is_four_bit(setup: Setup, needs: bool) -> bool:
+def _is_four_bit(setup: Setup) -> bool:
     has = find_spec("bitsandbytes") is not None
     if setup.four_bit and not has:
-        raise missing_extra("bitsandbytes", "train")
-    return has and (needs if setup.four_bit is None else setup.four_bit)
+        raise DependencyError("4-bit weights: bitsandbytes is not installed; run: pip install bitsandbytes")
+    if setup.four_bit is None:
+        return has and os.environ.get(FOUR_BIT) != "0"
+    return setup.four_bit
 
 
 def _device_name(asked: str, torch: Any) -> str:

@@ -54,7 +54,9 @@ def ready(setup: Setup) -> Ready:
             "no server is known; set OPENAI_BASE_URL (http://127.0.0.1:8001/v1) and, where it wants one, "
             "OPENAI_API_KEY before the studio is started",
         )
-    _, message = _models(setup)
+    names, message = _models(setup)
+    if not names and not message:
+        return Ready(True, "it lists no models; name the one to ask")
     return Ready(not message, message)
 
 
@@ -206,6 +208,8 @@ def _ask_models(setup: Setup) -> tuple[list[str], str]:
         server = _server(setup)
         rows = server.listed("models")["data"]
         return [row["id"] for row in rows if isinstance(row["id"], str)], ""
+    except RefusedError as error:  # some servers answer questions and list nothing
+        return [], "" if error.status in (404, 405, 501) else str(error)
     except InputError as error:
         return [], str(error)
     except (KeyError, TypeError, ValueError):

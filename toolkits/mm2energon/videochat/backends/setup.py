@@ -20,7 +20,7 @@ class Setup:
     device: str = "auto"
     #: `auto`, `float32`, `bfloat16`, `float16`.
     dtype: str = "auto"
-    #: 4-bit weights (nf4): None: where bitsandbytes and CUDA are there and the weights would not fit otherwise.
+    #: 4-bit weights (nf4); None: where bitsandbytes and CUDA are there, unless MM2ENERGON_FOUR_BIT is 0.
     four_bit: bool | None = None
     #: Whether models are fetched from the hub.
     may_download: bool = True
