@@ -166,11 +166,13 @@ def _options(state: State, asked: RunAsked) -> dict[str, Any]:
 
 def _inside(written: str, roots: Sequence[Path], name: str) -> str:
     """A path as it is, links followed, where that lies inside of what was opened."""
+    if not written.strip() or "\0" in written:
+        raise Refused(400, f"{name} {written[:200]!r}: is no path; one was expected")
     try:
         real = Path(os.path.normpath(roots[0] / written)).resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise Refused(400, f"{name} {written[:200]!r}: is no path") from error
-    if "\0" in written or not any(map(real.is_relative_to, roots)):
+    if not any(map(real.is_relative_to, roots)):
         opened = ", ".join(dict.fromkeys(map(str, roots)))
         raise Refused(400, f"{name} {written[:200]!r}: lies outside of what the studio was opened with ({opened})")
     return str(real)
@@ -180,4 +182,7 @@ def _model(state: State, written: str) -> str:
     """A model that is offered, a name of the hub, or a folder inside of what was opened."""
     if written in _models(state) or (_OF_THE_HUB.fullmatch(written) and not Path(written).exists()):
         return written
-    return _inside(written, [state.root, *state.settings.further, *state.settings.output_roots], "model")
+    folder = _inside(written, [state.root, *state.settings.further, *state.settings.output_roots], "model")
+    if not Path(folder).is_dir():
+        raise Refused(400, f"model {written[:200]!r}: is no folder, and no name of the hub; one of both was expected")
+    return folder
