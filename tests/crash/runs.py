@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from media import write_clip
+from mm2energon.review.review import open_review
+from mm2energon.sample import Turn
 from mm2energon.storage import TEMPORARY_SUFFIX
 from pipeline.making import image_entry, text_entry, video_entry, write_frames, write_images, write_json
 from speech.talks import Told, bursts, write_talk
@@ -32,9 +35,15 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "mix": ("mix", "mix.json", "train.json:9", "more.json:50%", "--shuffle"),
     "blend": ("blend", "blend.yaml", "--recipe", "recipe.yaml"),
     "transcribe": ("transcribe", "talks", "chat.jsonl", "--with-video", "--with-audio", "--srt"),
+    "export": ("export", "annotations.csv", "out", "--train-split", "1", "--val-split", "1", "--no-check-videos"),
     "shard": ("shard", "--max-samples-per-tar", "3"),
     "shard --extract": ("shard", "--max-samples-per-tar", "3", "--extract", "--time-interval", "0.5"),
 }
+#: What is of one run alone: times, and the rows of a CSV that it found to be changed.
+_BACKUP = re.compile(r"(_backup_)\d{8}_\d{6}")
+_BACKUP_BYTES = re.compile(rb"(_backup_)\d{8}_\d{6}")
+_TIMES = re.compile(rb'"at":"[^"]*"|"seconds":[\d.]+|\d+\.\d seconds|"rows_changed":\d+|\d+ rows? changed')
+_CACHE = ".mm2energon/review/"
 #: Marks of what a run needs for itself; none of it is there when one has ended well.
 LEFTOVERS = (TEMPORARY_SUFFIX, ".partial", "-unfinished", ".writing", ".old", ".jpegs", "plan", "lock")
 
@@ -75,6 +84,10 @@ def command_line(name: str, root: Path) -> list[str]:
         talks, chat, *media = options
         aside = ["--engine", "transcript", "--workers", "2", *media]
         return [command, str(root / talks), "--output", str(root / chat), *aside]
+    if command == "export":
+        source, output, *how = options
+        named = ["--template", "all-legacy", "--template", "llama-factory"]
+        return [command, str(root / source), "--output", str(root / output), *named, *how]
     if command == "report":
         shards, page, numbers = (str(root / one) for one in options)
         return [command, shards, "--output", page, "--json", numbers]
@@ -93,7 +106,7 @@ def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
     makers: dict[str, Callable[[Path], None]]
     makers = {"frames": _frames_dataset, "normalize": _normalize_dataset, "convert": _normalize_dataset}
     makers |= {"mix": _mix_dataset, "blend": partial(_blend_datasets, run=run)}
-    makers |= {"transcribe": _recordings}
+    makers |= {"transcribe": _recordings, "export": partial(_reviewed_csv, root=root)}
     {**makers, "text-to-frames": _texts_dataset, "filter": _filter_dataset}.get(name, _video_dataset)(before)
     if name == "shard":
         assert run(["frames", "--dataset-root", str(before), "--workers", "1", "--time-interval", "0.5"]) == 3
@@ -108,15 +121,20 @@ def make_case(name: str, root: Path, run: Callable[[list[str]], int]) -> Case:
 def contents(root: Path) -> dict[str, bytes]:
     """Path -> content of every file; a folder has no content, and a slash behind its name.
 
-    Of the notes of a folder that part is left out which says what stood there before.
+    Of the notes of a folder that part is left out which says what stood there before; of logs, journals and copies the
+    times, and how much of a CSV was left to be changed. The index of a review is a cache.
     """
     found = {}
     for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
+        name = _BACKUP.sub(r"\1TIME", path.relative_to(root).as_posix())
+        if f"{name}/".startswith(_CACHE):
+            continue
         found[name + "/" * path.is_dir()] = b"" if path.is_dir() else path.read_bytes()
         if path.name == "outputs.json":
             notes = json.loads(found[name])
             found[name] = json.dumps({of: _without_before(note) for of, note in notes.items()}, sort_keys=True).encode()
+        elif path.name.startswith("export_log.") or path.name.endswith(".review.jsonl"):
+            found[name] = _TIMES.sub(b"", _BACKUP_BYTES.sub(rb"\1TIME", found[name]))
     return found
 
 
@@ -126,12 +144,15 @@ def leftovers(root: Path) -> list[str]:
 
 
 def half_written(case: Case) -> list[str]:
-    """What stands under a final name and is not what belongs there; hidden files are nobody's but the run's."""
+    """What stands under a final name and is neither what belongs there nor what stood there before; hidden files are
+    nobody's but the run's, and a journal grows by whole lines."""
+    before = contents(_before(case.root))
     return [
         name
         for name, content in contents(case.root).items()
         if not any(part.startswith(".") and part != ".nv-meta" for part in name.split("/"))
-        and case.after.get(name) != content
+        and content not in (case.after.get(name), before.get(name))
+        and not (name.endswith(".review.jsonl") and content.endswith(b"\n") and case.after[name].startswith(content))
     ]
 
 
@@ -146,7 +167,10 @@ def _before(root: Path) -> Path:
 
 
 def _without_before(note: Any) -> Any:
-    return {name: value for name, value in note.items() if name != "before"} if isinstance(note, dict) else note
+    if not isinstance(note, dict):
+        return note
+    left_out = ("before", "sha256") if note.get("by") == "export" and "template" not in note else ("before",)
+    return {name: value for name, value in note.items() if name not in left_out}
 
 
 def _frames_dataset(root: Path) -> None:
@@ -190,6 +214,28 @@ def _recordings(root: Path) -> None:
             cue = f"1\n00:00:0{start},000 --> 00:00:0{start},500\n{text}\n"
             talk.with_name(f"{talk.stem}.{name}.srt").write_text(cue)
     (root / "talks" / "none.mkv").write_text("no recording")
+
+
+def _reviewed_csv(before: Path, *, root: Path) -> None:
+    """A CSV of which one row was edited, one rejected, and one lacks its question, with the index of its review."""
+    rows = [
+        "0,a.mp4,Q0?,c,A0,accepted",
+        "1,b.mp4,Q1?,c,A1,",
+        "2,b.mp4,Q2?,c,A2,",
+        "3,a.mp4,,c,A3,accepted",
+        "4,a.mp4,Q4?,c,A4,",
+    ]
+    path = before / "annotations.csv"
+    path.write_text("\n".join(["index,video_file_path,question,category,answer,status", *rows, ""]))
+    past = 1_700_000_000
+    os.utime(path, (past, past))
+    root.mkdir()  # the index knows what media are relative to
+    with open_review(path, root=root) as review:
+        review.wait()
+        sample = replace(review.item(1).sample, turns=(Turn("user", "<video>\nWhat?"), Turn("assistant", "A1")))
+        review.decide([1], "edit", sample=sample)
+        review.decide([2], "reject", reason="wrong")
+    root.rmdir()
 
 
 def _mix_dataset(root: Path) -> None:

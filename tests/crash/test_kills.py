@@ -29,7 +29,7 @@ _GRACE_SECONDS = 10
 _MARK = "MM2ENERGON_TEST_RUN"
 
 #: Of these there are no workers.
-_ALONE = ("normalize", "convert", "filter", "text-to-frames", "report", "mix", "blend")
+_ALONE = ("normalize", "convert", "filter", "text-to-frames", "report", "mix", "blend", "export")
 VICTIMS = [
     (name, victim)
     for name in COMMANDS

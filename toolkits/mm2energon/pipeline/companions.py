@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm2energon.jsonio import dumps, loads, read_entries, type_name
 from mm2energon.locks import LockFile
@@ -32,30 +32,35 @@ class Companions:
     advice: list[str] = field(default_factory=list)
 
 
-def accompany(outputs: Mapping[str, Path], *, root: Path) -> Companions:
-    """Write the files by which trainers find the outputs, which are those of format -> file."""
+def accompany(outputs: Iterable[tuple[str, Path]], *, root: Path) -> Companions:
+    """Write the files by which trainers find the outputs, which are (format, file)."""
     found = Companions()
-    for name, output in outputs.items():
+    told: defaultdict[Path, list[_Told]] = defaultdict(list)
+    for name, output in outputs:
         found.advice.extend(_of_its_name(name, output))
         if name not in _ABOUT and name not in _BY_ARROW:
             continue
         survey = _survey(output)
         found.advice.extend(_of_its_types(survey) if name in _BY_ARROW else ())
         if name in _ABOUT:
-            _accompany(name, output, root, survey, found)
-    if "llama-factory" in outputs:
-        folder = outputs["llama-factory"].parent
-        found.advice.append(
-            f"start LLaMA-Factory with dataset_dir: {known(str(folder))}, media_dir: {known(str(root))}"
-        )
+            told[output.with_name(_NAMES[name].format(output.stem))].append(_Told(name, output, survey))
+        if name == "llama-factory":
+            folder = known(str(output.parent))
+            advice = f"start LLaMA-Factory with dataset_dir: {folder}, media_dir: {known(str(root))}"
+            found.advice.extend([] if advice in found.advice else [advice])
+    for path, outputs_of_it in told.items():
+        _accompany(path, outputs_of_it, root, found)
     return found
 
 
-def _accompany(name: str, output: Path, root: Path, survey: _Survey, found: Companions) -> None:
-    path = output.with_name(_NAMES[name].format(output.stem))
+def _accompany(path: Path, outputs: Iterable[_Told], root: Path, found: Companions) -> None:
+    """Write one such file, once for all outputs that it is about."""
     lock = LockFile.enter(path.with_name(f".{path.name}.lock"))  # another run may be adding to the same file
     try:
-        _write(path, _ABOUT[name](output, root, survey, _read(path)), found)
+        value = _read(path)
+        for one in outputs:
+            value = _ABOUT[one.name](one.output, root, one.survey, value)
+        _write(path, value, found)
     finally:
         lock.leave()
 
@@ -67,6 +72,14 @@ class _Survey:
     count: int = 0
     #: Key -> the names of its values' types.
     types: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+class _Told(NamedTuple):
+    """An output, and what stands in it."""
+
+    name: str
+    output: Path
+    survey: _Survey
 
 
 def _survey(output: Path) -> _Survey:

@@ -101,7 +101,7 @@ def _convert(job: ConvertJob, progress: ProgressMaker) -> Converted:
             join.copy_earlier(outs[name])
         _write(job, outs, joining, account, progress)
     account.require_written(job.source, earlier=first)
-    companions = accompany(job.outputs, root=job.reshaping.root)
+    companions = accompany(job.outputs.items(), root=job.reshaping.root)
     left_alone = all(was_left_alone(output, before[output]) for output in job.outputs.values())
     return Converted(account.as_dict(), left_alone, companions)
 

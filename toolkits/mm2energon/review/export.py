@@ -7,9 +7,11 @@ together. Then the CSV that it came from says what was decided, and last the log
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps
@@ -144,7 +146,7 @@ class _Run:
             if changes is not None:
                 stack.enter_context(alone_on(changes.source.path, option="the CSV"))
                 fresh = stack.enter_context(updated(changes)) if changes.rows else None
-            self._write(selection, changes)
+            self._write(selection, changes, about=_made_from(self._review.path, fresh, job=self._job))
             if changes is not None and fresh is not None:
                 with self._review.rewriting(changes.digests, sha256_of(fresh) or ""):
                     take_place(fresh, changes.source.path)
@@ -155,7 +157,7 @@ class _Run:
             self._exported.seconds = time.monotonic() - self._begun
             self._log()
 
-    def _write(self, selection: Selection, changes: CsvChanges | None) -> None:
+    def _write(self, selection: Selection, changes: CsvChanges | None, *, about: Mapping[str, Any]) -> None:
         job, files, source = self._job, Files(self._job, self._chosen), self._review.path
         logs = [job.output / name for name in (TEXT_NAME, JSON_NAME)]
         require_free([*files.all_paths(), *logs], source=source, overwrite=job.overwrite)
@@ -166,7 +168,7 @@ class _Run:
                 files,
                 selection,
                 split_of,
-                about=made_by("export", logs[0], sources=sources),
+                about=about,
                 account=account,
                 exported=self._exported,
                 ready=lambda: self._back_up(changes, account),
@@ -195,6 +197,14 @@ class _Run:
         text = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
         write_noted(job.output / TEXT_NAME, text, about=about)
         write_noted(job.output / JSON_NAME, dumps(facts) + b"\n", about=about)
+
+
+def _made_from(source: Path, fresh: Path | None, *, job: ExportJob) -> Mapping[str, Any]:
+    """What the ledger says of files: they are made from a source, which is a CSV that is about to be exchanged."""
+    about = made_by("export", job.output / JSON_NAME, sources=[] if source.is_dir() else [source])
+    if fresh is None:
+        return about
+    return {**about, "sources": dict.fromkeys(about["sources"], sha256_of(fresh))}
 
 
 def _told_of(account: Account) -> dict[str, object]:

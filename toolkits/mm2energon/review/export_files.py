@@ -193,11 +193,8 @@ def remove_stale(files: Files, exported: Exported) -> None:
 
 def add_companions(exported: Exported, *, root: Path) -> None:
     """Write the files by which trainers find the others."""
-    for split in dict.fromkeys(file.split for file in exported.files):
-        outputs = {file.template: file.path for file in exported.files if file.split == split}
-        found = accompany(outputs, root=root)
-        exported.companions += [path for path in found.written if path not in exported.companions]
-        exported.advice += [line for line in found.advice if line not in exported.advice]
-        if found.to_add:
-            what = dumps(found.to_add).decode()
-            exported.advice.append(f"a file of yours is in the place of what the trainer reads; add to it: {what}")
+    found = accompany([(file.template, file.path) for file in exported.files], root=root)
+    exported.companions, exported.advice = found.written, found.advice
+    if found.to_add:
+        what = dumps(found.to_add).decode()
+        exported.advice.append(f"a file of yours is in the place of what the trainer reads; add to it: {what}")

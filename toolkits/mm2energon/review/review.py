@@ -179,7 +179,7 @@ class Review:
 
     @contextmanager
     def rewriting(self, digests: Mapping[int, int], sha256: str) -> Iterator[None]:
-        """Let the source say in place what was decided: the block exchanges it, and it is taken up as it is then.
+        """Let the source say in place what was decided: the block exchanges it, and whoever asks next has it as it is.
 
         Args:
             digests: number of an entry whose content changes -> its digest; the others are what they were.
@@ -197,8 +197,7 @@ class Review:
                 line = event_line(MOVING, move.entries, "", became=move.became, sha256=sha256)
                 state.book.write(lambda: line)
             yield
-            state.book.write(lambda: event_line(MOVED, [], ""))
-            self._fresh()
+            state.book.write(lambda: event_line(MOVED, [], ""))  # who asks next takes it up
 
     def _edited_text(self, event_number: int) -> str:
         """What an edit says, folded."""
