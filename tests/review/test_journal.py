@@ -72,7 +72,7 @@ EVENTS = st.lists(
 
 
 @given(events=EVENTS, cut=st.integers(0, 400), known=st.integers(0, len(DIGESTS)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_journal_cut_anywhere_gives_what_its_whole_lines_give_and_goes_on(
     events: list[tuple[str, str, list[int]]], cut: int, known: int, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -237,6 +238,9 @@ class Appending:
             return False
 
     def __exit__(self, *_: object) -> None:
+        if not os.fstat(self._descriptor).st_size:  # nothing was added: others who wait for it make another
+            with suppress(OSError):
+                self.path.unlink()
         os.close(self._descriptor)
 
     def add(self, line: bytes) -> None:
