@@ -126,7 +126,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         for folder in folders:
             if folder is not None and not folder.is_dir():
                 raise InputError(f"{option} {folder}: no such folder")
-    roots = [data.parent, Path.cwd(), *arguments.output_root]
+    here = Path.cwd()
+    roots = [data.parent, *([] if here == Path(here.anchor) else [here]), *arguments.output_root]
     return Settings(
         data=data,
         root=None if arguments.dataset_root is None else arguments.dataset_root.resolve(),

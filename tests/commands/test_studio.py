@@ -1,0 +1,79 @@
+"""The options of `studio`, as the server gets them."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from mm2energon.commands import studio
+from mm2energon.errors import InputError
+
+TOKEN = "a-token-that-nobody-guesses"
+
+
+def settings(*arguments):
+    parser = argparse.ArgumentParser()
+    studio.add_arguments(parser)
+    return studio.settings_of(parser.parse_args([*map(str, arguments)]))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.delenv(studio.TOKEN_VARIABLE, raising=False)
+    for name in ("data", "here", "more"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def test_without_options_it_is_for_this_machine_and_for_one_person(here):
+    found = settings("../data/d.json")
+    assert (found.host, found.port, found.token, found.reviewers) == ("127.0.0.1", 8000, None, ("",))
+    assert (found.target, found.interval_seconds, found.root) == ("pai-v1", 0.5, None)
+    found.check()
+
+
+def test_files_are_written_below_the_data_the_current_folder_and_what_was_opened(here):
+    found = settings("../data/d.json", "--output-root", here / "more")
+    assert found.output_roots == (here / "data", here / "here", here / "more")
+
+
+def test_the_root_of_the_file_system_is_not_opened_for_being_the_current_folder(here, monkeypatch):
+    monkeypatch.chdir("/")
+    assert settings(here / "data/d.json").output_roots == (here / "data",)
+
+
+def test_each_reviewer_counts_once(here):
+    assert settings("d.json", "--reviewer", "anna", "--reviewer", "ben", "--reviewer", "anna").reviewers == (
+        "anna",
+        "ben",
+    )
+
+
+def test_the_token_comes_from_the_environment_a_file_or_the_command_line(here, monkeypatch):
+    (here / "token").write_text(f"  {TOKEN}\n")
+    assert settings("d.json", "--token-file", here / "token").token == TOKEN
+    assert settings("d.json", "--token", TOKEN).token == TOKEN
+    monkeypatch.setenv(studio.TOKEN_VARIABLE, TOKEN)
+    assert settings("d.json").token == TOKEN
+    assert settings("d.json", "--token", "another").token == "another"
+
+
+@pytest.mark.parametrize("option", ["--dataset-root", "--output-root", "--allow-absolute-media"])
+def test_a_folder_that_is_not_there_is_refused(option):
+    with pytest.raises(InputError, match="no such folder"):
+        settings("d.json", option, "nowhere")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x", "1e3", "", "٣"])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit):
+        settings("d.json", f"--port={port}")
+    assert "port" in capsys.readouterr().err
+
+
+def test_the_cache_lies_where_those_of_a_person_do(here, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "caches"))
+    assert settings("d.json").cache == here / "caches/mm2energon/studio"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert settings("d.json").cache == Path.home() / ".cache/mm2energon/studio"
+    assert settings("d.json", "--cache", "c").cache == here / "here/c"
