@@ -18,11 +18,10 @@ from mm2energon.videochat.case import Case
 from mm2energon.videochat.frames import FrameProcess, FrameReader, Unwanted
 from mm2energon.videochat.history import History
 from mm2energon.videochat.perception import Task, perceive
+from mm2energon.videochat.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 
-#: Questions that wait, in all and of one person.
-_MOST_WAITING, _MOST_OF_ONE = 100, 10
 #: Questions whose events are kept once they are over, and these events: a page may come back.
 _MOST_OVER, _MOST_EVENTS = 100, 200_000
 #: Seconds that the last one has to end.
@@ -32,7 +31,7 @@ _GRACE_SECONDS = 10.0
 class Desk:
     """Takes questions from several people and asks them of a model, one at a time, in a thread of its own.
 
-    Who has waited longest since a question of theirs was taken is next. What goes wrong with one question, a crash or a
+    What goes wrong with one question, a crash or a
     lack of memory, ends that one alone. The model that was asked last stays open.
     """
 
@@ -44,9 +43,7 @@ class Desk:
         self._history = History(history)
         self._changed = threading.Condition()
         self._cases: OrderedDict[str, Case] = OrderedDict()
-        self._waiting: list[Case] = []
-        #: Person -> the number of their last question that was taken.
-        self._taken: dict[str, int] = {}
+        self._waiting = Waiting()
         self._is_closed = False
         self._frames = FrameProcess()
         self._open: tuple[str, str, Chat] | None = None
@@ -82,10 +79,11 @@ class Desk:
         model = require_model(backend, question.model, self.setup)
         case = Case(question.named(), model, self._adapters(question, backend))
         with self._changed:
-            self._require_room(question.who)
+            if self._is_closed:
+                raise InputError("question: the studio is closing; start it again")
+            self._waiting.add(case)
             self._cases[case.id] = case
-            self._waiting.append(case)
-            self._tell_places()
+            self._waiting.tell_places()
             self._changed.notify_all()
         return case.id
 
@@ -166,31 +164,6 @@ class Desk:
             chosen.append(adapter)
         return chosen
 
-    def _require_room(self, who: str) -> None:
-        if self._is_closed:
-            raise InputError("question: the studio is closing; start it again")
-        mine = sum(case.question.who == who for case in self._waiting)
-        if len(self._waiting) >= _MOST_WAITING or mine >= _MOST_OF_ONE:
-            raise InputError(f"question: {len(self._waiting)} wait already, {mine} of yours; wait for some of them")
-
-    def _in_order(self) -> list[Case]:
-        """The questions that wait, as they will be taken."""
-        taken, last = dict(self._taken), max(self._taken.values(), default=0)
-        left, order = list(self._waiting), []
-        while left:
-            case = min(left, key=lambda one: taken.get(one.question.who, 0))
-            last += 1
-            taken[case.question.who] = last
-            left.remove(case)
-            order.append(case)
-        return order
-
-    def _tell_places(self) -> None:
-        for position, case in enumerate(self._in_order(), start=1):
-            if case.position != position:
-                case.position = position
-                case.add("queued", {"position": position})
-
     def _forget_oldest(self) -> None:
         """Let go of events that nobody will ask for."""
         over = [id for id, one in self._cases.items() if one.is_over]
@@ -223,10 +196,8 @@ class Desk:
             self._changed.wait_for(lambda: self._is_closed or self._waiting)
             if self._is_closed:
                 return None
-            case = self._in_order()[0]
-            self._waiting.remove(case)
-            self._taken[case.question.who] = max(self._taken.values(), default=0) + 1
-            self._tell_places()
+            case = self._waiting.take()
+            self._waiting.tell_places()
             return case
 
     def _answer(self, case: Case) -> None:
@@ -277,11 +248,10 @@ class Desk:
         with self._changed:
             if case.is_over:
                 return False
-            if case in self._waiting:
-                self._waiting.remove(case)
+            self._waiting.drop(case)
             message = message.replace(str(case.question.video), case.question.video_name)
             case.add(kind, {"message": message} if kind == "failed" else {})
-            self._tell_places()
+            self._waiting.tell_places()
             self._forget_oldest()
             self._changed.notify_all()
         try:

@@ -14,12 +14,12 @@ from mm2energon.errors import InputError, missing_extra
 from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Turn
 from mm2energon.videochat.asking import Parameters
 from mm2energon.videochat.backends.devices import choose_device
+from mm2energon.videochat.backends.generating import Streamer, stopping
 from mm2energon.videochat.backends.lora import Switch
-from mm2energon.videochat.backends.pieces import TextOfTokens, from_thread
+from mm2energon.videochat.backends.pieces import from_thread
 from mm2energon.videochat.backends.places import cached, find_model, here, offered, said
 from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
-from mm2energon.videochat.frames import Unwanted
 from mm2energon.videochat.perception import Asked, Stop
 from mm2energon.videochat.prompts import tell_times
 from mm2energon.videochat.qwen_inputs import Film, batch, encode_chat
@@ -217,50 +217,9 @@ class LocalChat:
         )
         # What the checkpoint has of its own would be mixed in: Qwen2.5-VL's top_k is 1.
         self.model.generation_config = config
-        streamer = _Streamer(self.tokenizer, take)
-        with _stopping(self.model, stop):
+        streamer = Streamer(self.tokenizer, take)
+        with stopping(self.model, stop):
             self.model.generate(**inputs, generation_config=config, streamer=streamer)
-
-
-class _Streamer:
-    """Takes tokens from `generate`, as transformers' streamers do, and gives their text at once."""
-
-    def __init__(self, tokenizer: Any, take: Callable[[str], None]) -> None:
-        self._text = TextOfTokens(tokenizer)
-        self._take = take
-        self._is_prompt = True
-
-    def put(self, tokens: Any) -> None:
-        """Take the prompt, then each token."""
-        if self._is_prompt:
-            self._is_prompt = False
-            return
-        for token in tokens.flatten().tolist():
-            if piece := self._text.add(token):
-                self._take(piece)
-
-    def end(self) -> None:
-        """Give what is left."""
-        if piece := self._text.end():
-            self._take(piece)
-
-
-@contextmanager
-def _stopping(model: Any, stop: Stop) -> Iterator[None]:
-    """Raise `Unwanted` at the next layer once it is stopped: the first token of a long video may take minutes."""
-    from torch import nn
-
-    def look(_layer: Any, _inputs: Any) -> None:
-        if stop():
-            raise Unwanted
-
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    hooks = [layer.register_forward_pre_hook(look) for layers in lists for layer in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _free_memory() -> None:

@@ -71,33 +71,3 @@ def _heard(told: queue.SimpleQueue[Any], stop: Stop) -> Iterator[str]:
             raise piece.error
         else:
             return
-
-
-class TextOfTokens:
-    """Text from tokens that come one by one: each piece as soon as its characters are whole."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        #: Tokens whose text is not known to be finished, behind some whose text was handed over: a word may be written
-        #: otherwise where it begins a text.
-        self._tokens: list[int] = []
-        self._told = ""
-
-    def add(self, token: int) -> str:
-        """The text that this token adds; nothing while a character is not whole."""
-        self._tokens.append(token)
-        text = self._text()
-        if text.endswith("\N{REPLACEMENT CHARACTER}"):
-            return ""
-        new, self._told = text[len(self._told) :], text
-        if new.endswith("\n"):  # a new line begins anew: what is looked at stays short
-            self._tokens, self._told = [], ""
-        return new
-
-    def end(self) -> str:
-        """What is left of it."""
-        return self._text()[len(self._told) :]
-
-    def _text(self) -> str:
-        text: str = self._tokenizer.decode(self._tokens, skip_special_tokens=True)
-        return text
