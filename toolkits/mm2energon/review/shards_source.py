@@ -123,8 +123,8 @@ class ShardsSource:
         return Loaded(Sample(turns, images, videos, audios, value.get("id"), about, origin), None, self._layout.name)
 
     def content(self, found: Found) -> bytes:
-        """As of `Source`."""
-        return dumps([found.entry.origin, found.entry.value])
+        """As of `Source`: its key, and what it says."""
+        return dumps([found.entry.origin.rpartition("/")[2], found.entry.value])
 
     def media(self, place: Place) -> Content:
         """What a record holds.
