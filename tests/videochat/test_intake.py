@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -49,7 +48,7 @@ def left(intake: Intake) -> list[Path]:
 
 def test_a_file_is_copied_and_stays_and_its_copy_knows_it(intake: Intake, clip: Path) -> None:
     before = clip.read_bytes()
-    job = over(intake.take_file(clip, "clips/ein Film.mp4", who="a"))
+    job = over(intake.take_file(intake.expect("clips/ein Film.mp4", who="a"), clip))
     assert (job.state, job.error) == ("done", None)
     video = job.video
     assert video is not None
@@ -62,16 +61,16 @@ def test_the_same_content_is_copied_once_whatever_it_is_called(intake: Intake, c
     first = over(intake.take_url(web.url("/v.mp4"), who="a")).video
     assert first is not None
     made = first.path.stat().st_ino
-    second = over(intake.take_file(clip, "other.mov", who="b")).video
+    second = over(intake.take_file(intake.expect("other.mov", who="b"), clip)).video
     assert second is not None
     assert (second.key, second.path.stat().st_ino) == (first.key, made)
     assert second.source == str(clip)
 
 
 def test_another_recipe_makes_another_copy(intake: Intake, clip: Path) -> None:
-    first = over(intake.take_file(clip, "v.mp4", who="a")).video
+    first = over(intake.take_file(intake.expect("v.mp4", who="a"), clip)).video
     small = Intake(intake.cache, copies=replace(CopyLimits(), pixels=5000))
-    second = over(small.take_file(clip, "v.mp4", who="a")).video
+    second = over(small.take_file(small.expect("v.mp4", who="a"), clip)).video
     assert first is not None and second is not None
     assert first.key != second.key
     assert second.width * second.height <= 5000
@@ -84,7 +83,7 @@ def test_what_goes_wrong_is_said_and_nothing_stays(intake: Intake, web: Web, tmp
     closed: list[bool] = []
     held.callback(closed.append, True)
     for job in (
-        intake.take_file(noise, "noise.mp4", who="a", held=held, ours=True),
+        intake.take_file(intake.expect("noise.mp4", who="a"), noise, held=held, ours=True),
         intake.take_url(web.url("/none.mp4"), who="a"),
     ):
         assert over(job).state == "failed"
@@ -108,24 +107,25 @@ def test_a_job_that_is_cancelled_ends_and_leaves_nothing(intake: Intake, web: We
     assert (job.video, left(intake)) == (None, [])
 
 
-def test_nobody_has_more_than_their_share_and_closing_ends_all(intake: Intake, web: Web, clip: Path) -> None:
-    jobs = [intake.take_url(web.url("/slow.mp4"), who="a") for _ in range(4)]
-    closed = threading.Event()
-    held = ExitStack()
-    held.callback(closed.set)
-    with pytest.raises(BusyError, match="4 of them yours"):
-        intake.take_file(clip, "v.mp4", who="a", held=held)
-    assert closed.is_set()
-    intake.require_room("b")
+def test_nobody_has_more_than_their_share_and_closing_ends_all(intake: Intake, web: Web) -> None:
+    jobs = [intake.take_url(web.url("/slow.mp4"), who="a") for _ in range(3)]
+    expected = intake.expect("v.mp4", who="a")
+    for take in (lambda: intake.expect("v.mp4", who="a"), lambda: intake.take_url(web.url("/v.mp4"), who="a")):
+        with pytest.raises(BusyError, match="4 of them yours"):
+            take()
+    intake.give_up(expected)
+    intake.give_up(intake.expect("v.mp4", who="a"))
+    intake.give_up(intake.expect("v.mp4", who="b"))
     intake.close()
-    assert {over(job).state for job in jobs} == {"cancelled"}
+    assert {over(job).state for job in [*jobs, expected]} == {"cancelled"}
     with pytest.raises(BusyError):
-        intake.take_file(clip, "v.mp4", who="b")
+        intake.expect("v.mp4", who="b")
 
 
 def test_a_copy_that_takes_too_much_memory_is_given_up(tmp_path: Path, clip: Path) -> None:
     cache = VideoCache(tmp_path, most_bytes=1 << 30)
-    job = over(Intake(cache, copies=CopyLimits(memory_bytes=300 << 20)).take_file(clip, "v.mp4", who="a"))
+    intake = Intake(cache, copies=CopyLimits(memory_bytes=300 << 20))
+    job = over(intake.take_file(intake.expect("v.mp4", who="a"), clip))
     assert job.error is not None
     assert "memory" in job.error
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from mm2energon.studio.state import State
 from mm2energon.studio.strips import Strip
 from mm2energon.studio.trying import Trying, video_told
 from mm2energon.videochat.intake import BusyError, Job
-from mm2energon.videochat.uploads import receive
+from mm2energon.videochat.uploads import receive, shown_name
 
 #: Seconds that the answer to an upload waits for the copy; then it tells of the job, which may take long.
 _PATIENCE_SECONDS = 20.0
@@ -66,51 +66,45 @@ def _add_coming(routes: APIRouter, state: State, trying: Trying) -> None:
             raise Refused(400, "either a URL or the number of an entry was expected")
         who = address_of(request.scope)
         if asked.url is not None:
-            return Json(
-                {"job": (await _begun(lambda url, who: trying.intake.take_url(url, who=who), asked.url, who)).id}
-            )
-        held = ExitStack()
+            return Json({"job": (await anyio.to_thread.run_sync(_fetched, trying, asked.url, who)).id})
+        async with _expected(trying, "video", who) as (job, held):
+            path, job.name, ours = await _of_dataset(request, state, strips, trying, asked, held)
+            trying.intake.take_file(job, path, held=held.pop_all(), ours=ours)
+        return Json({"job": job.id})
+
+
+@asynccontextmanager
+async def _expected(trying: Trying, name: str, who: str) -> AsyncIterator[tuple[Job, ExitStack]]:
+    """A job, and what is held for it: of what was cut off, or refused, nothing stays."""
+    intake = await anyio.to_thread.run_sync(lambda: trying.intake)
+    try:
+        job = intake.expect(name, who=who)
+    except BusyError as error:
+        raise Refused(429, str(error), "busy") from error
+    with ExitStack() as held:
         try:
-            path, name, ours = await _of_dataset(request, state, strips, trying, asked, held)
+            yield job, held
         except BaseException:
-            held.close()
+            intake.give_up(job)
             raise
 
-        def begin(_path: Path, who: str) -> Job:
-            return trying.intake.take_file(path, name, who=who, held=held, ours=ours)
 
-        return Json({"job": (await _begun(begin, path, who)).id})
+def _fetched(trying: Trying, url: str, who: str) -> Job:
+    try:
+        return trying.intake.take_url(url, who=who)
+    except BusyError as error:
+        raise Refused(429, str(error), "busy") from error
 
 
 async def _received(request: Request, name: str, trying: Trying, most_bytes: int) -> Job:
-    """Write what is sent to a folder of its own, and begin the job; nothing stays of what was cut off."""
-    intake = await anyio.to_thread.run_sync(lambda: trying.intake)
-    who, held = address_of(request.scope), ExitStack()
-    try:
-        intake.require_room(who)
-        folder = await anyio.to_thread.run_sync(held.enter_context, intake.cache.work())
-        await receive(request.stream(), folder / "upload", most_bytes=most_bytes)
-    except BusyError as error:
-        raise Refused(429, str(error), "busy") from error
-    except ClientDisconnect as error:
-        held.close()
-        raise Refused(499, "the upload was cut off", "gone") from error
-    except BaseException:
-        held.close()
-        raise
-
-    def begin(path: Path, who: str) -> Job:
-        return intake.take_file(path, name or "video", who=who, held=held, ours=True)
-
-    return await _begun(begin, folder / "upload", who)
-
-
-async def _begun(begin: Callable[..., Job], what: Any, who: str) -> Job:
-    """A job, begun off the event loop."""
-    try:
-        return await anyio.to_thread.run_sync(lambda: begin(what, who=who))
-    except BusyError as error:
-        raise Refused(429, str(error), "busy") from error
+    """Write what is sent to a folder of its own, and begin the job."""
+    async with _expected(trying, name or "video", address_of(request.scope)) as (job, held):
+        folder = await anyio.to_thread.run_sync(held.enter_context, trying.intake.cache.work())
+        try:
+            await receive(request.stream(), folder / "upload", most_bytes=most_bytes)
+        except ClientDisconnect as error:
+            raise Refused(499, "the upload was cut off", "gone") from error
+        return trying.intake.take_file(job, folder / "upload", held=held.pop_all(), ours=True)
 
 
 async def _answer(request: Request, job: Job) -> Response:
@@ -140,11 +134,11 @@ async def _of_dataset(
     if index < len(videos) and isinstance(videos[index], str) and state.review.kind != "shards":
         found = await anyio.to_thread.run_sync(media.find, state, number, "video", index)
         if found.path is not None:
-            return found.path, found.name, False
+            return found.path, shown_name(found.name), False
     strip = await strips.find(request, number, index, None)
     folder = await anyio.to_thread.run_sync(held.enter_context, trying.intake.cache.work())
     await anyio.to_thread.run_sync(_bundle, strips, strip, number, folder / "frames")
-    return folder / "frames", f"{item.origin} video {index + 1}.mp4", True
+    return folder / "frames", shown_name(f"{item.origin} video {index + 1}.mp4"), True
 
 
 def _bundle(strips: Strips, strip: Strip, number: int, path: Path) -> None:

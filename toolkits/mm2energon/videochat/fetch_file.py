@@ -125,7 +125,8 @@ def _unpacked(job: Fetch, response: http.client.HTTPResponse) -> Iterator[bytes]
     unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, told by its header
     while not unpack.eof and (packed := unpack.unconsumed_tail or response.read1(_PIECE)):
         yield unpack.decompress(packed, _PIECE)
-    yield unpack.flush(_PIECE)
+    if not unpack.eof:
+        raise InputError(f"{shortened(job.url)}: the connection broke before the end; try again")
 
 
 def _coding(job: Fetch, response: http.client.HTTPResponse) -> str:

@@ -83,6 +83,29 @@ class Intake:
         self._turns = threading.Semaphore(_AT_A_TIME)
         self._is_closed = False
 
+    def expect(self, name: str, *, who: str) -> Job:
+        """A job for a video that is on its way: it counts from now on, until it is taken or given up.
+
+        Raises:
+            BusyError: there are too many jobs already.
+        """
+        with self._lock:
+            live = [job for job in self._jobs.values() if not job.is_over.is_set()]
+            mine = sum(job.who == who for job in live)
+            if self._is_closed or len(live) >= _MOST or mine >= _MOST_OF_ONE:
+                raise BusyError(f"{len(live)} videos are being taken in, {mine} of them yours; wait until one is there")
+            job = Job(secrets.token_hex(8), shown_name(name), who)
+            self._jobs[job.id] = job
+            over = [id for id, one in self._jobs.items() if one.is_over.is_set()]
+            for id in over[: max(0, len(self._jobs) - _REMEMBERED)]:
+                del self._jobs[id]
+            return job
+
+    def give_up(self, job: Job) -> None:
+        """The video of a job did not come."""
+        job.state = "cancelled"
+        job.is_over.set()
+
     def take_url(self, url: str, *, who: str) -> Job:
         """Fetch the video that a URL leads to.
 
@@ -99,32 +122,16 @@ class Intake:
             )
             return found.path, found.name
 
-        return self._begin(shown_name(address.target.partition("?")[0]), who, fetch)
+        return self._begin(self.expect(address.target.partition("?")[0], who=who), fetch)
 
-    def take_file(self, path: Path, name: str, *, who: str, held: ExitStack | None = None, ours: bool = False) -> Job:
-        """Take a file of this machine, which stays as it is.
+    def take_file(self, job: Job, path: Path, *, held: ExitStack | None = None, ours: bool = False) -> Job:
+        """Take a file of this machine for a job that was expected; the file stays as it is.
 
         Args:
-            held: is closed when the job is over, or was refused.
+            held: is closed when the job is over.
             ours: the file goes then, so that it is no source to be named.
-
-        Raises:
-            BusyError: there are too many jobs already.
         """
-        source = "" if ours else str(path)
-        return self._begin(shown_name(name), who, lambda _job, _folder: (path, shown_name(name)), held, source)
-
-    def require_room(self, who: str) -> None:
-        """See that another job would be taken, before a person sends gigabytes.
-
-        Raises:
-            BusyError: there are too many jobs already.
-        """
-        with self._lock:
-            live = [job for job in self._jobs.values() if not job.is_over.is_set()]
-        mine = sum(job.who == who for job in live)
-        if self._is_closed or len(live) >= _MOST or mine >= _MOST_OF_ONE:
-            raise BusyError(f"{len(live)} videos are being taken in, {mine} of them yours; wait until one is there")
+        return self._begin(job, lambda one, _folder: (path, one.name), held, "" if ours else str(path))
 
     def get(self, id: str) -> Job:
         """A job.
@@ -145,20 +152,9 @@ class Intake:
         for job in jobs:
             job.is_over.wait(_GRACE_SECONDS)
 
-    def _begin(self, name: str, who: str, fetch: _Fetch, held: ExitStack | None = None, source: str = "") -> Job:
-        held = held or ExitStack()
-        try:
-            self.require_room(who)
-        except BusyError:
-            held.close()
-            raise
-        job = Job(secrets.token_hex(8), name, who)
-        with self._lock:
-            self._jobs[job.id] = job
-            over = [id for id, one in self._jobs.items() if one.is_over.is_set()]
-            for id in over[: max(0, len(self._jobs) - _REMEMBERED)]:
-                del self._jobs[id]
-        threading.Thread(target=self._run, args=(job, fetch, held, source), daemon=True, name="intake").start()
+    def _begin(self, job: Job, fetch: _Fetch, held: ExitStack | None = None, source: str = "") -> Job:
+        work = (job, fetch, held or ExitStack(), source)
+        threading.Thread(target=self._run, args=work, daemon=True, name="intake").start()
         return job
 
     def _run(self, job: Job, fetch: _Fetch, held: ExitStack, source: str) -> None:
