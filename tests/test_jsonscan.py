@@ -205,3 +205,22 @@ def test_nearly_all_entries_of_one_kind_are_read_without_the_decoder(entry: Any,
     with mock.patch.object(jsonscan.Decoder, "value_at", autospec=True, side_effect=jsonscan.Decoder.value_at) as scans:
         assert scanned(text) == ([entry] * 60, None)
     assert scans.call_count < 20
+
+
+@given(items=st.lists(json_values, max_size=8), piece=st.integers(1, 40), indent=st.sampled_from([None, 1]))
+@UNSHARED
+def test_a_stretch_is_where_its_values_are_and_commas_between_them(
+    monkeypatch: pytest.MonkeyPatch, items: list[Any], piece: int, indent: int | None
+) -> None:
+    monkeypatch.setattr(jsonscan, "_CHUNK_BYTES", piece)
+    for text in (json.dumps(items, indent=indent), "\n ".join(json.dumps({"a": item}) for item in items)):
+        data, found, before = text.encode(), [], 0
+        file = io.BytesIO(b"behind this" + data)
+        file.seek(len(b"behind this"))
+        for start, end, values in jsonscan.scan_stretches(file):
+            start, end = (place - len(b"behind this") for place in (start, end))
+            assert before <= start < end
+            assert json.loads(b"[%b]" % data[start:end]) == values
+            found += values
+            before = end
+        assert (found, None) == scanned(data)
