@@ -41,3 +41,13 @@ def hang(place: Path) -> Any:
     place.write_text(str(os.getpid()))
     Note(place.with_name("note")).tell(3, 10)
     time.sleep(600)
+
+
+def sanitise_on_a_full_disk(job: Any) -> Any:
+    """As `sanitise`, where no file can have more than 2000 bytes."""
+    import resource
+
+    from mm2energon.videochat.sanitise import sanitise
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    return sanitise(job)

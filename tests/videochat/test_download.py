@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,12 @@ def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(web: Web, tmp_pat
     with pytest.raises(InputError, match="more than 1048576 bytes"):
         fetched(web, "/v.mp4", tmp_path)
     assert (tmp_path / "source").stat().st_size <= LIMITS.bytes
+
+
+def test_a_packed_body_that_is_cut_off_is_no_video(web: Web, tmp_path: Path) -> None:
+    web.answers["/v.mp4"] = give(gzip.compress(VIDEO)[:-20], Content_Encoding="gzip")
+    with pytest.raises(InputError, match="broke before the end"):
+        fetched(web, "/v.mp4", tmp_path)
 
 
 def test_a_packing_that_is_not_known_is_refused(web: Web, tmp_path: Path) -> None:
@@ -122,6 +131,46 @@ def test_text_is_a_page_whatever_the_server_calls_it(web: Web, tmp_path: Path, b
     web.answers["/v.mp4"] = give(body, Content_Type="video/mp4")
     with pytest.raises(IsPageError, match="a page or a text"):
         fetched(web, "/v.mp4", tmp_path)
+
+
+def certified(name: str, folder: Path) -> ssl.SSLContext:
+    """What a server of that name needs; its certificate, which vouches for itself, is `certificate.pem`."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
+    called = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(called, called, key.public_key(), 1, now, now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "certificate.pem").write_bytes(pem)
+    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*encoding))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context
+
+
+def test_over_tls_the_certificate_is_that_of_the_name_though_an_address_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    context = certified("video.example", tmp_path)
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **more: real("127.0.0.1", *rest, **more))
+    with serving({"/v.mp4": give(VIDEO)}, tls=context) as web:
+        allowed = frozenset({web.endpoint, *((name, web.endpoint[1]) for name in ("video.example", "other.example"))})
+        job = Fetch(web.url("/v.mp4", "video.example"), tmp_path, LIMITS, allowed)
+        with pytest.raises(InputError, match="CERTIFICATE_VERIFY_FAILED|certificate"):
+            fetch(job)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        assert fetch(job).path.read_bytes() == VIDEO
+        assert asked[-1] == "video.example"
+        assert web.asked[-1][1]["Host"] == f"video.example:{web.endpoint[1]}"
+        with pytest.raises(InputError, match="certificate"):
+            fetch(replace(job, url=web.url("/v.mp4", "other.example")))
 
 
 def test_a_proxy_of_the_environment_is_not_asked(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from mm2energon.videochat.intake import BusyError, Intake, Job
 from mm2energon.videochat.sanitise import CopyLimits
 from mm2energon.videochat.video_cache import VideoCache
 
+from videochat import apart_steps
 from videochat.web import Web, give, serving, stalling
 
 
@@ -136,3 +137,11 @@ def test_a_download_that_takes_too_long_is_given_up(tmp_path: Path, web: Web) ->
     job = over(hurried.take_url(web.url("/slow.mp4"), who="a"))
     assert job.error is not None
     assert "took longer than 0.5 s" in job.error
+
+
+def test_a_disk_that_is_full_is_said(intake: Intake, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mm2energon.videochat.intake.sanitise", apart_steps.sanitise_on_a_full_disk)
+    job = over(intake.take_file(intake.expect("v.mp4", who="a"), clip))
+    assert job.error == "v.mp4: it could not be saved (File too large)"
+    assert left(intake) == []
+    assert list(intake.cache.folder.glob("*.mp4")) == []

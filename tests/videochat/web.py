@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,9 +32,9 @@ class Web:
 
 
 @contextlib.contextmanager
-def serving(answers: dict[str, Answer]) -> Iterator[Web]:
+def serving(answers: dict[str, Answer], *, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
     """Serve until the block ends."""
-    web = Web(answers)
+    web = Web(answers, scheme="http" if tls is None else "https")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -46,6 +47,8 @@ def serving(answers: dict[str, Answer]) -> Iterator[Web]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     web.endpoint = ("127.0.0.1", server.server_port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
