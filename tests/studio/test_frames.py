@@ -7,6 +7,7 @@ import os
 import pytest
 from media import read_number, write_clip, write_image
 from mm2energon import cli
+from mm2energon.sample import Sample, Turn
 from mm2energon.studio import decoding, strips
 from PIL import Image
 
@@ -91,6 +92,12 @@ def test_frames_of_a_shard_come_out_of_the_tar(root):
         strip = strip_of(page)
         assert (strip["source"], strip["fps"]) == ("shard", 2.0)
         assert shown(page, strip) == [0, 5, 10, 15, 20, 25]  # pai-v1 takes an even number
+        (told,) = page.get("/api/items/0").json()["media"]
+        assert (told["kind"], told["url"], told["frames_url"]) == ("video", None, "/api/items/0/frames/0")
+        sample = Sample((Turn("user", "<video>q"), Turn("assistant", "a")), videos=("clip.mp4",))
+        (root / "wds" / "clip.mp4").write_bytes((root / "clip.mp4").read_bytes())
+        kept = page.app.state.studio.review.keep(sample, {})
+        assert shown(page, strip_of(page, kept)) == [0, 5, 10, 15, 20, 25, 30]  # an answer's video is a file
 
 
 def test_what_the_target_makes_of_the_frames_is_said_and_what_makes_no_sense_refused(root):

@@ -1,12 +1,16 @@
 """Media are asked for by number, come from inside the roots alone, and as what they are."""
 
 import io
+import os
 
 import pytest
 from media import read_number, write_clip, write_image
 from PIL import Image
 
 from studio.opened import entry, opened, write_entries, write_media
+
+#: As Python has a name that is no UTF-8.
+NOT_UTF8 = os.fsdecode(b"\xff\xfe.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +24,7 @@ def root(tmp_path_factory):
     (root / "folder.jpg").mkdir()
     odd = root / 'né "x"\n<b>.jpg'
     write_image(odd)
+    write_image(root / "b.jpg").rename(root / NOT_UTF8)
     return root
 
 
@@ -29,7 +34,8 @@ def ask(root):
     wanted = {}
     names = {
         "image": ["a.jpg", "a.tiff", "a.bmp", "page.jpg", "drawn.svg", "link.jpg", "../secret.jpg", "none.jpg"]
-        + [str(root.parent / "secret.jpg"), "http://127.0.0.1/a.jpg", "folder.jpg", 'né "x"\n<b>.jpg', "a\0.jpg"],
+        + [str(root.parent / "secret.jpg"), "http://127.0.0.1/a.jpg", "folder.jpg", 'né "x"\n<b>.jpg', "a\0.jpg"]
+        + [NOT_UTF8, "\ud800.jpg"],
         "video": ["clip.mp4", "old.avi", "broken.mp4", "../../etc/passwd"],
         "audio": ["tone.wav", "page.jpg"],
     }
@@ -111,6 +117,13 @@ def test_what_is_no_kind_or_no_number_is_refused(ask, path):
 def test_an_odd_name_goes_into_headers_safely(ask):
     told = ask("image", 'né "x"\n<b>.jpg').headers["content-disposition"]
     assert told == "inline; filename*=UTF-8''n%C3%A9%20%22x%22%0A%3Cb%3E.jpg"
+
+
+def test_a_name_that_is_no_utf8_is_shown_too_and_one_that_no_file_can_have_is_refused(ask):
+    answer = ask("image", NOT_UTF8)
+    assert (answer.status_code, answer.headers["content-disposition"]) == (200, "inline; filename*=UTF-8''%3F%3F.jpg")
+    assert ask.page.get(f"/api/items/{ask.wanted['image', NOT_UTF8]}").json()["media"][0]["name"] == NOT_UTF8
+    assert ask("image", "\ud800.jpg").status_code == 404
 
 
 def test_a_video_is_sought_in_by_ranges(ask, root):

@@ -73,5 +73,5 @@ def _job(
         name,
         Counting(counted, tokenizer),
         state.decoding.packs(state.root, interval or settings.interval_seconds),
-        content=state.content(number) if state.review.kind == "shards" else None,
+        content=state.content(number) if state.is_record(item) else None,
     )

@@ -99,7 +99,7 @@ class Strips:
     def _there(self, number: int, index: int, interval: float | None) -> Strip | tuple[Packs, str]:
         """The frames that are there, or what has to be decoded."""
         state, item = self._state, self._state.item(number)
-        if state.review.kind == "shards" and item.error is None:
+        if state.is_record(item):
             strip = strips.of_record(state.content(number), index, self._grid())
             return strip if strip is not None else _no_video(item)
         videos = () if item.sample is None else item.sample.videos

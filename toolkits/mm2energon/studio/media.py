@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
 
-from mm2energon.errors import MediaError
+from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.record_content import digest
 from mm2energon.roots import media_file, open_regular
 from mm2energon.studio.answers import Refused
@@ -71,7 +71,7 @@ def find(state: State, number: int, kind: Medium, index: int) -> Found:
         MediaError: the file is missing, or outside of the roots.
     """
     item = state.item(number)
-    if state.review.kind == "shards" and item.error is None:
+    if state.is_record(item):
         return _of_record(state, number, kind, index)
     media = _names(item)[kind]
     if index >= len(media):
@@ -114,7 +114,7 @@ def _sent(found: Found) -> Sent:
 
 def told(state: State, item: Item) -> list[dict[str, Any]]:
     """The media of an entry, and what can be asked of each."""
-    if state.review.kind == "shards":
+    if state.is_record(item):
         return _told_of_record(state, item)
     return [
         _told(state, item, kind, index, name)
@@ -149,10 +149,14 @@ def _told(state: State, item: Item, kind: Medium, index: int, name: Any) -> dict
 
 
 def _told_of_record(state: State, item: Item) -> list[dict[str, Any]]:
-    """The media of a record; what cannot be read is told by the entry's own error."""
-    if item.error is not None:
-        return []
-    content, base = state.content(item.number), f"/api/items/{item.number}"
+    """The media of a record; of one that cannot be read the first says why."""
+    base = f"/api/items/{item.number}"
+    try:
+        content = state.content(item.number)
+    except SampleError as error:
+        fault = {"code": error.code, "message": str(error)}
+        broken = {"kind": "image", "index": 0, "name": item.origin, "url": None, "exists": False, "error": fault}
+        return [{**broken, "playable": False, "message": ""}]
     told = []
     kinds: dict[Medium, int] = {
         "image": len(content.images),

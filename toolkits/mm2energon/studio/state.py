@@ -63,6 +63,11 @@ class State:
             raise Refused(404, f"there is no entry {number}; the first {self.review.count} are known")
         return self.review.item(number, reviewer)
 
+    def is_record(self, item: Item) -> bool:
+        """Whether the media of an entry are bytes of a shard; those of an answer that was kept are files."""
+        kept = f"{self.review.kept_path.name}:"
+        return self.review.kind == "shards" and item.error is None and not item.origin.startswith(kept)
+
     def content(self, number: int) -> Content:
         """The media of an entry of shards.
 
