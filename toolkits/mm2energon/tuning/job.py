@@ -12,10 +12,12 @@ from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.tuning.options import OPTIONS, check_value
 from mm2energon.video.encode import FrameOptions
 from mm2energon.video.sampling import Sampling
+from mm2energon.videochat.adapters import model_name
 
 #: Seconds between frames where nothing is said.
 _INTERVAL_SECONDS = 0.5
-#: Options that change what is told and kept of a run, not what it learns.
+#: Options that change what is told and kept of a run, not what it learns. (Energon deals shards to `loaders`; other
+#: data has one order with any number.)
 _WATCHING = ("eval_every", "save_every", "keep_checkpoints", "no_gradient_checkpointing")
 
 
@@ -110,12 +112,14 @@ class TuneJob:
         return found[0] if found else None
 
     def asked(self) -> dict[str, Any]:
-        """As `Runs.start` takes it."""
+        """As `Runs.start` takes it, from whatever folder."""
         settings = {name: value for name, value in asdict(self.settings).items() if value is not None}
+        settings["dataset_root"] = str(self.root)
+        model = str(Path(self.model).absolute()) if Path(self.model).is_dir() else self.model
         roots = [str(root) for root in self.further]
         return {
-            "data": [str(path) for path in self.data],
-            "model": self.model,
+            "data": [str(path.absolute()) for path in self.data],
+            "model": model,
             **settings,
             **({"allow_absolute_media": roots} if roots else {}),
         }
@@ -126,9 +130,9 @@ class TuneJob:
         Args:
             sources: the files that are read.
         """
-        leaves_out = _WATCHING if self.shards is not None else (*_WATCHING, "loaders")  # Energon deals shards to them
+        leaves_out = {*_WATCHING, "dataset_root"} | (set() if self.shards is not None else {"loaders"})
         settings = {name: value for name, value in asdict(self.settings).items() if name not in leaves_out}
-        return {"model": self.model, **settings, "data": [_state_of(path) for path in sources]}
+        return {"model": model_name(self.model), **settings, "data": [_state_of(path) for path in sources]}
 
 
 def is_shards(path: Path) -> bool:
