@@ -79,7 +79,7 @@ class Guard:
         path, host = scope["path"], _host(headers)
         if self._settings.is_loopback and _name(host) not in (*LOOPBACK, self._settings.host):
             raise Refused(403, f"the studio is asked for as {host[:100]!r}; open it by the address that it printed")
-        if path.startswith("/api"):
+        if path.startswith("/api/"):
             _check_origin(scope["method"], headers, host)
             if path not in _OPEN:
                 self._gate.check(headers, address_of(scope))
@@ -99,7 +99,7 @@ class _Answer:
 
     def __init__(self, send: Send, path: str) -> None:
         self._send = send
-        self._headers = HEADERS | ({"Cache-Control": "no-store"} if path.startswith("/api") else {})
+        self._headers = HEADERS | ({"Cache-Control": "no-store"} if path.startswith("/api/") else {})
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
