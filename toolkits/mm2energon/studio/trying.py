@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mm2energon.videochat.queue import Desk
 
 #: Videos from outside may take this share of the cache; frames and previews have the rest.
-_CACHE_SHARE = 2
+_CACHE_SHARE = 4
 
 
 class Trying:
