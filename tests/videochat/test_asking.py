@@ -36,11 +36,14 @@ def test_both_ends_of_a_range_are_within_it_and_what_is_beyond_is_told(name: str
         ({"iterations": "3"}, "iterations: '3'"),
         ({"temperature": float("nan")}, "temperature: nan"),
         ({"fps": float("inf")}, "fps: inf"),
+        ({"fps": 10**400}, "fps: 10000"),
+        ({"iterations": 10**5000}, "iterations: a number of very many digits"),
+        ({"iterations": [[]] * 1000}, "iterations: "),
         ({"first_prompt": "Look!"}, r"first_prompt: it lacks \[QUESTION\]"),
         ({"next_prompt": ""}, "next_prompt: ''; expected a text"),
         ({"next_prompt": 3}, "next_prompt: 3"),
         ({"next_prompt": "[QUESTION]" * 5000}, "50000 characters; expected 20000"),
-        ({"top_k": 3}, "parameters: top_k; expected .*top_p"),
+        ({"top_k": 3}, "parameters: 'top_k'; expected .*top_p"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_told(values: dict[str, Any], message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -55,7 +54,7 @@ class Parameters:
             value = getattr(self, name)
             if not _fits(value, fewest, most, whole=name in _WHOLE):
                 kind = "a whole number" if name in _WHOLE else "a number"
-                raise InputError(f"{name}: {value!r}; expected {kind} from {fewest:g} to {most:g}; change it")
+                raise InputError(f"{name}: {_shown(value)}; expected {kind} from {fewest:g} to {most:g}; change it")
         for name in ("first_prompt", "next_prompt"):
             _check_prompt(name, getattr(self, name))
 
@@ -68,7 +67,9 @@ class Parameters:
         """
         known = {one.name for one in fields(cls)}
         if strange := sorted(set(values) - known):
-            raise InputError(f"parameters: {', '.join(strange)}; expected {', '.join(sorted(known))}; take it out")
+            raise InputError(
+                f"parameters: {_shown(', '.join(strange))}; expected {', '.join(sorted(known))}; take it out"
+            )
         given = {name: value for name, value in values.items() if value is not None}
         for name in set(given) & _WHOLE:  # JSON of a page writes 3 and 3.0 alike
             if isinstance(given[name], float) and given[name].is_integer():
@@ -144,12 +145,20 @@ LAST_KINDS = ("done", "failed", "cancelled")
 def _fits(value: object, fewest: float, most: float, *, whole: bool) -> bool:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         return False
-    return math.isfinite(value) and fewest <= value <= most
+    return fewest <= value <= most  # which what is no number is not
+
+
+def _shown(value: object) -> str:
+    """A value in a message, whatever it is."""
+    try:
+        return repr(value)[:100]
+    except ValueError:  # Python writes no numbers of more than some thousand digits
+        return "a number of very many digits"
 
 
 def _check_prompt(name: str, prompt: object) -> None:
     if not isinstance(prompt, str) or not prompt.strip():
-        raise InputError(f"{name}: {prompt!r}; expected a text with {QUESTION_MARK}; write one, or leave it out")
+        raise InputError(f"{name}: {_shown(prompt)}; expected a text with {QUESTION_MARK}; write one, or leave it out")
     if QUESTION_MARK not in prompt:
         raise InputError(f"{name}: it lacks {QUESTION_MARK}; expected it where the question goes; add it")
     if len(prompt) > MAX_TEXT:

@@ -63,6 +63,7 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> LocalCha
         InputError: it cannot be had, or is none that we know, or does not fit into memory.
         DependencyError: torch or transformers are missing.
     """
+    tell(f"opening {name}")  # torch alone takes seconds
     try:
         import_module("torch")
         transformers: Any = import_module("transformers")
@@ -73,9 +74,9 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> LocalCha
     device = choose_device(setup, folder)
     tell(f"loading {name} on {device.told}")
     with _load_errors(name), _no_bars(transformers.utils.logging):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model = transformers.AutoModelForImageTextToText.from_pretrained(
-            folder, use_safetensors=True, **device.arguments()
+            folder, use_safetensors=True, trust_remote_code=False, **device.arguments()
         )
         if device.moves:
             model = model.to(device.name)
