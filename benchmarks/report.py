@@ -33,6 +33,7 @@ TITLES = {
     "executors": "Executors",
     "speech": "Recorded conversations",
     "startup": "Start",
+    "review": "A dataset opened for review",
     "cost": "CPU seconds for a minute of video",
     "growth": "Growth",
 }

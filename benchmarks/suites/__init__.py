@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.results import Results
 from benchmarks.scale import Setting
-from benchmarks.suites import cpus, executors, frames, fused, growth, reading, shards, speech, startup
+from benchmarks.suites import cpus, executors, frames, fused, growth, reading, review, shards, speech, startup
 
 #: Suite -> (the parts of the data that it needs, what runs it), in the order of the tables.
 SUITES: dict[str, tuple[tuple[str, ...], Callable[[Setting, Results], None]]] = {
@@ -18,5 +18,6 @@ SUITES: dict[str, tuple[tuple[str, ...], Callable[[Setting, Results], None]]] = 
     "executors": ((), executors.run),
     "speech": (("talks",), speech.run),
     "startup": ((), startup.run),
+    "review": (("annotations",), review.run),
     "growth": (("clips", "annotations"), growth.run),
 }
