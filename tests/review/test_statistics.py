@@ -84,3 +84,17 @@ def test_data_without_entries_have_figures_too(tmp_path):
         figures = review.statistics()
     assert figures["entries"] == 0 and figures["words"]["question"]["bins"] == []
     assert lines_of("a.json", figures, []) and page_of("a.json", figures, [])
+
+
+def test_lengths_that_spread_over_powers_of_ten_are_drawn_on_such_an_axis(tmp_path):
+    lengths = [0, *[1] * 50, *[3] * 30, 20, 400, 5000]
+    rows = [f"{number},v.mp4,{'word ' * length},c,A.," for number, length in enumerate(lengths)]
+    with open_review(write_csv(tmp_path / "a.csv", *rows)) as review:
+        review.wait()
+        figures = review.statistics()
+    question = figures["words"]["question"]
+    assert question["is_log"] and question["bins"][0] == [0, 0, 1]
+    assert sum(count for _, _, count in question["bins"]) == len(lengths)
+    ends = [(first, last) for first, last, _ in question["bins"]]
+    assert all(last + 1 == first for (_, last), (first, _) in zip(ends, ends[1:], strict=False))
+    assert page_of("a.csv", figures, []).count(b"<svg") == 3

@@ -91,14 +91,14 @@ def _lengths(state: State, column: str) -> dict[str, Any]:
     """Of all entries: mean, median, ends, and how many are how long; mean and median by status, too."""
     values = state.entries.column(column).astype(np.int64)
     if not len(values):
-        return {"count": 0, "bins": []}
+        return {"count": 0, "bins": [], "is_log": False}
     status = state.book.standing.status
     of_status = {name: values[status == number] for number, name in enumerate(STATUSES)}
     return {
         **_middle(values),
         "min": int(values.min()),
         "max": int(values.max()),
-        "bins": _bins(values),
+        **_bins(values),
         "by_status": {name: _middle(some) for name, some in of_status.items() if len(some)},
     }
 
@@ -107,12 +107,12 @@ def _middle(values: NDArray[np.int64]) -> dict[str, float]:
     return {"count": len(values), "mean": round(float(values.mean()), 3), "median": float(np.median(values))}
 
 
-def _bins(values: NDArray[np.int64]) -> list[list[int]]:
-    """Bars of a histogram: [from, to, entries], both ends of it included."""
+def _bins(values: NDArray[np.int64]) -> dict[str, Any]:
+    """Bars of a histogram, `[from, to, entries]`, both ends included, and whether they grow by powers."""
     bins = bins_of(values.tolist())
     bars = [[0, 0, bins.zeros]] if bins.zeros else []
     for begin, end, count in zip(bins.edges, bins.edges[1:], bins.counts, strict=False):
         first, last = ceil(begin), ceil(end) - 1
         if first <= last:
             bars.append([first, last, count])
-    return bars
+    return {"bins": bars, "is_log": bins.is_log}

@@ -105,8 +105,8 @@ def _by_status(found: Mapping[str, Mapping[str, int]], nameless: str) -> Markup 
         for one, by in list(found.items())[:_SHOWN]
     ]
     numbers = (1, *range(3, 3 + len(present)))
-    more = f"The first {_SHOWN} of {whole(len(found))}." if len(found) > _SHOWN else None
-    return card("", table(["", "all", "", *present], rows, numbers=numbers), more and element("p", more))
+    more = element("p", f"The first {_SHOWN} of {whole(len(found))}.") if len(found) > _SHOWN else None
+    return element("div", table(["", "all", "", *present], rows, numbers=numbers), more, class_="card")
 
 
 def _charts(figures: Mapping[str, Any]) -> Iterator[Markup]:
@@ -123,9 +123,11 @@ def _charts(figures: Mapping[str, Any]) -> Iterator[Markup]:
 
 
 def _bins(about: Mapping[str, Any]) -> Bins:
-    bars = about["bins"]
+    bars, zeros = about["bins"], 0
+    if about["is_log"] and bars[0][1] == 0:  # which has no place on an axis of powers
+        zeros, bars = bars[0][2], bars[1:]
     edges = [first - 0.5 for first, _, _ in bars] + [bars[-1][1] + 0.5]
-    return Bins(edges, [count for _, _, count in bars], are_whole=True)
+    return Bins(edges, [count for _, _, count in bars], is_log=about["is_log"], are_whole=True, zeros=zeros)
 
 
 def _agreement_table(agreement: Sequence[Agreement]) -> Markup | None:
@@ -140,4 +142,5 @@ def _agreement_table(agreement: Sequence[Agreement]) -> Markup | None:
         ]
         for one in agreement
     ]
-    return card("", table(["reviewers", "both decided", "alike", "Cohen's kappa"], rows, numbers=(1, 2)))
+    heads = ["reviewers", "both decided", "alike", "Cohen's kappa"]
+    return element("div", table(heads, rows, numbers=(1, 2)), class_="card")
