@@ -58,6 +58,10 @@ def test_the_token_comes_from_the_environment_a_file_or_the_command_line(here, m
     assert settings("d.json", "--token", "another").token == "another"
 
 
+def test_names_of_a_proxy_are_taken_as_browsers_send_them():
+    assert settings("d.json", "--allow-host", "Studio.Example:8443").names == ("studio.example:8443",)
+
+
 @pytest.mark.parametrize("option", ["--dataset-root", "--output-root", "--allow-absolute-media"])
 def test_a_folder_that_is_not_there_is_refused(option):
     with pytest.raises(InputError, match="no such folder"):

@@ -1,5 +1,6 @@
 """Who is answered: this page alone, on this machine or with the token; and what the answer tells browsers."""
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_what_changes_something_is_taken_from_the_page_alone(method, headers):
 )
 def test_the_page_and_programs_may_change_something(headers):
     assert client().post("/api/echo", headers=headers).status_code == 200
+
+
+def test_a_proxy_may_ask_by_its_name_where_that_was_allowed():
+    page = client(token=TOKEN, names=("studio.example",))
+    bearer = {**OURS, "Authorization": f"Bearer {TOKEN}", "Host": "studio.example"}
+    assert page.post("/api/echo", headers={**bearer, "Origin": "https://studio.example"}).status_code == 200
+    behind = {**bearer, "Host": "127.0.0.1:8000", "Origin": "https://studio.example"}  # which does not pass on the name
+    assert page.post("/api/echo", headers=behind).status_code == 200
+    assert page.post("/api/echo", headers={**bearer, "Origin": "https://evil.example"}).status_code == 403
+    assert page.get("/api/echo", headers={**bearer, "Host": "studio.example.evil"}).status_code == 403
 
 
 def test_media_are_not_shown_in_pages_of_others():
@@ -203,3 +214,20 @@ def test_login_wants_the_header_of_the_page_too():
 def test_json_holds_what_utf8_and_json_cannot():
     odd = {"half": "\ud800", "nan": float("nan"), "list": [float("inf")], "big": 10**30, 1: "key"}
     assert json.loads(Json(odd).body) == {"half": "\ud800", "nan": None, "list": [None], "big": 10**30, "1": "key"}
+
+
+def test_who_goes_amid_an_upload_leaves_no_trace_in_the_log(caplog):
+    messages = [{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}]
+    headers = [(b"host", b"127.0.0.1:8000"), (b"x-studio", b"1")]
+    scope = {"type": "http", "method": "PUT", "path": "/api/chat/videos", "headers": headers, "query_string": b""}
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(_message):
+        raise AssertionError("nobody is there")
+
+    app = client().app
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(app({**scope, "scheme": "http", "raw_path": b"", "root_path": ""}, receive, send))
+    assert caplog.records == [] or all("error" not in record.getMessage() for record in caplog.records)

@@ -32,6 +32,12 @@ def test_a_token_that_is_too_short_or_cannot_be_sent_is_refused(host, token):
         Settings(Path("d.json"), host=host, token=token).check()
 
 
+def test_another_name_needs_a_token_on_loopback_too():
+    with pytest.raises(InputError, match="--allow-host"):
+        Settings(Path("d.json"), names=("studio.example",)).check()
+    Settings(Path("d.json"), names=("studio.example",), token=TOKEN).check()
+
+
 def test_an_empty_host_is_refused():
     with pytest.raises(InputError, match="empty"):
         Settings(Path("d.json"), host="", token=TOKEN).check()

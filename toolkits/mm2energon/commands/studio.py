@@ -59,6 +59,14 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server")
     group.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1); any other needs a token")
     group.add_argument("--port", type=_port, default=8000, help="port to listen at; 0: any that is free (8000)")
+    group.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name, with its port if it has one, by which a proxy is asked for it; wants a token; may be given several "
+        "times",
+    )
     token = group.add_mutually_exclusive_group()
     token.add_argument(
         "--token", help=f"what people log in with, 16 characters or more; others of this machine see it, unlike what "
@@ -137,6 +145,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         output_roots=tuple(dict.fromkeys(root.resolve() for root in roots)),
         host=arguments.host,
         port=arguments.port,
+        names=tuple(name.lower() for name in arguments.allow_host),
         token=_token(arguments),
         target=arguments.target,
         interval_seconds=arguments.time_interval,

@@ -116,6 +116,7 @@ class Isolated:
         self._turns = self._turns or anyio.CapacityLimiter(self._count)
         work = anyio.to_thread.run_sync(self.run, step, item, given_up, limiter=self._turns)
         job = self._jobs[key] = _Job(asyncio.ensure_future(work), given_up)
+        job.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # told, also where nobody asks
         return job
 
     def run(self, step: Callable[[Item], Result], item: Item, given_up: threading.Event | None = None) -> Result:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mm2energon.studio.answers import Json, Refused, crash_told, error_answer
@@ -70,6 +71,8 @@ class Guard:
             await self._app(scope, _limited(receive, limit), answer)
         except Refused as refused:
             await error_answer(refused.status, str(refused), refused.code)(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # whoever sent something has gone
         except Exception as error:  # noqa: BLE001 (whatever it is, its trace stays here)
             crash = Json({"error": crash_told(error)}, 500)
             if not answer.has_begun:
@@ -77,10 +80,11 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         path, host = scope["path"], _host(headers)
-        if self._settings.is_loopback and _name(host) not in (*LOOPBACK, self._settings.host):
+        own = (*LOOPBACK, self._settings.host)
+        if self._settings.is_loopback and _name(host) not in own and host not in self._settings.names:
             raise Refused(403, f"the studio is asked for as {host[:100]!r}; open it by the address that it printed")
         if path.startswith("/api/"):
-            _check_origin(scope["method"], headers, host)
+            _check_origin(scope["method"], headers, (host, *self._settings.names))
             if path not in _OPEN:
                 self._gate.check(headers, address_of(scope))
 
@@ -125,7 +129,7 @@ def _name(host: str) -> str:
     return host.rpartition(":")[0] if ":" in host else host
 
 
-def _check_origin(method: str, headers: Headers, host: str) -> None:
+def _check_origin(method: str, headers: Headers, hosts: tuple[str, ...]) -> None:
     """Refuse what another page, or a form, sends in the name of somebody who has the studio open.
 
     A header of our own can be set by scripts of our own page alone: for others browsers ask first, and get no leave.
@@ -135,7 +139,7 @@ def _check_origin(method: str, headers: Headers, host: str) -> None:
     is_safe = method in _SAFE_METHODS
     if site not in ((None, "same-origin", "none") if is_safe else (None, "same-origin")):
         raise Refused(403, "another site asks; the studio answers its own page alone", "cross-site")
-    if origin is not None and _netloc(origin) != host:
+    if origin is not None and _netloc(origin) not in hosts:
         raise Refused(403, "another site asks; the studio answers its own page alone", "cross-site")
     if not is_safe and headers.get("x-studio") != "1":
         raise Refused(403, "the header X-Studio: 1 is missing, by which the page shows that it asks", "cross-site")

@@ -39,6 +39,8 @@ class Settings:
     category_key: str = "category"
     host: str = "127.0.0.1"
     port: int = 8000
+    #: Other names that browsers may ask for it by: those of a proxy in front of it, with the port where it has one.
+    names: tuple[str, ...] = ()
     #: What people log in with; None: nobody is asked.
     token: str | None = field(default=None, repr=False)
     #: Folders below which exports and trained adapters may be written.
@@ -76,6 +78,11 @@ class Settings:
         if self.token is None and not self.is_loopback:
             raise InputError(
                 f"--host {self.host}: lets other machines in, and nothing keeps strangers out; a token was expected; "
+                f"give one of {LEAST_TOKEN_CHARACTERS} characters or more by --token-file or MM2ENERGON_STUDIO_TOKEN"
+            )
+        if self.token is None and self.names:
+            raise InputError(
+                f"--allow-host {self.names[0]}: lets in whoever reaches it by that name; a token was expected; "
                 f"give one of {LEAST_TOKEN_CHARACTERS} characters or more by --token-file or MM2ENERGON_STUDIO_TOKEN"
             )
         if self.token is not None and not _TOKEN.fullmatch(self.token):
