@@ -1,5 +1,6 @@
 """Entries are listed, looked at and decided on; what is decided is saved before the answer."""
 
+import errno
 import json
 
 import pytest
@@ -230,6 +231,18 @@ def test_what_makes_no_sense_is_refused_with_what_was_expected(shared, path, bod
 def test_names_that_are_none_and_entries_that_are_not_there_change_nothing(shared, path, body):
     assert shared.post(f"/api/{path}", json=body).status_code in (400, 404, 422)
     assert rows(shared, status=["accepted"]) == []
+
+
+def test_a_decision_that_cannot_be_saved_says_so_and_changes_nothing(shared, monkeypatch):
+    def full(*_some, **_more):
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/d.review.jsonl")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared.app.state.studio.review, "decide", full)
+        answer = shared.post("/api/items/0/decision", json={"do": "accept"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk")
+    assert "d.review.jsonl: No space left on device; nothing was saved" in answer.json()["error"]["message"]
+    assert shared.get("/api/items/0").json()["status"] == "pending"
 
 
 def test_halves_of_surrogates_in_an_edit_are_refused_and_nothing_changes(shared):

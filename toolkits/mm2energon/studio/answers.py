@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import secrets
 from typing import Any
 
@@ -68,6 +69,7 @@ def add_error_answers(app: FastAPI) -> None:
     """Let errors of all kinds be answered in one shape."""
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ToolkitError, _ours)
+    app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
 
@@ -82,6 +84,17 @@ async def _ours(_request: Request, error: Exception) -> Response:
     if isinstance(error, SampleError):
         return error_answer(_STATUSES.get(error.code, 422), str(error), error.code)
     return error_answer(400, str(error), "bad-input" if isinstance(error, InputError) else "")
+
+
+async def _disk(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, OSError) or error.errno is None:
+        return Json({"error": crash_told(error)}, 500)
+    _log.error("%s: %s", error.filename or "a file", error.strerror)
+    place = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "a file"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return error_answer(404, f"{place}: is not there any more", "missing-media")
+    message = f"{place}: {error.strerror}; nothing was saved; make room, or let the studio write there, and try again"
+    return error_answer(507, message, "disk")
 
 
 async def _http(_request: Request, error: Exception) -> Response:
