@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import socket
@@ -99,6 +100,17 @@ def test_what_is_no_video_or_too_large_is_refused_and_nothing_stays(
         answer = page.put(VIDEOS, params={"name": "x.mp4"}, content=content)
         assert (answer.status_code, said in answer.json()["error"]["message"]) == (status, True), answer.text
         assert str(page.folder) not in answer.text
+    assert left(page.folder) == []
+
+
+def test_a_disk_that_is_full_is_said(page: Any, clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_args: Any, **_more: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(chat_videos, "receive", full)
+    answer = page.put(VIDEOS, params={"name": "v.mov"}, content=clip)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk")
+    assert "No space left" in answer.json()["error"]["message"]
     assert left(page.folder) == []
 
 

@@ -39,6 +39,16 @@ def test_too_much_nothing_and_what_is_cut_off_leave_no_file(tmp_path: Path) -> N
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sender_who_falls_silent_is_given_up(tmp_path: Path) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(600)
+
+    with pytest.raises(InputError, match=r"nothing came for 0\.05 s"):
+        asyncio.run(receive(silent(), tmp_path / "v", most_bytes=100, stall_seconds=0.05))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "v").write_bytes(b"mine")
     with pytest.raises(FileExistsError):

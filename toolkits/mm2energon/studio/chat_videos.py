@@ -104,6 +104,8 @@ async def _received(request: Request, name: str, trying: Trying, most_bytes: int
             await receive(request.stream(), folder / "upload", most_bytes=most_bytes)
         except ClientDisconnect as error:
             raise Refused(499, "the upload was cut off", "gone") from error
+        except OSError as error:
+            raise Refused(507, f"the upload could not be saved ({error.strerror or error})", "disk") from error
         return trying.intake.take_file(job, folder / "upload", held=held.pop_all(), ours=True)
 
 

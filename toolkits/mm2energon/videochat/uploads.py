@@ -43,16 +43,22 @@ def shown_name(written: str) -> str:
     return name if name.strip(".") else _UNNAMED
 
 
-async def receive(pieces: AsyncIterator[bytes], path: Path, *, most_bytes: int) -> Received:
+async def receive(
+    pieces: AsyncIterator[bytes], path: Path, *, most_bytes: int, stall_seconds: float = 120.0
+) -> Received:
     """Write what is sent to a new file, which goes again unless all of it comes.
 
+    Args:
+        stall_seconds: for which nothing may come.
+
     Raises:
-        InputError: it is empty, or larger than the limit.
+        InputError: it is empty, or larger than the limit; or nothing more comes.
+        OSError: the disk.
         FileExistsError: there is such a file.
     """
     with path.open("xb") as file:
         try:
-            return await _copy(pieces, file, most_bytes)
+            return await _copy(_in_time(pieces, stall_seconds), file, most_bytes)
         except BaseException:  # also where the sender is gone, or the server ends
             path.unlink(missing_ok=True)
             raise
@@ -75,6 +81,18 @@ async def _copy(pieces: AsyncIterator[bytes], file: IO[bytes], most_bytes: int) 
     await asyncio.to_thread(_write, file, digest, bytes(waiting))
     await asyncio.to_thread(file.flush)
     return Received(size, digest.hexdigest())
+
+
+async def _in_time(pieces: AsyncIterator[bytes], stall_seconds: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(pieces), stall_seconds)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError as error:
+            raise InputError(
+                f"upload: nothing came for {stall_seconds:g} s; the rest was expected; send it again"
+            ) from error
 
 
 def _write(file: IO[bytes], digest: hashlib._Hash, data: bytes) -> None:
