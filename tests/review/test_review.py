@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from mm2energon.errors import InputError
+from mm2energon.pipeline.sources import annotation_files_in, find_annotations
 from mm2energon.review import entries as entries_module
 from mm2energon.review.model import Filter, Past
 from mm2energon.review.review import Review, open_review
@@ -484,13 +485,26 @@ def test_an_answer_is_kept_behind_the_entries_of_the_source(source: Path) -> Non
         assert review.count == review.total == 32
         row = review.rows(review.select(Filter(text="fox")), 0, 1)[0]
         assert (row.number, row.origin, row.category) == (30, "a.kept.jsonl:1", "chat")
-        assert review.item(30).sample == replace(
-            sample, extra={"extra": {"model": "m", "category": "chat"}}, origin="a.kept.jsonl:1"
-        )
+        kept = review.item(30).sample
+        assert kept is not None
+        assert replace(kept, extra={}) == replace(sample, origin="a.kept.jsonl:1")
+        assert {**kept.extra["extra"], "kept": ""} == {"model": "m", "category": "chat", "kept": ""}
         review.decide([30], "accept", reviewer="anna")
         assert [one.number for one in other.reviewed()] == [30]
     with open_review(source) as again:
         assert statuses(again)[30:] == ["accepted", "pending"]
+
+
+def test_what_a_review_writes_is_never_taken_for_annotations(source: Path) -> None:
+    sample = Sample((Turn("user", "Who?"), Turn("assistant", "A fox.")))
+    with open_review(source) as review:
+        review.decide([1], "edit", sample=edit_of(review, 1, "x"))
+        review.keep(sample, {})
+    found = find_annotations(source.parent)
+    assert (found.annotations, found.ignored) == ([source.name], {})
+    assert annotation_files_in(source.parent) == ([source], [])
+    theirs = write(source.with_name("b.kept.jsonl"), entry(1))
+    assert annotation_files_in(source.parent)[0] == [source, theirs]
 
 
 def test_a_csv_begins_with_what_its_status_column_says(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from mm2energon.roots import inside_root, is_url, name_from
 from mm2energon.video.places import VIDEO_SUFFIXES
 
 ANNOTATION_SUFFIXES = (".json", ".jsonl")
+#: Of the files of a review, beside its data; of kept answers, where it is noted when that was.
+JOURNAL_SUFFIX, KEPT_SUFFIX, KEPT_KEY = ".review.jsonl", ".kept.jsonl", "kept"
 #: Entries looked at to tell an annotation file from another json.
 _PEEKED = 20
 #: Broken JSON is an annotation file where one of these words stands in its first bytes: then its loss has to be told.
@@ -112,6 +114,8 @@ def why_no_annotations(path: Place) -> str | None:
     """Why a json file is no annotation file; None when it is one, empty when it is a file that we know."""
     try:
         entries = list(islice(read_entries(path), _PEEKED))
+        if entries and _is_of_review(path.name, entries[0].value):
+            return ""
         if any(_is_annotation(entry) for entry in entries):
             return None
         broken = next((entry.error for entry in entries if entry.error is not None), None)
@@ -127,6 +131,15 @@ def why_no_annotations(path: Place) -> str | None:
     if isinstance(first, Mapping) and ("fps" in first or (is_account_name(path.name) and "reason" in first)):
         return ""
     return NO_ANNOTATIONS
+
+
+def _is_of_review(name: str, first: Any) -> bool:
+    """Whether a file holds decisions, or answers of models that were kept for review and that nobody accepted yet."""
+    if not isinstance(first, Mapping):
+        return False
+    if name.endswith(KEPT_SUFFIX):
+        return isinstance(first.get("extra"), Mapping) and KEPT_KEY in first["extra"]
+    return name.endswith(JOURNAL_SUFFIX) and {"version", "do", "entries"} <= set(first)
 
 
 def rebase(

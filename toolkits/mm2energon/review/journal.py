@@ -27,7 +27,6 @@ from mm2energon.review.moves import MOVED, MOVING, Moves
 from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
-SUFFIX = ".review.jsonl"
 _BLOCK_BYTES = 1 << 20
 
 

@@ -16,12 +16,11 @@ from mm2energon.formats import FORMATS
 from mm2energon.jsonio import dumps
 from mm2energon.locks import LockFile
 from mm2energon.pipeline.ledger import STATE_FOLDER
-from mm2energon.review import journal
+from mm2energon.pipeline.sources import JOURNAL_SUFFIX, KEPT_SUFFIX
 from mm2energon.review.columns import VERSION, read_about
 from mm2energon.review.indexing import IndexJob
 from mm2energon.review.sources import Source
 
-KEPT_SUFFIX = ".kept.jsonl"
 _FOLDER = "review"
 _KEY_CHARACTERS = 16
 _NAME_CHARACTERS = 80
@@ -32,9 +31,14 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name((path.name if path.is_dir() else path.stem) + suffix)
 
 
+def kept_beside(path: Path) -> Path:
+    """Where samples lie that were kept from answers."""
+    return beside(path, KEPT_SUFFIX)
+
+
 def journal_beside(path: Path) -> Path:
     """Where the decisions on a source lie."""
-    return beside(path, journal.SUFFIX)
+    return beside(path, JOURNAL_SUFFIX)
 
 
 def check_options(path: Path, read_as: str | None, reviewers: Sequence[str]) -> None:
@@ -45,7 +49,7 @@ def check_options(path: Path, read_as: str | None, reviewers: Sequence[str]) -> 
     """
     if not path.exists():
         raise InputError(f"{path}: is not there; an annotation file, a CSV or a folder of shards was expected")
-    if path.name.endswith(journal.SUFFIX):
+    if path.name.endswith(JOURNAL_SUFFIX):
         raise InputError(f"{path}: holds decisions; the data that they are about was expected")
     if read_as is not None and read_as not in FORMATS:
         raise InputError(f"{read_as}: no such format; one of {', '.join(FORMATS)} was expected")

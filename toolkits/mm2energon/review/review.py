@@ -19,6 +19,7 @@ from mm2energon.errors import InputError
 from mm2energon.formats import sharegpt
 from mm2energon.jsonio import dumps
 from mm2energon.pipeline.record_content import Content
+from mm2energon.pipeline.sources import KEPT_KEY
 from mm2energon.review.agreement import agreement_of
 from mm2energon.review.alike import alike
 from mm2energon.review.book import open_book
@@ -29,7 +30,7 @@ from mm2energon.review.entries import Entries
 from mm2energon.review.facets import folded_turns
 from mm2energon.review.indexing import IndexJob
 from mm2energon.review.items import item_of, reviewed_of, rows_of
-from mm2energon.review.journal import Appending, Journal, event_line
+from mm2energon.review.journal import Appending, Journal, event_line, now
 from mm2energon.review.model import (
     STATUSES,
     Agreement,
@@ -43,7 +44,7 @@ from mm2energon.review.model import (
     View,
 )
 from mm2energon.review.moves import MOVED, MOVING, Move, renamed
-from mm2energon.review.opening import KEPT_SUFFIX, beside, check_options, index_place, journal_beside
+from mm2energon.review.opening import check_options, index_place, journal_beside, kept_beside
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Source, changed
 from mm2energon.review.statistics import statistics_of
@@ -100,7 +101,7 @@ class _Opened(NamedTuple):
 def _opened(job: IndexJob) -> _Opened:
     source = job.source()
     place = index_place(job, source)
-    entries = Entries(replace(job, folder=place.folder), source, beside(job.path, KEPT_SUFFIX))
+    entries = Entries(replace(job, folder=place.folder), source, kept_beside(job.path))
     return _Opened(source, entries, place.folder if place.is_temporary else None)
 
 
@@ -120,10 +121,12 @@ class Review:
         self.path = source.path
         self.kind: Kind = source.kind
         self.root = job.root
+        #: By which an entry has its category; that of a CSV is a column.
+        self.category_key = "category" if source.kind == "csv" else job.category_key
         #: Where the decisions are.
         self.journal_path = journal
         #: Of samples that were kept from answers.
-        self.kept_path = beside(source.path, KEPT_SUFFIX)
+        self.kept_path = kept_beside(source.path)
         #: A folder that goes when this is closed.
         self.temporary = temporary
         self._source, self._given = source, tuple(reviewers)
@@ -488,7 +491,7 @@ class Review:
         """
         entry = sharegpt.dump(sample)
         extra = entry.get("extra")
-        entry["extra"] = {**(extra if isinstance(extra, Mapping) else {}), **about}
+        entry["extra"] = {**(extra if isinstance(extra, Mapping) else {}), **about, KEPT_KEY: now()}
         with self._lock, Appending(self.kept_path) as kept:
             kept.add(dumps(entry) + b"\n")
             entries = self._fresh().entries
