@@ -69,7 +69,7 @@ class StandIn:
     def __init__(self, path: Path, decisions: Mapping[int, Any] | None = None, *, root: Path | None = None) -> None:
         self.path, self.root = path, (root or path.parent).resolve()
         self.source: Any = source_at(path)
-        self.kind = self.source.kind
+        self.kind, self.category_key = self.source.kind, "category"
         self.decisions = decisions or {}
 
     def reviewed(self, _status: Sequence[str]) -> Iterator[Reviewed]:

@@ -13,6 +13,7 @@ from media import write_clip, write_image
 from mm2energon.errors import InputError
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportCancelledError, ExportJob
+from mm2energon.review.review import open_review
 from pipeline.making import chat, write_json
 
 from review.reviewing import StandIn, edited, row, write_csv
@@ -298,3 +299,23 @@ def test_a_name_that_a_terminal_would_obey_is_shown_as_text(tmp_path):
     lines: list[str] = []
     run(review, told=lines.append)
     assert "- Current Video: \\x1b[31mred\\u202e.mp4" in lines
+
+
+def test_a_category_that_a_reviewer_gave_is_exported_and_others_stay_as_they_are(tmp_path):
+    own: list[Any] = ["a  b", ["x"], 7, None]
+    entries = [{"id": place, "conversations": chat("Q?"), "category": value} for place, value in enumerate(own)]
+    entries += [
+        {"id": 4, "conversations": chat("Q?"), "extra": {"category": "old"}},
+        {"id": 5, "conversations": chat("Q?")},
+    ]
+    source = write_json(tmp_path / "a.json", entries)
+    with open_review(source) as review:
+        review.wait()
+        for number in range(4):
+            review.decide([number], "edit", sample=review.item(number).sample)
+        review.decide([4, 5], "accept", category="new")
+        run(review, "sharegpt")
+    written = entries_of(tmp_path / "out" / "train_sharegpt.json")
+    assert [entry["category"] for entry in written[:4]] == own
+    assert written[4]["extra"] == {"category": "new"} and written[5]["category"] == "new"
+    assert "category" not in written[4]

@@ -23,7 +23,7 @@ from mm2energon.formats.pairs import pair, without_tag
 from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.numbers import unnamed_file
 from mm2energon.review.csv_source import STATUS_WORDS, CsvSource, Shape
-from mm2energon.review.facets import digest_of
+from mm2energon.review.facets import category_of_value, digest_of
 from mm2energon.review.model import DISPUTED, PENDING, Reviewed
 from mm2energon.review.sources import Found, changed
 from mm2energon.sample import VIDEO_TAG
@@ -104,7 +104,7 @@ def _cells(one: Reviewed, source: CsvSource) -> tuple[dict[str, str], bool]:
     if not one.edited or one.sample is None:
         return cells, True
     has_category = source.shape is not None and "category" in source.shape.places
-    if has_category and one.category != source.value(one.fields, "category").strip():
+    if has_category and one.category != category_of_value(source.value(one.fields, "category")):
         cells["category"] = one.category
     if [turn.role for turn in one.sample.turns] != ["user", "assistant"]:
         return cells, False

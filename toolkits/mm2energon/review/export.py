@@ -101,7 +101,8 @@ class _Run:
             if self._review.kind == "csv" and job.updates_csv:
                 changes = stack.enter_context(closing(CsvChanges(CsvSource(self._review.path))))
             load = loader_of(self._review, job.output) if self._review.kind == "shards" else None
-            self._each("entries", select(self._wanted(changes), selection, load=load))
+            key = self._review.category_key
+            self._each("entries", select(self._wanted(changes), selection, category_key=key, load=load))
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ Reviewers go on while an export runs. All that it needs is read once, so that fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.numbers import unnamed_file
 from mm2energon.review.export_media import FoundMedia, media_of
+from mm2energon.review.facets import category_of_value
 from mm2energon.review.model import Reviewed
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
 
@@ -83,29 +84,48 @@ class Selection:
 
 
 def select(
-    reviewed: Iterable[Reviewed], selection: Selection, *, load: Callable[[Reviewed], Sample] | None = None
+    reviewed: Iterable[Reviewed],
+    selection: Selection,
+    *,
+    category_key: str = "category",
+    load: Callable[[Reviewed], Sample] | None = None,
 ) -> Generator[None, None, None]:
     """Pick entries and find their media; nothing is yielded, once for each.
 
     Args:
+        category_key: by which entries have their category.
         load: makes the sample of an entry, where it is more than what the review tells.
     """
     for one in reviewed:
-        selection.add(_pick(one, selection.media, load))
+        selection.add(_pick(one, selection.media, category_key, load))
         yield
 
 
-def _pick(one: Reviewed, media: FoundMedia, load: Callable[[Reviewed], Sample] | None) -> Picked:
+def _pick(one: Reviewed, media: FoundMedia, category_key: str, load: Callable[[Reviewed], Sample] | None) -> Picked:
     entry = dict(one.fields) or (None if one.sample is None else sharegpt.dump(one.sample))
     try:
         if one.sample is None or (one.error is not None and not one.edited):
             raise _told(one)
         sample = one.sample if load is None else load(one)
         _require_fields(sample, one)
-        sample = media.found(sample)
+        sample = media.found(_with_category(sample, one, category_key))
     except SampleError as error:
         return Picked(one.number, one.origin, None, error, entry)
     return Picked(one.number, one.origin, sample, None, entry)
+
+
+def _with_category(sample: Sample, one: Reviewed, key: str) -> Sample:
+    """A sample with the category that a reviewer gave it, where the entry has its own, or by its key."""
+    if not one.edited:
+        return sample
+    inner = sample.extra.get("extra")
+    if key not in sample.extra and isinstance(inner, Mapping) and key in inner:
+        return replace(sample, extra={**sample.extra, "extra": _named(inner, one, key)})
+    return replace(sample, extra=_named(sample.extra, one, key))
+
+
+def _named(extra: Mapping[str, Any], one: Reviewed, key: str) -> Mapping[str, Any]:
+    return extra if category_of_value(extra.get(key)) == one.category else {**extra, key: one.category}
 
 
 def _told(one: Reviewed) -> SampleError:

@@ -51,6 +51,12 @@ class Facets:
     searched: str
 
 
+def category_of_value(value: Any) -> str:
+    """The category that a value of an entry names; nothing where it names none."""
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+    return " ".join(text.split())[:_MOST_CATEGORY_CHARACTERS]
+
+
 class Facetting:
     """Finds the facets of entries."""
 
@@ -100,8 +106,7 @@ class Facetting:
             value = _within(found.entry.value, self._category_key)
             if value is None and sample is not None:
                 value = sample.extra.get(self._category_key)
-        text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
-        return " ".join(text.split())[:_MOST_CATEGORY_CHARACTERS]
+        return category_of_value(value)
 
     def _status(self, found: Found) -> str:
         if not isinstance(self._source, CsvSource) or not found.fields:

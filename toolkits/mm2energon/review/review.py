@@ -123,6 +123,8 @@ class Review:
         self.root = job.root
         #: By which an entry has its category; that of a CSV is a column.
         self.category_key = "category" if source.kind == "csv" else job.category_key
+        #: By which an entry has its category; that of a CSV is a column.
+        self.category_key = "category" if source.kind == "csv" else job.category_key
         #: Where the decisions are.
         self.journal_path = journal
         #: Of samples that were kept from answers.
