@@ -14,10 +14,11 @@ from mm2energon.errors import InputError, missing_extra
 from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Turn
 from mm2energon.videochat.asking import Parameters
 from mm2energon.videochat.backends.devices import choose_device
+from mm2energon.videochat.backends.fetching import said
 from mm2energon.videochat.backends.generating import Streamer, stopping
 from mm2energon.videochat.backends.lora import Switch
 from mm2energon.videochat.backends.pieces import from_thread
-from mm2energon.videochat.backends.places import cached, find_model, here, offered, said
+from mm2energon.videochat.backends.places import cached, find_model, here, offered
 from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
 from mm2energon.videochat.perception import Asked, Stop

@@ -15,7 +15,7 @@ from typing import Any
 
 from mm2energon.errors import InputError, missing_extra
 from mm2energon.videochat.adapters import Adapter, require_base, weight_shapes
-from mm2energon.videochat.backends.places import said
+from mm2energon.videochat.backends.fetching import said
 
 #: Adapters that are kept in memory.
 _KEPT = 4

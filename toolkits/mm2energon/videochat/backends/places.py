@@ -9,18 +9,15 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from mm2energon.errors import InputError, missing_extra
+from mm2energon.errors import InputError, MediaError, missing_extra
+from mm2energon.videochat.backends.fetching import fetch
 from mm2energon.videochat.backends.setup import Setup
 
 #: What is offered where nothing else is asked for.
 USUAL_MODEL = "OpenGVLab/VideoChat-R1_5-7B"
-#: The files of a model; weights in pickles are not among them.
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 #: Entries of a folder that are looked at for models: it may be one of videos.
 _MOST_LOOKED_AT = 1000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-#: Of messages of others: tokens of the hub.
-_SECRETS = re.compile(r"hf_\w+|(?<=//)[^/@\s]+@")
 
 
 def offered(setup: Setup) -> list[str]:
@@ -58,7 +55,7 @@ def find_model(name: str, setup: Setup, tell: Callable[[str], None]) -> Path:
     if not setup.may_download:
         raise _missing(name, setup, "the hub is not asked")
     tell(f"fetching {name} from the hub; this may take long")
-    return _fetched(name, setup)
+    return _fetched(name, setup, tell)
 
 
 def cached(name: str) -> Path | None:
@@ -84,15 +81,11 @@ def _is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("config.json", *weights))
 
 
-def _fetched(name: str, setup: Setup) -> Path:
-    from huggingface_hub import snapshot_download
-
+def _fetched(name: str, setup: Setup, tell: Callable[[str], None]) -> Path:
     try:
-        return Path(snapshot_download(name, allow_patterns=_FILES))
-    except Exception as error:
-        if isinstance(error, (OSError, ValueError)) or type(error).__module__.startswith(("httpx", "requests")):
-            raise _missing(name, setup, said(error)) from error
-        raise
+        return fetch(name, tell)
+    except (InputError, MediaError) as error:  # the latter: the process died
+        raise _missing(name, setup, str(error)) from error
 
 
 def _missing(name: str, setup: Setup, why: str) -> InputError:
@@ -102,12 +95,6 @@ def _missing(name: str, setup: Setup, why: str) -> InputError:
         f"model {name}: is not on this machine, and could not be fetched ({why}); put its files into {folder}, or run "
         f"`hf download {name}` where there is a network"
     )
-
-
-def said(error: Exception) -> str:
-    """The first line of somebody else's message, without what is secret in it."""
-    line = _SECRETS.sub("...", str(error).strip().partition("\n")[0]) or type(error).__name__
-    return line if len(line) <= 200 else f"{line[:200]} ..."
 
 
 def _models_in(folder: Path) -> list[Path]:
