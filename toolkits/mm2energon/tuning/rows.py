@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +101,13 @@ def load_batches(rows: Rows, batches: Iterable[list[int]], *, workers: int, seed
         generator=torch.Generator().manual_seed(seed),
         prefetch_factor=2 if workers else None,
         multiprocessing_context="forkserver" if workers else None,
+        worker_init_fn=_ends_with_its_parent,
     )
+
+
+def _ends_with_its_parent(_number: int) -> None:
+    """Leave Ctrl-C, which all processes of a terminal get, to the one that writes a checkpoint."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

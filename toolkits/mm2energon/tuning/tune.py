@@ -29,7 +29,7 @@ from mm2energon.tuning.encoding import Encoder, faults
 from mm2energon.tuning.finish import write_adapter
 from mm2energon.tuning.folders import last_checkpoint, remove_run
 from mm2energon.tuning.job import TuneJob, check_job, differences
-from mm2energon.tuning.prepare import Counts, prepare_samples, sources_of
+from mm2energon.tuning.prepare import Counts, prepare_samples, read_prepared, sources_of
 from mm2energon.tuning.status import FINAL, JOB, LOCK, Metrics, now, tell_status
 from mm2energon.tuning.stopping import Stop, asked_to_stop
 from mm2energon.videochat.backends.places import find_model
@@ -219,6 +219,10 @@ class _Run:
             train, val = found["train"], found.get("val", 0)
             account = {"read": train + val, "written": {"train": train, "val": val}, "set_aside": {}, "lost_behind": []}
             return Counts(train, val, account)
+        if not self._device.leads:
+            if (known := read_prepared(job.output, fingerprint)) is None:
+                raise InputError(f"{job.output}: the first process could not prepare the data, and says why")
+            return known
         counting = None
         if job.settings.max_tokens:
             family = _COUNTED_AS[self._encoder.vision.family]
