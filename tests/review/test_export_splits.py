@@ -83,3 +83,26 @@ def test_a_sample_is_in_the_split_that_shard_puts_it_into(tmp_path):
     by_shard = {one.text["id"]: one.split for one in stored(tmp_path / "wds")}
     by_file = {entry["id"]: split for split, some in found.items() for entry in some}
     assert by_shard == by_file and set(by_file.values()) == {"train", "val", "test"}
+
+
+def test_samples_that_shards_put_elsewhere_are_told(tmp_path):
+    entries = []
+    for number in range(16):
+        video = write_frames(tmp_path, f"v{number}", 1 if number % 4 == 0 else 2)  # one frame is too few
+        entries.append(video_entry(video, id=number))
+    review = StandIn(write_json(tmp_path / "a.json", entries))
+    shards = ShardsWanted(tmp_path / "wds", "pai-v1")
+    job = ExportJob(
+        tmp_path / "out", ("sharegpt",), status="any", shares={"train": 1, "val": 1}, checks_videos=False, shards=shards
+    )
+    exported = export(review, job)
+    by_shard = {one.text["id"]: one.split for one in stored(tmp_path / "wds")}
+    by_file = {
+        entry["id"]: split
+        for split in ("train", "val")
+        for entry in json.loads((tmp_path / "out" / f"{split}_sharegpt.json").read_text())
+    }
+    moved = sum(by_file[name] != split for name, split in by_shard.items())
+    assert len(by_shard) == 12 and len(by_file) == 16 and moved
+    assert exported.shards[-1].startswith(f"note: {moved} samples are in other splits")
+    assert exported.shards_status == 3

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mm2energon.errors import InputError
+from mm2energon.errors import InputError, ToolkitError
 from mm2energon.jsonio import dumps
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
@@ -44,11 +45,14 @@ from mm2energon.review.export_media import FoundMedia
 from mm2energon.review.export_records import loader_of
 from mm2energon.review.export_select import Selection, select
 from mm2energon.review.export_shards import make_shards
-from mm2energon.review.export_splits import deal
+from mm2energon.review.export_splits import count_moved, deal
 from mm2energon.review.model import Reviewed
 from mm2energon.review.review import Review
 from mm2energon.review.templates import choose
 from mm2energon.terminal import shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Is told each line of the log.
 Told = Callable[[str], object]
@@ -74,7 +78,7 @@ def export(
         ExportCancelledError: it was cancelled.
     """
     check_job(job)
-    return _Run(review, job, progress, told, is_cancelled).run()
+    return _Run(review, replace(job, output=job.output.resolve()), progress, told, is_cancelled).run()
 
 
 class _Run:
@@ -89,6 +93,7 @@ class _Run:
         #: What media are relative to: those of shards become files of the output.
         self._root = job.output if review.kind == "shards" else review.root
         self._exported = Exported()
+        self._split_of: NDArray[Any] | None = None
         self._begun, self._at = time.monotonic(), datetime.now().astimezone()
 
     def run(self) -> Exported:
@@ -152,23 +157,37 @@ class _Run:
                 with self._review.rewriting(changes.digests, sha256_of(fresh) or ""):
                     take_place(fresh, changes.source.path)
         try:
-            entries = self._job.output / ENTRIES_NAME
-            make_shards(entries, self._root, self._job, self._exported, progress=self._progress)
+            self._make_shards(selection)
+        except (ToolkitError, OSError) as error:
+            self._exported.shards, self._exported.shards_status = [f"not written: {error}"], 1
+            raise
         finally:
             self._exported.seconds = time.monotonic() - self._begun
             self._log()
+
+    def _make_shards(self, selection: Selection) -> None:
+        job, exported = self._job, self._exported
+        aside = make_shards(job.output / ENTRIES_NAME, self._root, job, exported, progress=self._progress)
+        if job.shares is None or self._split_of is None:
+            return
+        moved = count_moved(selection, self._split_of, job.shares, seed=job.seed, without=aside)
+        if moved:
+            exported.shards.append(
+                f"note: {moved} samples are in other splits of the shards than of the files, as {len(aside)} are in no "
+                "shard; reject these, and export again, for the same splits"
+            )
 
     def _write(self, selection: Selection, changes: CsvChanges | None, *, about: Mapping[str, Any]) -> None:
         job, files, source = self._job, Files(self._job, self._chosen), self._review.path
         logs = [job.output / name for name in (TEXT_NAME, JSON_NAME)]
         require_free([*files.all_paths(), *logs], source=source, overwrite=job.overwrite)
-        split_of = None if job.shares is None else deal(selection, job.shares, seed=job.seed)
+        self._split_of = None if job.shares is None else deal(selection, job.shares, seed=job.seed)
         sources = [] if source.is_dir() else [source]
         with open_account(job.output / JSON_NAME, command="export", options=job.options(), sources=sources) as account:
             steps = write_files(
                 files,
                 selection,
-                split_of,
+                self._split_of,
                 about=about,
                 account=account,
                 exported=self._exported,

@@ -39,7 +39,7 @@ def log_lines(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[st
     yield f"Total Template Records: {exported.records}"
     yield f"Output Files Created: {len(exported.files)}"
     yield f"Processing Time: {exported.seconds:.1f} seconds"
-    yield "Status: Export Complete ✓"
+    yield "Status: Files Complete ✓, Shards Failed ✗" if exported.shards_status == 1 else "Status: Export Complete ✓"
 
 
 def _videos(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mm2energon.errors import InputError
+from mm2energon.jsonio import read_entries
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits, ProgressMaker
 from mm2energon.pipeline.machine import usable_memory_bytes
@@ -28,18 +29,23 @@ _LEAST_MEMORY_BYTES = 4 << 30
 _SHOWN = 20
 
 
-def make_shards(entries: Path, root: Path, job: ExportJob, exported: Exported, *, progress: ProgressMaker) -> None:
+def make_shards(
+    entries: Path, root: Path, job: ExportJob, exported: Exported, *, progress: ProgressMaker
+) -> frozenset[int]:
     """Write the shards that were asked for, and read them back; lines and status go into `exported`.
 
     Args:
-        entries: what was exported, as ShareGPT.
+        entries: what was exported, as ShareGPT, one a line.
+
+    Returns:
+        The lines, from 0, that are in no shard.
 
     Raises:
         InputError: as `shard`.
     """
     wanted = job.shards
     if wanted is None:
-        return
+        return frozenset()
     try:
         report = shard(_job(entries, root, job, wanted, groups=len(exported.videos)), progress=progress)
     except InputError as error:
@@ -49,6 +55,10 @@ def make_shards(entries: Path, root: Path, job: ExportJob, exported: Exported, *
     faults = [f"FAULT {fault}" for fault in found.faults[:_SHOWN]]
     exported.shards += [*faults, f"read back: {found.fault_count or 'no'} fault{'s' * (found.fault_count > 1)}"]
     exported.shards_status = 1 if found.fault_count else 3 if report.account["set_aside"] else 0
+    if not report.account["set_aside"]:
+        return frozenset()
+    lines = (entry.value["origin"] for entry in read_entries(Path(report.account["set_aside_file"])))
+    return frozenset(int(origin.rpartition(":")[2]) - 1 for origin in lines)
 
 
 def _job(entries: Path, root: Path, job: ExportJob, wanted: ShardsWanted, *, groups: int) -> ShardJob:

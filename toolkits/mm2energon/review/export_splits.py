@@ -6,7 +6,7 @@ same samples go to the same splits there and here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +24,38 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def deal(selection: Selection, shares: Mapping[str, float], *, seed: int) -> NDArray[Any]:
-    """The split of each sample that can be exported, in order, as its place in SPLITS."""
+def deal(
+    selection: Selection, shares: Mapping[str, float], *, seed: int, without: Collection[int] = ()
+) -> NDArray[Any]:
+    """The split of each sample that can be exported, in order, as its place in SPLITS.
+
+    Args:
+        without: numbers, among these samples, of those that are passed over.
+    """
     groups = Groups(seed=seed)
-    for one in selection:
-        if one.sample is not None and one.error is None:
-            groups.add(list(_shared(one.sample, selection.media)) or [content_name(one.sample)])
+    usable = (one.sample for one in selection if one.sample is not None and one.error is None)
+    for number, sample in enumerate(usable):
+        if number not in without:
+            groups.add(list(_shared(sample, selection.media)) or [content_name(sample)])
     groups.flush()
     return assign(groups, {split: shares.get(split, 0.0) for split in SPLITS})
+
+
+def count_moved(
+    selection: Selection, split_of: NDArray[Any], shares: Mapping[str, float], *, seed: int, without: Collection[int]
+) -> int:
+    """How many samples are in another split when some are left out before they are dealt.
+
+    Args:
+        split_of: as they were dealt with these.
+        without: as of `deal`.
+    """
+    import numpy as np
+
+    if not without:
+        return 0
+    others = np.delete(split_of, sorted(without))
+    return int((deal(selection, shares, seed=seed, without=without) != others).sum()) if len(others) else 0
 
 
 def _shared(sample: Sample, media: FoundMedia) -> Iterator[str]:
