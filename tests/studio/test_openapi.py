@@ -14,7 +14,7 @@ from starlette.testclient import httpx  # under whatever name it is installed
 from studio.opened import HEADERS, chat, entry, opened, write_entries
 
 #: Of each operation; the examples are the same each time. More of them: STUDIO_EXAMPLES=500.
-EXAMPLES = int(os.environ.get("STUDIO_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("STUDIO_EXAMPLES", "5"))
 #: These begin processes that fetch, ask and train; what they are given is tested beside them.
 BEGINS_WORK = {
     ("POST", "/api/chat/videos"),
