@@ -56,6 +56,22 @@ def test_a_playlist_of_pieces_is_put_together_by_ytdlp_itself(web: Web, tmp_path
     assert fetched(web, "/l.m3u8", tmp_path).path.read_bytes() == piece + piece
 
 
+def test_pictures_and_sound_that_a_site_has_apart_are_both_fetched(web: Web, tmp_path: Path) -> None:
+    listed = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}.ts\n#EXT-X-ENDLIST\n"
+    for kind in ("v", "a"):
+        web.answers[f"/{kind}.m3u8"] = give(listed.format(kind).encode(), Content_Type="application/vnd.apple.mpegurl")
+        web.answers[f"/{kind}.ts"] = give(kind.encode() * 188)
+    web.answers["/all.m3u8"] = give(
+        b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="en",DEFAULT=YES,URI="a.m3u8"\n'
+        b'#EXT-X-STREAM-INF:BANDWIDTH=500000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2",AUDIO="s"\nv.m3u8\n',
+        Content_Type="application/vnd.apple.mpegurl",
+    )
+    found = fetched(web, "/all.m3u8", tmp_path)
+    assert found.sound is not None
+    assert (found.path.read_bytes(), found.sound.read_bytes()) == (b"v" * 188, b"a" * 188)
+    assert (found.bytes, found.notes) == (376, ())
+
+
 @pytest.mark.parametrize("place", ["http://169.254.169.254/v.mp4", "/on.mp4"])
 def test_what_a_page_leads_to_is_judged_as_well(web: Web, tmp_path: Path, place: str) -> None:
     web.answers["/page"] = give(page(place), Content_Type="text/html")

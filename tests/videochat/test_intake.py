@@ -142,6 +142,6 @@ def test_a_download_that_takes_too_long_is_given_up(tmp_path: Path, web: Web) ->
 def test_a_disk_that_is_full_is_said(intake: Intake, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mm2energon.videochat.intake.sanitise", apart_steps.sanitise_on_a_full_disk)
     job = over(intake.take_file(intake.expect("v.mp4", who="a"), clip))
-    assert job.error == "v.mp4: it could not be saved (File too large)"
+    assert job.error == "v.mp4: it could not be taken in (File too large)"
     assert left(intake) == []
     assert list(intake.cache.folder.glob("*.mp4")) == []

@@ -209,6 +209,27 @@ def test_sound_that_begins_later_or_sooner_than_the_pictures_stays_where_it_was(
     assert heard(target)[0] == pytest.approx(expected, abs=0.04)
 
 
+@pytest.mark.parametrize(("ending", "shift"), [("m4a", 0.0), ("aac", 0.0), ("ts", 0.0), ("mka", 500.0)])
+def test_sound_of_a_file_of_its_own_is_heard_when_it_was(tmp_path: Path, ending: str, shift: float) -> None:
+    clip = write_clip(tmp_path / f"silent.{'ts' if ending == 'ts' else 'mp4'}", frames=30, rate=10)
+    both = with_tone(clip, tmp_path / f"both.{'ts' if ending == 'ts' else 'mp4'}", begins=1.2, seconds=3.0)
+    sound, pictures = tmp_path / f"sound.{ending}", tmp_path / f"pictures.{'ts' if ending == 'ts' else 'mp4'}"
+    ffmpeg("-copyts", "-i", both, "-map", "0:a", "-c", "copy", "-output_ts_offset", shift, sound)
+    ffmpeg("-copyts", "-i", both, "-map", "0:v", "-c", "copy", pictures)
+    target = tmp_path / "copy.mp4"
+    copy = sanitise(Sanitising(pictures, target, "mine.mov", LIMITS, Note(tmp_path / "note"), sound))
+    assert copy.has_sound
+    assert heard(target) == pytest.approx((1.2, 1.7), abs=0.05)
+
+
+def test_sound_of_a_file_of_its_own_that_is_none_costs_the_sound_alone(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "v.mp4", frames=10, rate=10)
+    (tmp_path / "sound").write_bytes(b"\0noise" * 100)
+    job = Sanitising(source, tmp_path / "copy.mp4", "mine.mov", LIMITS, Note(tmp_path / "note"), tmp_path / "sound")
+    copy = sanitise(job)
+    assert (copy.frames, copy.has_sound) == (10, False)
+
+
 def test_a_gap_in_the_sound_is_silence_and_nothing_after_it_moves(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "silent.mp4", frames=40, rate=10)
     whole = with_tone(clip, tmp_path / "whole.mkv", begins=3.0, seconds=4.0)

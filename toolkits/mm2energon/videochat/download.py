@@ -66,6 +66,8 @@ class Downloaded:
     #: What it is called, by its URL or its site; for people alone, never a path.
     name: str
     bytes: int
+    #: Its sound, where a site keeps that in a file of its own.
+    sound: Path | None = None
     #: What people should know of it.
     notes: tuple[str, ...] = ()
 

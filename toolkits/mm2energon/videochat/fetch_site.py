@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import DependencyError, InputError
@@ -61,7 +62,8 @@ def _options(job: Fetch) -> dict[str, Any]:
     limits = job.limits
     return {
         "format": _format(limits.height),
-        "outtmpl": {"default": f"{job.target}.%(ext)s"},
+        "outtmpl": {"default": f"{job.target}.%(format_id)s.%(ext)s"},
+        "restrictfilenames": True,
         "noplaylist": True,
         "playlist_items": "1",
         "match_filter": lambda info, *, incomplete=False: _refuse(job, info),
@@ -93,8 +95,9 @@ def _options(job: Fetch) -> dict[str, Any]:
 
 
 def _format(height: int) -> str:
-    """One file, of limited height: with sound where it is not tiny, else the best picture."""
-    return f"b[height<=?{height}][height>=360]/bv*[height<=?{height}]/wv*"
+    """Files of limited height: one with its sound where that is not tiny, else pictures and sound in two."""
+    both, small = f"[height<=?{height}][height>=360]", f"[height<=?{height}]"
+    return f"b{both}/(bv{small},ba)/bv*{small}/wv*"
 
 
 def _refuse(job: Fetch, info: dict[str, Any]) -> None:
@@ -115,16 +118,27 @@ def _count(job: Fetch, status: dict[str, Any]) -> None:
 
 
 def _found(job: Fetch, info: dict[str, Any] | None) -> Downloaded:
-    """The file that was written; the first one of a page that has several."""
+    """The files that were written; those of the first video of a page that has several."""
     entries = [entry for entry in (info or {}).get("entries") or [info] if entry]
-    files = [file for entry in entries for file in entry.get("requested_downloads") or []]
-    size = max((path.stat().st_size for path in job.folder.glob(f"{job.target.name}.*")), default=0)
-    if not files or not size:
+    made = [file for entry in entries[:1] for file in entry.get("requested_downloads") or []]
+    files = {_kind(file): path for file in made if (path := Path(file["filepath"])).is_file() and path.stat().st_size}
+    pictures = files.get("all") or files.get("pictures")
+    if pictures is None or pictures.parent != job.folder:
         raise InputError(f"{shortened(job.url)}: nothing was found there to fetch, or it is larger than the limit")
-    written = next(path for path in job.folder.glob(f"{job.target.name}.*") if path.stat().st_size == size)
-    written.rename(job.target)
-    notes = ("the site offered it without sound",) if entries[0].get("acodec") == "none" else ()
-    return Downloaded(job.target, shown_name(str(entries[0].get("title") or "")), size, notes)
+    sound = None if "all" in files else files.get("sound")
+    notes = ("the site offered it without sound",) if "all" not in files and sound is None else ()
+    size = sum(path.stat().st_size for path in (pictures, sound) if path is not None)
+    if size > job.limits.bytes:
+        raise too_large(job.url, job.limits.bytes)
+    name = shown_name(str(entries[0].get("title") or "").replace("/", " "))
+    return Downloaded(pictures.rename(job.target), name, size, sound, notes)
+
+
+def _kind(file: dict[str, Any]) -> str:
+    """What a file holds, as far as the site says."""
+    if file.get("acodec") == "none":
+        return "pictures"
+    return "sound" if file.get("vcodec") == "none" else "all"
 
 
 def _failed(job: Fetch, error: Exception) -> InputError:

@@ -17,7 +17,7 @@ from mm2energon.errors import ToolkitError
 from mm2energon.pipeline.loop import Limits
 from mm2energon.videochat.addresses import Endpoint, parse_url
 from mm2energon.videochat.apart import CancelledError, Note, run_apart
-from mm2energon.videochat.download import DownloadLimits, download
+from mm2energon.videochat.download import Downloaded, DownloadLimits, download
 from mm2energon.videochat.sanitise import CopyLimits, Sanitising, sanitise
 from mm2energon.videochat.uploads import digest_of, shown_name
 from mm2energon.videochat.video_cache import CachedVideo, VideoCache
@@ -56,8 +56,8 @@ class Job:
     is_over: threading.Event = field(default_factory=threading.Event)
 
 
-#: Makes the file of a job ready: (job, folder of its own) -> the file, and what people call it.
-_Fetch = Callable[[Job, Path], tuple[Path, str]]
+#: Makes what came in ready: (job, folder of its own) -> it.
+_Fetch = Callable[[Job, Path], Downloaded]
 
 
 class Intake:
@@ -115,12 +115,10 @@ class Intake:
         """
         address = parse_url(url, allowed=self._allowed)
 
-        def fetch(job: Job, folder: Path) -> tuple[Path, str]:
+        def fetch(job: Job, folder: Path) -> Downloaded:
             job.message = FETCHING
-            found = download(
-                url, folder, limits=self._downloads, told=_telling(job), stop=job.stop, allowed=self._allowed
-            )
-            return found.path, found.name
+            told = _telling(job)
+            return download(url, folder, limits=self._downloads, told=told, stop=job.stop, allowed=self._allowed)
 
         return self._begin(self.expect(address.target.partition("?")[0], who=who), fetch)
 
@@ -131,7 +129,11 @@ class Intake:
             held: is closed when the job is over.
             ours: the file goes then, so that it is no source to be named.
         """
-        return self._begin(job, lambda one, _folder: (path, one.name), held, "" if ours else str(path))
+
+        def fetch(job: Job, _folder: Path) -> Downloaded:
+            return Downloaded(path, job.name, path.stat().st_size)
+
+        return self._begin(job, fetch, held, "" if ours else str(path))
 
     def get(self, id: str) -> Job:
         """A job.
@@ -171,7 +173,7 @@ class Intake:
         except ToolkitError as error:
             job.state, job.error = "failed", str(error)
         except OSError as error:
-            job.state, job.error = "failed", f"{job.name}: it could not be saved ({error.strerror or error})"
+            job.state, job.error = "failed", f"{job.name}: it could not be taken in ({error.strerror or error})"
         except Exception as error:  # noqa: BLE001 (a thread of ours: somebody waits for its end)
             _log.exception("intake of %s", job.name)
             job.state, job.error = "failed", f"{job.name}: it could not be taken in ({type(error).__name__})"
@@ -186,30 +188,30 @@ class Intake:
         with self.cache.work() as folder:
             _go_on(job)
             job.state = "running"
-            path, job.name = fetch(job, folder)
-            job.message, job.done, job.total = COPYING, 0, None
-            key = self._key(path)
+            came = fetch(job, folder)
+            job.name, job.message, job.done, job.total = came.name, COPYING, 0, None
+            key = self._key(came)
             found = self.cache.get(key)
             if found is not None:
                 return self.cache.call(found, job.name, source)
-            return self.cache.add(key, *self._copied(job, path, folder, source))
+            return self.cache.add(key, *self._copied(job, came, folder, source))
 
-    def _copied(self, job: Job, path: Path, folder: Path, source: str) -> tuple[Path, dict[str, Any]]:
+    def _copied(self, job: Job, came: Downloaded, folder: Path, source: str) -> tuple[Path, dict[str, Any]]:
         """The copy, and what is known of it."""
-        target, note, size = folder / "copy", Note(folder / "note"), path.stat().st_size
-        tell = _telling(job)
+        target, note, tell = folder / "copy", Note(folder / "note"), _telling(job)
 
         def told(done: float, total: float | None) -> None:  # of seconds, as a share of the bytes
-            tell(size * done / total if total else 0, size)
+            tell(came.bytes * done / total if total else 0, came.bytes)
 
         limits = Limits(self._copies.work_seconds, self._copies.memory_bytes)
-        wanted = Sanitising(path, target, job.name, self._copies, note)
+        wanted = Sanitising(came.path, target, job.name, self._copies, note, came.sound)
         made = run_apart(sanitise, wanted, limits=limits, note=note, told=told, stop=job.stop)
-        return target, {**asdict(made), "name": job.name, "source": source}
+        return target, {**asdict(made), "name": job.name, "source": source, "notes": (*came.notes, *made.notes)}
 
-    def _key(self, path: Path) -> str:
+    def _key(self, came: Downloaded) -> str:
         """What came in, and what is made of it: the same of both is the same copy."""
-        about = f"{digest_of(path)} {self._copies.recipe}"
+        files = [came.path] if came.sound is None else [came.path, came.sound]
+        about = " ".join([*map(digest_of, files), self._copies.recipe])
         return hashlib.sha256(about.encode()).hexdigest()[:32]
 
 

@@ -6,7 +6,7 @@ pictures, SDP), and pictures and texts, never reach the code of FFmpeg that woul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +24,8 @@ CONTAINERS = (
     "mov", "mp4", "matroska", "webm", "avi", "flv", "live_flv", "mpegts", "mpeg", "mpegvideo", "asf", "ogg", "gif",
     "mxf", "ivf", "obu", "h264", "hevc", "m4v", "dv", "yuv4mpegpipe", "apng",
 )  # fmt: skip
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+#: Of files that hold the sound of a video alone.
+SOUNDS = (*CONTAINERS, "aac", "mp3", "flac", "wav")
 _TEXT_HEAD = 4096
 #: Transfer curves of HDR (ITU-T H.273): SMPTE ST 2084, and ARIB STD-B67.
 _HDR = {16: "PQ", 18: "HLG"}
@@ -88,16 +89,20 @@ def _require_container(video: Path, name: str) -> None:
 
 
 @contextmanager
-def open_for_sound(video: Path, name: str) -> Iterator[InputContainer]:
+def open_for_sound(video: Path, name: str, kinds: Sequence[str] = CONTAINERS) -> Iterator[InputContainer]:
     """The container by itself, as `open_video` opens it together with its pictures.
+
+    Args:
+        kinds: the demuxers that are asked.
 
     Raises:
         InputError: it is none of the kinds that are taken.
     """
     import av
 
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(kinds)}
     try:
-        container = av.open(str(video.absolute()), mode="r", options=dict(_OPTIONS), metadata_errors="replace")
+        container = av.open(str(video.absolute()), mode="r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         if isinstance(error, av.error.MemoryError):
             raise MemoryError from error

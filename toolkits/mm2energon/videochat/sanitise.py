@@ -6,7 +6,7 @@ This runs in a worker that may be killed: whoever made the file may have made it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +22,15 @@ from mm2energon.video.partial import index_before_fault
 from mm2energon.video.sampling import Sampling, choose
 from mm2energon.video.streams import found_in
 from mm2energon.videochat.apart import Note
-from mm2energon.videochat.looked_at import Facts, look_at, open_for_sound
-from mm2energon.videochat.soundtrack import Soundtrack, audio_stream
+from mm2energon.videochat.looked_at import CONTAINERS, SOUNDS, Facts, look_at, open_for_sound
+from mm2energon.videochat.soundtrack import Soundtrack, audio_stream, begin_of
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
 
+#: Seconds up to which the beginnings of two files are on one clock, as those of one video in two files mostly are.
+_ONE_CLOCK = 10.0
 #: By how much the rate of a video may be above the limit for rounding alone.
 _ROUNDING = 1.01
 
@@ -66,6 +68,8 @@ class Sanitising:
     name: str
     limits: CopyLimits
     note: Note
+    #: Where its sound is, if not in the same file.
+    sound: Path | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -200,12 +204,20 @@ def _taken(job: Sanitising, index: Index) -> _Taken:
 @contextmanager
 def _sound_beside(job: Sanitising, out: OutputContainer, index: Index) -> Iterator[Soundtrack | None]:
     """What writes the sound of the video beside its pictures; None where it has none that can be decoded."""
-    with open_for_sound(job.source, job.name) as container:
+    path, kinds = (job.source, CONTAINERS) if job.sound is None else (job.sound, SOUNDS)
+    with ExitStack() as opened:
+        try:
+            container = opened.enter_context(open_for_sound(path, job.name, kinds))
+        except InputError:
+            if job.sound is None:
+                raise
+            yield None  # the pictures can be asked about without it
+            return
         stream = audio_stream(container)
-        if stream is None:
-            yield None
-        else:
-            yield Soundtrack(container, stream, out, zero=index.start_seconds, seconds=index.duration_seconds)
+        zero = index.start_seconds
+        if stream is not None and job.sound is not None and abs(begin_of(stream) - zero) > _ONE_CLOCK:
+            zero = begin_of(stream)
+        yield stream and Soundtrack(container, stream, out, zero=zero, seconds=index.duration_seconds)
 
 
 def _shrunk(facts: Facts, film: Film) -> list[str]:

@@ -39,6 +39,11 @@ def audio_stream(container: InputContainer) -> Any | None:
     return max((one for one in container.streams.audio if one.codec_context is not None), key=rank, default=None)
 
 
+def begin_of(stream: Any) -> float:
+    """The time stamp of the first sound, in seconds; 0 where it is not known."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
 class Soundtrack:
     """Sound that is written beside pictures, as far as they are."""
 
