@@ -397,6 +397,24 @@ def test_an_index_may_be_removed_or_damaged(source: Path) -> None:
             assert len(chosen(review, text="what")) == 30
 
 
+def test_an_index_that_cannot_be_finished_is_told_and_not_waited_for(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(entries_module._SMALL, "json", 0)
+    with open_review(source) as review:
+        process = review._state.entries._process
+        assert process is not None
+        process.kill()
+        process.join()
+        if not review.is_indexed:  # it may have been quicker
+            assert "indexing ended before all was read" in str(review.problem)
+            with pytest.raises(InputError, match="ended before"):
+                review.wait()
+    with open_review(source) as review:
+        review.wait()
+        assert review.total == 30
+
+
 def test_the_index_of_a_source_that_was_is_removed(source: Path) -> None:
     for count in (3, 4):
         write(source, *map(entry, range(count)))
@@ -409,6 +427,21 @@ def test_a_source_that_changes_under_us_is_told_and_not_mistaken(review: Review,
     write(source, *map(entry, range(1, 31)))
     with pytest.raises(InputError, match="has changed since it was opened"):
         review.item(3)
+    assert review.problem is not None
+    assert "open it again" in review.problem
+
+
+def test_media_that_were_brought_or_taken_since_are_seen(source: Path) -> None:
+    for number in (2, 3):
+        (source.parent / "p").mkdir(exist_ok=True)
+        (source.parent / f"p/{number}.jpg").write_bytes(b"x")
+    with open_review(source) as review:
+        assert [row.warnings for row in review.rows(review.select(), 1, 3)] == [("missing-media",), (), ()]
+    (source.parent / "p/1.jpg").write_bytes(b"x")
+    (source.parent / "p/3.jpg").unlink()
+    with open_review(source) as review:
+        assert [row.warnings for row in review.rows(review.select(), 1, 3)] == [(), (), ("missing-media",)]
+        assert review.item(1).warnings == ()
 
 
 def test_where_nothing_can_be_written_the_data_is_shown(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mm2energon.errors import InputError
 from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about, text_blocks
 from mm2energon.review.facets import Facetting, digest_of
 from mm2energon.review.identities import Identities
@@ -40,6 +41,8 @@ class Read(NamedTuple):
     loaded: Loaded
     #: Of itself.
     category: str
+    #: Why its media cannot be used now, whatever was so when it was indexed.
+    missing: tuple[str, ...]
 
 
 class Entries:
@@ -50,7 +53,7 @@ class Entries:
         Raises:
             OSError: there can be no process that indexes.
         """
-        self.source = source
+        self.source, self._stamp = source, source.stamp()
         self._facetting = job.facetting(source)
         self._job, self._kept = job, _Kept(kept_path, job)
         self._files: ColumnFiles | None = None
@@ -58,7 +61,7 @@ class Entries:
         self.about = About()
         self.held = {name: np.zeros(0, _HELD_TYPES.get(name, COLUMNS[name])) for name in _HELD}
         self.identities = Identities(self.held["digest"])
-        self._looked_at = 0.0
+        self._looked_at, self._has_ended = 0.0, False
         self._reading = threading.Lock()
         self.refresh()
         if not self.is_complete and source.size <= _SMALL[source.kind]:
@@ -101,11 +104,21 @@ class Entries:
         """Why not all can be shown; empty."""
         if self.about.problem:
             return self.about.problem
-        if not self.is_complete and self._process is not None and self._process.exitcode not in (None, 0):
-            return f"{self.source.path}: indexing ended early (status {self._process.exitcode}); open it again"
+        if not self.is_complete and self._has_ended:
+            return (
+                f"{self.source.path}: indexing ended before all was read; see that the disk has room, and open it again"
+            )
+        if self._has_changed():
+            return str(changed(self.source.path))
         if self.is_complete and not self.count:
             return f"{self.source.path}: holds no entries"
         return ""
+
+    def _has_changed(self) -> bool:
+        try:
+            return self.source.stamp() != self._stamp
+        except InputError:
+            return True
 
     @property
     def words(self) -> Words:
@@ -115,10 +128,12 @@ class Entries:
     def refresh(self) -> bool:
         """Take up what was indexed, or kept, since; whether there is anything new."""
         before, now = self.count, time.monotonic()
-        if not self.is_complete and now - self._looked_at > _LOOK_SECONDS:
+        ended = self._process is not None and self._process.exitcode is not None
+        if not self.is_complete and (ended or now - self._looked_at > _LOOK_SECONDS):
             self._looked_at = now
             if (about := read_about(self._job.folder)) is not None and about.count >= self.about.count:
                 self._take_up(about)
+            self._has_ended = ended
         if self.is_complete and (more := self._kept.more(self.words)) is not None:
             self._extend({name: more[name] for name in _HELD})
         return self.count != before
@@ -198,7 +213,8 @@ class Entries:
         if digest_of(source.content(found)) != int(self.held["digest"][number]):
             raise changed(source.path)
         loaded = source.load(found)
-        return Read(found, loaded, facetting.category(found, loaded.sample))
+        missing = () if loaded.sample is None else facetting.missing_now(loaded.sample)
+        return Read(found, loaded, facetting.category(found, loaded.sample), missing)
 
 
 def _hits(block: bytes, ends: NDArray[np.int64], terms: Sequence[bytes]) -> NDArray[np.bool_]:

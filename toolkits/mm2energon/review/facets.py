@@ -24,6 +24,8 @@ from mm2energon.video.places import VIDEO_SUFFIXES
 
 #: Files that are remembered to be there, or not.
 _REMEMBERED = 1 << 16
+#: What is said of media that are not there.
+MEDIA_CODES = frozenset({"missing-media", "outside-root", "media-url"})
 _DIGEST_BYTES = 8
 _MOST_CATEGORY_CHARACTERS = 200
 
@@ -67,7 +69,7 @@ class Facetting:
             rules: of the target whose warnings are wanted.
         """
         self._source, self._rules, self._category_key = source, rules, category_key
-        self._media_there = MediaThere(root)
+        self._root, self._media_there = root, MediaThere(root)
         self._has_files = source.kind != "shards"
 
     def of(self, found: Found) -> Facets:
@@ -97,6 +99,10 @@ class Facetting:
             answer_words=sum(map(_words, answered)),
             searched=" ".join([*folded, fold(_rest(found, sample, category))]),
         )
+
+    def missing_now(self, sample: Sample) -> tuple[str, ...]:
+        """Why media of a sample cannot be used at this moment: reason codes."""
+        return tuple(MediaThere(self._root).missing(sample)) if self._has_files else ()
 
     def category(self, found: Found, sample: Sample | None) -> str:
         """The category that an entry has of itself; nothing where it has none."""

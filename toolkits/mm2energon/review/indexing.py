@@ -21,6 +21,7 @@ from mm2energon.review.csv_source import CsvSource
 from mm2energon.review.facets import Facetting
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Found, JsonSource, Source
+from mm2energon.storage import remove_leftovers
 from mm2energon.targets import target_named
 from mm2energon.terminal import told
 
@@ -103,6 +104,7 @@ def index(job: IndexJob) -> None:
     """Fill the columns of a source, from where they end; one process at a time does."""
     lock = LockFile.enter(job.folder / "building.lock")
     try:
+        remove_leftovers(job.folder)
         about = read_about(job.folder) or About()
         about.problem = ""
         if about.is_complete:

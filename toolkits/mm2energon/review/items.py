@@ -11,7 +11,7 @@ from mm2energon.errors import SampleError
 from mm2energon.review.decisions import NONE, PENDING_NUMBER
 from mm2energon.review.editing import edited, still_wrong
 from mm2energon.review.entries import Read
-from mm2energon.review.facets import without_tags
+from mm2energon.review.facets import MEDIA_CODES, without_tags
 from mm2energon.review.model import STATUSES, Item, Past, Reviewed, Row
 from mm2energon.review.views import State
 from mm2energon.sample import Sample
@@ -57,7 +57,7 @@ def _row(state: State, number: int, identity: str, now: _Now) -> Row:
         answer=answer,
         turns=0 if sample is None else len(sample.turns),
         media=dict(zip(media, sizes, strict=True)),
-        warnings=warnings_of(state, number),
+        warnings=warnings_of(state, number, now.read),
         reason=reason_of(state, number),
         by_reviewer=by_reviewer(state, number),
         assigned_to=assigned_to(state, number),
@@ -101,7 +101,7 @@ def item_of(state: State, number: int, reviewer: str) -> Item:
         reason=reason_of(state, number),
         category=category_of(state, number, now.read),
         format=loaded.format,
-        warnings=warnings_of(state, number),
+        warnings=warnings_of(state, number, now.read),
         fields=now.read.found.fields,
         history=history_of(state, number),
         by_reviewer=by_reviewer(state, number),
@@ -168,9 +168,10 @@ def category_of(state: State, number: int, read: Read) -> str:
     return read.category if given == NONE else state.book.decisions.categories.all[given]
 
 
-def warnings_of(state: State, number: int) -> tuple[str, ...]:
-    """The reason codes of an entry's warnings, as it stands in the source."""
-    return state.entries.words.codes(int(state.entries.held["warnings"][number]))
+def warnings_of(state: State, number: int, read: Read) -> tuple[str, ...]:
+    """The reason codes of an entry's warnings as it stands in the source, with its media as they are now."""
+    codes = state.entries.words.codes(int(state.entries.held["warnings"][number]))
+    return (*(code for code in codes if code not in MEDIA_CODES), *read.missing)
 
 
 def reason_of(state: State, number: int) -> str:

@@ -37,20 +37,26 @@ class State:
     book: Book
     #: The folded text of an edit, by its event.
     edited_text: Callable[[int], str]
-    _searches: OrderedDict[tuple[tuple[str, ...], int, int], Mask] = field(default_factory=OrderedDict)
+    _searches: OrderedDict[tuple[tuple[str, ...], int], Mask] = field(default_factory=OrderedDict)
 
     def searched(self, text: str) -> Mask:
         """Which entries say all words of a text, as they are edited."""
         terms = tuple(fold(quoted or word) for quoted, word in _TERM.findall(text))
         terms = tuple(term for term in terms if term)
+        found = self._in_source(terms)
         edits = self.book.standing.edit
-        key = (terms, self.entries.count, self.book.decisions.log.count)
+        edited = np.flatnonzero(edits != NONE)
+        if len(edited):
+            found = found.copy()
+            said = map(self.edited_text, edits[edited].tolist())
+            found[edited] = [all(term in text for term in terms) for text in said]
+        return found
+
+    def _in_source(self, terms: tuple[str, ...]) -> Mask:
+        """Which entries say all terms, as they stand in the source."""
+        key = (terms, self.entries.count)
         if key not in self._searches:
-            found = self.entries.search(terms) if terms else np.ones(self.entries.count, np.bool_)
-            for number in np.flatnonzero(edits != NONE).tolist():
-                said = self.edited_text(int(edits[number]))
-                found[number] = all(term in said for term in terms)
-            self._searches[key] = found
+            self._searches[key] = self.entries.search(terms) if terms else np.ones(self.entries.count, np.bool_)
             if len(self._searches) > _SEARCHES_KEPT:
                 self._searches.popitem(last=False)
         self._searches.move_to_end(key)
