@@ -11,6 +11,7 @@ from typing import Any
 import media
 import pytest
 from mm2energon.errors import InputError
+from mm2energon.videochat import queue
 from mm2energon.videochat.asking import Event, Parameters, Question
 from mm2energon.videochat.backends import Backend, Ready, Setup
 from mm2energon.videochat.frames import Bounded, Unwanted
@@ -326,6 +327,19 @@ def test_a_question_that_is_open_has_an_entry(desk: Desk, maker: Maker, clip: Pa
     maker.opened[0].go.set()
 
 
+def test_only_the_latest_questions_can_be_followed_and_the_history_has_the_others(
+    desk: Desk, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_MOST_OVER", 2)
+    ids = [desk.ask(question(f"{number}", clip)) for number in range(4)]
+    assert all(last(desk, id).kind == "done" for id in reversed(ids[2:]))
+    with pytest.raises(KeyError):
+        desk.events(ids[0])
+    entry = desk.entry(ids[0])
+    assert entry is not None
+    assert entry["answers"][0]["text"] == "0"
+
+
 def test_closing_ends_all_and_takes_no_more(desk: Desk, maker: Maker, clip: Path) -> None:
     maker.hold = True
     ids = [desk.ask(question(text, clip)) for text in ("one", "two")]
@@ -373,6 +387,9 @@ def test_two_adapters_answer_one_question_side_by_side_as_soon_as_they_are_there
         desk.ask(Question("what?", clip, adapters=("new",)))
     save_adapter(tmp_path / "lora/new", tiny)
     assert [one["name"] for one in desk.offers()["adapters"]] == ["new"]
+    save_adapter(tmp_path / "lora/foreign", tiny, base="Qwen/Qwen2.5-VL-7B-Instruct")
+    with pytest.raises(InputError, match="adapter foreign: was made for Qwen/Qwen2.5-VL-7B-Instruct"):
+        desk.ask(Question("what?", clip, adapters=("foreign",)))
     both = answers("new", None)
     assert list(both) == ["new", None]
     assert both[None] == base[None]

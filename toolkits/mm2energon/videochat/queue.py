@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, ToolkitError
-from mm2energon.videochat.adapters import Adapter, find_adapters
+from mm2energon.videochat.adapters import Adapter, find_adapters, require_base
 from mm2energon.videochat.asking import Event, Parameters, Question
 from mm2energon.videochat.backends import BACKENDS, Backend, Chat, Setup, require_model
 from mm2energon.videochat.case import Case
@@ -77,7 +77,7 @@ class Desk:
         if not (ready := backend.ready(self.setup)).ok:
             raise InputError(f"{backend.title}: {ready.message}")
         model = require_model(backend, question.model, self.setup)
-        case = Case(question.named(), model, self._adapters(question, backend))
+        case = Case(question.named(), model, self._adapters(question, backend, model))
         with self._changed:
             if self._is_closed:
                 raise InputError("question: the studio is closing; start it again")
@@ -146,8 +146,8 @@ class Desk:
             self._end(case, "cancelled")
         self._thread.join(_GRACE_SECONDS)
 
-    def _adapters(self, question: Question, backend: Backend) -> list[Adapter | None]:
-        """The adapters that are asked for, by the folders as they are now."""
+    def _adapters(self, question: Question, backend: Backend, model: str) -> list[Adapter | None]:
+        """The adapters that are asked for, by the folders as they are now; another model's is told at once."""
         known = {one.name: one for one in find_adapters(self.setup.adapters)}
         chosen: list[Adapter | None] = []
         for name in question.adapters:
@@ -159,8 +159,8 @@ class Desk:
                     f"{', '.join(known) or 'none'}; choose one, or put it there"
                 )
             adapter = known[name] if name is not None else None
-            if adapter is not None and not adapter.ready:
-                raise InputError(adapter.message)
+            if adapter is not None:
+                require_base(adapter, model, Path(model))
             chosen.append(adapter)
         return chosen
 
