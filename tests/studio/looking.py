@@ -1,19 +1,8 @@
-"""What a page is looked at for: accessibility, by axe-core, and controls that a finger can hit."""
+"""What a page is looked at for: controls that a finger can hit."""
 
 from __future__ import annotations
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, for accessibility rules of all levels that it knows to test."""
-    found = Axe().run(
-        page,
-        context="main",
-        options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-    )
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
 
 
 def too_small(page: Page) -> list[str]:

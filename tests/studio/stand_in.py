@@ -19,9 +19,11 @@ import uvicorn
 from fastapi import FastAPI, Request
 from mm2energon.studio.security import HEADERS
 from mm2energon.tuning.options import OPTIONS
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+#: How long what should be on a page may take to come.
+PATIENCE_MS = 20_000
 PAGE = Path(mm2energon.studio.__file__).parent / "page"
 DEFAULTS = {
     "iterations": 3,
@@ -383,7 +385,8 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, on machines that may be busy."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         try:
@@ -409,7 +412,7 @@ def opened(browser: Browser, address: str, *, width: int = 1280, scheme: Any = "
 def opened_in(context: BrowserContext, address: str) -> Iterator[Page]:
     """A page that remembers nothing; at the end nothing may have been thrown, or been refused by the page's policy."""
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.on("console", lambda message: thrown.append(message.text) if "Policy" in message.text else None)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from studio.looking import too_small, violations
+from studio.looking import too_small
+from studio.reviewed import faults
 from studio.stand_in import StandIn, browsing, build_app, opened, opened_in, serving
 
 
@@ -209,12 +210,12 @@ def test_axe_finds_nothing(browser: Browser, address: str, server: StandIn, widt
         for title in ("Frames", "Validation and limits", "Checkpoints"):
             page.locator("summary", has_text=title).click()
         expect(page.get_by_role("link", name="colours")).to_be_visible()
-        assert violations(page) == []
+        assert faults(page) == []
         page.get_by_role("link", name="colours").click()
         page.locator("summary", has_text="Settings").click()
         page.locator("summary", has_text="Validation losses as a table").click()
         expect(page.get_by_role("button", name="Go on")).to_be_visible()
-        assert violations(page) == []
+        assert faults(page) == []
 
 
 def test_what_is_touched_is_44_pixels_high_on_a_phone(browser: Browser, address: str, server: StandIn) -> None:

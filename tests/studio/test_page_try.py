@@ -10,7 +10,8 @@ import pytest
 from media import write_clip
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from studio.looking import too_small, violations
+from studio.looking import too_small
+from studio.reviewed import faults
 from studio.stand_in import StandIn, browsing, build_app, opened, opened_in, serving
 
 QUESTION = "What colour is the square?"
@@ -402,14 +403,14 @@ def test_axe_finds_nothing(
     with opened(browser, f"{address}/#/try", width=width, scheme=scheme) as page:
         expect(page.get_by_text("or drop one here")).to_be_visible()
         page.get_by_text("1 adapter cannot be used").click()
-        assert violations(page) == []
+        assert faults(page) == []
         page.get_by_text("Parameters").click()
         ask(page, clip, beside="colours")
         expect(answer(page, "colours")).to_have_text("The square is red.")
         page.get_by_text("What it thought").first.click()
         page.get_by_role("button", name="Keep as a sample").first.click()
         expect(page.get_by_role("link", name="Kept: see it in the review")).to_be_visible()
-        assert violations(page) == []
+        assert faults(page) == []
 
 
 def test_what_is_touched_is_44_pixels_high_on_a_phone(
@@ -462,6 +463,8 @@ def test_who_leaves_while_a_video_comes_is_asked(page: Page, server: StandIn) ->
     page.get_by_label("From an address").fill("https://example.org/beach.mp4")
     page.get_by_role("button", name="Fetch").click()
     expect(page.get_by_text("Fetching: 250 bytes of 1.0 KB")).to_be_visible()
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("alert").get_by_text("The video is still on its way.")).to_be_visible()
     page.get_by_role("link", name="Fine-tune").click()
     page.get_by_role("button", name="Stay").click()
     server.fetched = 1000

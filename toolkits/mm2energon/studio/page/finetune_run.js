@@ -37,8 +37,8 @@ export function runPanel({ id, context, signal, onChange, onLike }) {
     takeFigures(known, run);
     showHead(head, run, act, onLike);
     showMessage(message, run);
-    showProgress(bar, facts, run, [...known.losses.values()]);
     const [losses, evals] = [known.losses, known.evals].map((points) => [...points.values()].sort((a, b) => a.step - b.step));
+    showProgress(bar, facts, run, losses);
     chart.show({ losses, evals, total: run.total ?? 0, isLive: isLive(run) });
     log.show(run.lines ?? []);
     showSettings(settings.querySelector("dl"), run.options ?? {});
@@ -117,7 +117,7 @@ function showProgress(bar, facts, run, losses) {
   bar.hidden = !run.total && !isLive(run);
   if (run.total) bar.value = Math.min(1, run.step / run.total);
   else bar.removeAttribute("value");
-  const last = losses.reduce((a, b) => (a && a.step > b.step ? a : b), null);
+  const last = losses.at(-1);
   const left = isLive(run) && run.total ? secondsLeft(losses, run) : null;
   const words = [
     run.total ? `step ${run.step} of ${run.total}` : "",
@@ -130,13 +130,12 @@ function showProgress(bar, facts, run, losses) {
   facts.textContent = words.filter(Boolean).join(" · ");
 }
 
-/** By the time of the last steps. */
+/** By the median of what the last steps took: a pause in between, or one slow step, tells nothing of the others. */
 function secondsLeft(losses, run) {
   const dated = losses.filter((one) => one.at).slice(-RATE_STEPS);
-  if (dated.length < 2) return null;
-  const [first, last] = [dated[0], dated[dated.length - 1]];
-  const seconds = (new Date(last.at) - new Date(first.at)) / 1000;
-  return last.step > first.step && seconds > 0 ? (seconds / (last.step - first.step)) * (run.total - run.step) : null;
+  const each = dated.slice(1).map((one, at) => (new Date(one.at) - new Date(dated[at].at)) / 1000 / (one.step - dated[at].step));
+  const usable = each.filter((one) => one > 0).sort((a, b) => a - b);
+  return usable.length ? usable[usable.length >> 1] * (run.total - run.step) : null;
 }
 
 function logPanel() {

@@ -44,6 +44,7 @@ function buildParts(root, context, draft, state, save) {
       save();
       parts.timeline.setVideo(video, player);
       parts.timeline.clear();
+      parts.ask?.setProblem("");
     },
   });
   parts.parameters = parametersPanel({ changed: draft.changed, onChange: save });
@@ -175,6 +176,7 @@ function comeIntoSight(element) {
 }
 
 function whatIsMissing({ draft, parts }) {
+  if (parts.video.isBusy()) return "The video is still on its way.";
   if (!draft.video) return "Give a video first.";
   if (!draft.question.trim()) return "Write a question first.";
   const wrong = parts.parameters.problem();
