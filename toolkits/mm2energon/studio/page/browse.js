@@ -91,7 +91,6 @@ export class Browse {
   /** Rows of a new view; null when they could not be had (which is said), or others were asked for since. */
   async newRows() {
     const asked = (this.asked = {});
-    this.tally.classList.add("coming");
     try {
       const view = await post("/api/views", this.filter, { signal: this.context.signal });
       if (asked !== this.asked) return null;
@@ -151,7 +150,6 @@ export class Browse {
   }
 
   showProblem(error) {
-    this.tally.classList.remove("coming");
     replace(this.tally, "");
     const again = el("button.primary", { type: "button", onclick: () => this.ask(this.filter) }, "Try again");
     this.showNothing(emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions: [again] }));
@@ -160,7 +158,6 @@ export class Browse {
 
   drawTally() {
     const all = this.context.session.dataset.count ?? this.count;
-    this.tally.classList.remove("coming");
     const entries = (number) => count(number, "entry", "entries");
     replace(this.tally, isNarrowed(this.filter) ? `${this.count.toLocaleString("en")} of ${entries(all)}` : entries(this.count));
     this.showNothing(this.count === 0 ? this.whyNothing() : null);

@@ -96,7 +96,6 @@ export class Details {
   async loadCheck(signal) {
     const target = this.target();
     if (!this.check.hasChildNodes()) replace(this.check, skeleton([60, 80], "Checking"));
-    this.check.classList.add("coming");
     try {
       const query = { target, model: this.session.model };
       const found = await get(`/api/items/${this.item.number}/check`, { query, signal });
@@ -105,7 +104,6 @@ export class Details {
       if (error.name === "AbortError") return;
       replace(this.check, el("p.message.doubt", { dir: "auto" }, error.message));
     }
-    this.check.classList.remove("coming");
   }
 
   async loadAlike(signal) {

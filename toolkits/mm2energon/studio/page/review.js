@@ -145,8 +145,8 @@ class Review {
       const isNewScreen = this.narrow.matches && this.pane.dataset.screen === "list";
       if (isNewScreen && from === "key") return;
       this.writeAddress(row.number, { push: isNewScreen });
-      this.setScreen();
       if (row.number !== this.sample.item?.number) this.sample.open(row.number).then(() => this.drawPlace());
+      this.setScreen();
     };
     if (from === "key") this.opening = setTimeout(open, OPEN_AFTER_MS);
     else open();
@@ -157,8 +157,8 @@ class Review {
     clearTimeout(this.opening);
     this.sample.wasPicked = false;
     this.writeAddress(number);
-    this.setScreen();
     const opened = this.sample.open(number);
+    this.setScreen();
     if (this.browse.rows) this.browse.list.setActive(await this.browse.find(number), { centre: true });
     await opened;
     this.drawPlace();

@@ -48,9 +48,13 @@ export class Sample {
   /** What stands there when there is no sample to show. */
   showNothing(state) {
     this.leave();
+    this.empty(state);
+  }
+
+  empty(state) {
     this.item = null;
     this.node.classList.add("sample-nothing");
-    this.title.hidden = true;
+    this.nameForNow();
     replace(this.chips);
     replace(this.place);
     replace(this.mediaBox);
@@ -60,12 +64,19 @@ export class Sample {
     this.drawActions();
   }
 
+  /** A name to be going on with: the head does not jump, and the focus may rest on it. */
+  nameForNow() {
+    this.title.hidden = this.number === undefined;
+    replace(this.title, this.title.hidden ? "" : `Entry ${this.number}`);
+  }
+
   /** Opens an entry. Answers that come after another was opened are passed over. */
   async open(number) {
     this.leave();
     this.number = number;
+    if (this.title.hidden) this.nameForNow();
     const { signal } = (this.controller = new AbortController());
-    const coming = setTimeout(() => this.showNothing(skeleton()), SKELETON_AFTER_MS);
+    const coming = setTimeout(() => this.empty(skeleton()), SKELETON_AFTER_MS);
     signal.addEventListener("abort", () => clearTimeout(coming), { once: true });
     try {
       const item = await get(`/api/items/${number}`, { query: { reviewer: this.context.reviewer() }, signal });

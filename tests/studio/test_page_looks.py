@@ -1,0 +1,163 @@
+"""Looked at as a tool looks: axe-core in every view and dialog, fingers on a narrow screen, several people, a token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from studio.looking import too_small
+from studio.reviewed import BROKEN, FIRST_PLAIN, IMAGES, VIDEO, faults, show, studio, write_dataset
+from studio.stand_in import browsing, opened
+
+NARROW = 390
+PEOPLE = ("anna", "ben")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = write_dataset(tmp_path_factory.mktemp("looks") / "data")
+    with studio(data, reviewers=PEOPLE) as address:
+        yield address
+
+
+def dispute(page: Page, number: int) -> None:
+    """Let the two decide differently on an entry."""
+    for name, do in zip(PEOPLE, ("accept", "reject"), strict=True):
+        body = {"do": do, "reviewer": name, "reason": "" if do == "accept" else "wrong answer"}
+        answer = page.request.post(
+            f"{page.url.split('#')[0]}api/items/{number}/decision", data=body, headers={"X-Studio": "1"}
+        )
+        assert answer.ok
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, NARROW])
+def test_axe_finds_nothing_in_any_view(browser: Browser, address: str, width: int, scheme: Any) -> None:
+    with opened(browser, address, width=width, scheme=scheme) as page:
+        expect(page.locator(".row").first).to_be_attached()
+        dispute(page, FIRST_PLAIN)
+        assert faults(page) == []
+        for number in (VIDEO, IMAGES, BROKEN, FIRST_PLAIN):
+            show(page, address, number)
+            expect(page.locator(".check-result .skeleton")).to_have_count(0, timeout=40_000)
+            assert faults(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for view, shown in (("statistics", ".figure svg"), ("export", ".template")):
+            page.goto(f"{address}/#/{view}")
+            expect(page.locator(shown).first).to_be_visible()
+            assert faults(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_dialog_and_each_gives_the_focus_back(
+    browser: Browser, address: str, scheme: Any
+) -> None:
+    with opened(browser, address, scheme=scheme) as page:
+        show(page, address, IMAGES)
+        expect(page.locator(".check-result .skeleton")).to_have_count(0, timeout=40_000)
+        page.get_by_role("button", name="Edit").focus()
+        for key in ("?", "r", "w", "z"):
+            page.keyboard.press(key)
+            expect(page.get_by_role("dialog")).to_be_visible()
+            assert faults(page) == []
+            assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)")
+            page.keyboard.press("Escape")
+            expect(page.get_by_role("button", name="Edit")).to_be_focused()
+        page.keyboard.press("e")
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+        page.keyboard.press("f")
+        assert faults(page) == []
+
+
+def test_on_a_narrow_screen_list_and_sample_are_two_screens(browser: Browser, address: str) -> None:
+    with opened(browser, address, width=NARROW) as page:
+        expect(page.locator(".row").first).to_be_attached()
+        expect(page.locator(".sample")).to_be_hidden()
+        assert too_small(page) == []
+        page.locator("#row-1").click()
+        expect(page.locator(".sample-title")).to_be_focused()
+        expect(page.locator(".list")).to_be_hidden()
+        assert too_small(page) == []
+        page.get_by_role("button", name="Edit").click()
+        assert too_small(page) == []
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Next entry").click()
+        expect(page.locator(".sample-title")).to_have_text("train.json[2]")
+        page.go_back()
+        expect(page.locator(".list")).to_be_visible()
+        page.locator("#row-2").click()
+        page.get_by_role("button", name="Back to the list").click()
+        expect(page.locator(".list")).to_be_focused()
+        for view in ("statistics", "export"):
+            page.goto(f"{address}/#/{view}")
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert too_small(page) == []
+
+
+def test_two_people_disagree_and_somebody_settles_it(browser: Browser, address: str) -> None:
+    number = FIRST_PLAIN + 2
+    with opened(browser, address) as page:
+        dispute(page, number)
+        show(page, address, number)
+        expect(page.locator(".verdicts")).to_contain_text("wrong answer")
+        page.keyboard.press("w")
+        page.get_by_role("radio", name="ben").check()
+        page.get_by_role("button", name="That is me").click()
+        expect(page.locator(".person")).to_contain_text("ben")
+        page.reload()
+        expect(page.locator(".person")).to_contain_text("ben")
+        page.get_by_role("button", name="Settle: accept").click()
+        expect(page.locator(f"#row-{number} .chip")).to_have_text("accepted")
+        page.goto(f"{address}/#/statistics")
+        expect(page.locator(".agreement")).to_contain_text("kappa")
+        page.get_by_role("button", name="Share out").click()
+        page.get_by_role("dialog").get_by_role("button", name="Share out").click()
+        expect(page.locator(".toasts")).to_contain_text("anna 20, ben 20")
+        show(page, address, query="?assigned_to=ben")
+        expect(page.locator(".tally")).to_have_text("20 of 40 entries")
+
+
+def test_decisions_of_others_appear_by_themselves(browser: Browser, address: str) -> None:
+    number = FIRST_PLAIN + 4
+    with opened(browser, address) as page:
+        show(page, address, number)
+        expect(page.locator(".sample-chips")).to_contain_text("pending")
+        dispute(page, number)
+        expect(page.locator(".sample-chips")).to_contain_text("disputed")
+        expect(page.locator(f"#row-{number} .chip")).to_have_text("disputed")
+
+
+def test_the_theme_is_switched_and_remembered(browser: Browser, address: str) -> None:
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    with opened(browser, address) as page:
+        light = page.evaluate(ground)
+        page.get_by_role("button", name="Theme: system").click()
+        page.get_by_role("button", name="Theme: light").click()
+        dark = page.evaluate(ground)
+        assert dark != light
+        page.reload()
+        expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+        assert page.evaluate(ground) == dark
+
+
+def test_a_token_is_asked_for_and_a_wrong_one_is_said(browser: Browser, tmp_path: Path) -> None:
+    data, token = write_dataset(tmp_path / "data"), "a-token-of-sixteen-characters"
+    with studio(data, token=token) as address, opened(browser, address) as page:
+        page.get_by_role("textbox", name="Token").fill("wrong")
+        page.get_by_role("button", name="Enter").click()
+        expect(page.get_by_role("alert").filter(has_text="not the token")).to_be_visible()
+        page.get_by_role("textbox", name="Token").fill(token)
+        page.get_by_role("button", name="Enter").click()
+        expect(page.locator(".row").first).to_be_attached()

@@ -1,0 +1,279 @@
+"""Reviewing, as a person does it: Debian's Chromium on the true server, with generated media."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from studio.reviewed import (
+    ARABIC,
+    BROKEN,
+    EVIL,
+    FIRST_PLAIN,
+    IMAGES,
+    MISSING,
+    NONSENSE,
+    SAME,
+    TEXT,
+    VIDEO,
+    events,
+    show,
+    studio,
+    write_dataset,
+)
+from studio.stand_in import browsing, opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("review") / "data")
+
+
+@pytest.fixture(scope="module")
+def address(data: Path) -> Iterator[str]:
+    with studio(data) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with opened(browser, address) as page:
+        yield page
+
+
+def title(number: int) -> str:
+    return f"train.json[{number}]"
+
+
+def row(page: Page, number: int) -> str:
+    """What the list shows of an entry."""
+    return page.locator(f"#row-{number} .row-foot").inner_text()
+
+
+def test_decisions_are_saved_and_the_next_entry_opens(page: Page, address: str, data: Path) -> None:
+    show(page, address, FIRST_PLAIN)
+    page.get_by_role("button", name="Accept", exact=True).click()
+    expect(page.locator(".sample-title")).to_have_text(title(FIRST_PLAIN + 1))
+    page.keyboard.press("r")
+    page.get_by_role("button", name="unclear question").click()
+    expect(page.locator(".sample-title")).to_have_text(title(FIRST_PLAIN + 2))
+    expect(page.locator(f"#row-{FIRST_PLAIN} .chip")).to_have_text("accepted")
+    expect(page.locator(f"#row-{FIRST_PLAIN + 1} .chip")).to_have_text("rejected")
+    assert [(one["do"], one.get("reason") or "") for one in events(data)] == [
+        ("accept", ""),
+        ("reject", "unclear question"),
+    ]
+
+
+def test_an_edit_is_saved_undone_and_done_again(page: Page, address: str) -> None:
+    number = FIRST_PLAIN + 3
+    show(page, address, number)
+    page.locator(".turn-assistant").dblclick()
+    page.get_by_label("Assistant, turn 2").fill("A better answer.")
+    page.get_by_role("combobox", name="Category").fill("mended")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".sample-title")).to_have_text(title(number + 1))
+    page.keyboard.press("k")
+    expect(page.locator(".turn-assistant")).to_contain_text("A better answer.")
+    expect(page.locator(".details")).to_contain_text("mended")
+    expect(page.locator(".sample-chips")).to_contain_text("accepted")
+    page.get_by_role("button", name="Undo here").click()
+    expect(page.locator(".turn-assistant")).to_contain_text("Answer 3.")
+    expect(page.locator(".sample-chips")).to_contain_text("pending")
+    page.keyboard.press("y")
+    expect(page.locator(".turn-assistant")).to_contain_text("A better answer.")
+
+
+def test_an_unsaved_edit_outlives_moving_on_and_a_reload(page: Page, address: str) -> None:
+    number = FIRST_PLAIN + 5
+    show(page, address, number)
+    page.keyboard.press("e")
+    expect(page.get_by_label("Assistant, turn 2")).to_be_focused()
+    page.keyboard.type(" And more.")
+    page.get_by_role("button", name="Next entry").click()
+    expect(page.locator(".sample-title")).to_have_text(title(number + 1))
+    assert "unsaved draft" in row(page, number)
+    page.reload()
+    show(page, address, number)
+    expect(page.get_by_label("Assistant, turn 2")).to_have_value("Answer 5. And more.")
+    page.get_by_label("Assistant, turn 2").press("Escape")
+    expect(page.get_by_role("dialog")).to_contain_text("Discard your edit?")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Assistant, turn 2")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".turn-assistant")).to_contain_text("Answer 5.")
+    assert "unsaved draft" not in row(page, number)
+
+
+def test_what_is_decided_without_a_server_is_shown_kept_and_sent_later(page: Page, address: str, data: Path) -> None:
+    number, before = FIRST_PLAIN + 8, len(events(data))
+    show(page, address, number)
+    expect(page.locator(".chat")).to_be_visible()
+    page.route("**/api/**", lambda route: route.abort())
+    page.keyboard.press("e")
+    page.keyboard.type(" Offline.")
+    page.keyboard.press("Control+s")
+    expect(page.locator("#notice")).to_contain_text("The server does not answer")
+    expect(page.locator(f"#row-{number} .row-foot")).to_contain_text("not sent yet")
+    expect(page.locator(".turn-assistant")).to_contain_text("Answer 8. Offline.")
+    assert len(events(data)) == before
+    page.unroute("**/api/**")
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator(f"#row-{number} .row-foot")).not_to_contain_text("not sent yet")
+    expect(page.locator(f"#row-{number} .chip")).to_have_text("accepted")
+    assert [one["do"] for one in events(data)[before:]] == ["edit"]
+
+
+def test_a_decision_that_the_server_refuses_is_said_and_nothing_moves(page: Page, address: str) -> None:
+    number = FIRST_PLAIN + 9
+    show(page, address, number)
+    answer = '{"error": {"message": "the disk is full", "code": "disk"}}'
+    page.route("**/decision", lambda route: route.fulfill(status=500, content_type="application/json", body=answer))
+    page.keyboard.press("e")
+    page.keyboard.type(" Kept.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".toasts")).to_contain_text("Not saved: the disk is full")
+    expect(page.get_by_label("Assistant, turn 2")).to_have_value("Answer 9. Kept.")
+    expect(page.locator(".sample-title")).to_have_text(title(number))
+
+
+def test_marked_entries_are_decided_on_at_once_and_undone_as_one(page: Page, address: str, data: Path) -> None:
+    show(page, address, query="?text=Question")
+    page.locator("#row-5").click()
+    page.locator("#row-2").click(modifiers=["Shift"])
+    page.locator("#row-7").click(modifiers=["Control"])
+    expect(page.locator(".bulk-text")).to_have_text("5 entries marked")
+    page.get_by_role("toolbar", name="Marked entries").get_by_role("button", name="Reject").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Reason").fill("too easy")
+    page.keyboard.press("Enter")
+    expect(page.locator("#row-7 .chip")).to_have_text("rejected")
+    assert (events(data)[-1]["do"], events(data)[-1]["reason"], len(events(data)[-1]["entries"])) == (
+        "reject",
+        "too easy",
+        5,
+    )
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator("#row-7 .chip")).to_have_text("pending")
+    page.locator(".list").press("Control+a")
+    expect(page.locator(".bulk-text")).to_have_text("30 entries marked")
+
+
+def test_hostile_texts_are_shown_as_texts(page: Page, address: str) -> None:
+    show(page, address, EVIL)
+    expect(page.locator(".turn-user")).to_contain_text("<script>document.title = 'hit'</script><img src=x")
+    expect(page.locator(".turn-user .unseen-mark")).to_have_text(["U+202E", "U+202C", "U+0007"])
+    assert "</textarea><b>bold</b>" in page.locator(".turn-assistant").inner_text()
+    page.keyboard.press("e")
+    expect(page.get_by_label("Assistant, turn 2")).to_have_value("</textarea><b>bold</b>")
+    assert "hit" not in page.title()
+    assert page.locator("main script, main b, main img").count() == 0
+
+
+def test_texts_that_run_from_right_to_left_do_and_long_ones_unfold(page: Page, address: str) -> None:
+    show(page, address, ARABIC)
+    text = page.locator(".turn-user .rich")
+    box = text.evaluate("""(node) => { const range = document.createRange(); range.selectNodeContents(node);
+        return [range.getBoundingClientRect().right, node.getBoundingClientRect().right]; }""")
+    assert abs(box[0] - box[1]) < 2
+    more = page.get_by_role("button", name="Show all 20,000 characters")
+    short = page.locator(".turn-assistant .rich").evaluate("(node) => node.textContent.length")
+    more.click()
+    assert page.locator(".turn-assistant .rich").evaluate("(node) => node.textContent.length") == 20_000 > short
+
+
+def test_times_frames_and_the_field_seek_the_video(page: Page, address: str) -> None:
+    show(page, address, VIDEO)
+    time = "document.querySelector('video').currentTime"
+    expect(page.locator(".strip-caption")).to_contain_text("9 frames for training at 2 fps", timeout=40_000)
+    page.get_by_role("button", name="0:02", exact=True).click()
+    assert page.evaluate(time) == 2
+    page.get_by_role("button", name="3.5 s", exact=True).click()
+    assert page.evaluate(time) == 3.5
+    page.get_by_role("option", name="Frame 4 at 0:01.5").click()
+    assert page.evaluate(time) == 1.5
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(time) == 2
+    page.keyboard.press("Escape")
+    page.locator("body").press("g")
+    page.keyboard.type("1.25")
+    page.keyboard.press("Enter")
+    assert page.evaluate(time) == 1.25
+    expect(page.get_by_role("option", selected=True, name="Frame 3 at 0:01")).to_be_attached()
+    expect(page.get_by_label("About this sample")).to_contain_text("tokens")
+
+
+def test_images_are_enlarged_and_gone_through(page: Page, address: str) -> None:
+    show(page, address, IMAGES)
+    page.get_by_role("button", name="Enlarge image 1: 0.png").click()
+    expect(page.get_by_role("dialog").get_by_role("img", name="0.png")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("dialog")).to_contain_text("2: 1.png (64 × 48)")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Enlarge image 1: 0.png")).to_be_focused()
+
+
+def test_broken_media_and_entries_say_what_is_wrong(page: Page, address: str) -> None:
+    show(page, address, BROKEN)
+    expect(page.locator(".player-problem")).to_contain_text("It cannot be played", timeout=40_000)
+    show(page, address, MISSING)
+    expect(page.locator(".broken")).to_contain_text("missing.png")
+    show(page, address, NONSENSE)
+    expect(page.locator(".unreadable")).to_contain_text("unknown-format")
+    expect(page.get_by_role("button", name="Edit")).to_have_attribute("aria-disabled", "true")
+
+
+def test_entries_alike_stand_side_by_side(page: Page, address: str) -> None:
+    show(page, address, SAME)
+    page.get_by_role("button", name="Side by side").click()
+    columns = page.get_by_role("dialog").get_by_role("article")
+    expect(columns).to_have_count(2)
+    expect(columns.last).to_contain_text("same entry")
+    columns.last.get_by_role("button", name="Reject").click()
+    expect(columns.last.locator(".chip").first).to_have_text("rejected")
+    columns.last.get_by_role("button", name=title(SAME + 1)).click()
+    expect(page.locator(".sample-title")).to_have_text(title(SAME + 1))
+
+
+def test_filters_narrow_the_list_and_stand_in_the_address(page: Page, address: str) -> None:
+    show(page, address)
+    page.keyboard.press("f")
+    page.get_by_role("checkbox", name="clips").click()
+    expect(page.locator(".tally")).to_have_text("1 of 40 entries")
+    assert "category=clips" in page.url
+    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("searchbox").fill("number")
+    expect(page.locator(".tally")).to_have_text("1 of 40 entries")
+    page.reload()
+    expect(page.locator(".tally")).to_have_text("1 of 40 entries")
+    page.get_by_role("searchbox").fill("no such words")
+    expect(page.locator(".list-nothing")).to_contain_text("Nothing matches")
+    page.get_by_role("button", name="Clear all filters").click()
+    expect(page.locator(".tally")).to_have_text("40 entries")
+
+
+def test_no_key_fires_while_somebody_types_and_the_keys_are_listed(page: Page, address: str, data: Path) -> None:
+    before = len(events(data))
+    show(page, address, TEXT)
+    page.keyboard.press("/")
+    page.keyboard.type("are")
+    expect(page.get_by_role("searchbox")).to_have_value("are")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Accept")
+    page.get_by_label("Keys without Ctrl are on").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Keys")).to_be_focused()
+    page.keyboard.press("a")
+    page.wait_for_timeout(200)
+    assert len(events(data)) == before
