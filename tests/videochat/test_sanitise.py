@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -419,3 +420,15 @@ def test_a_size_in_the_header_is_not_believed_to_the_end_of_memory(tmp_path: Pat
     except ToolkitError:
         return
     assert (copy.width, copy.height) == (160, 96)
+
+
+def test_a_header_that_promises_a_billion_frames_costs_nothing(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "v.mp4", frames=3, codec="mpeg4")
+    data = bytearray(source.read_bytes())
+    billion = 1_000_000_000
+    struct.pack_into(">II", data, data.index(b"stsz") + 8, 1, billion)  # each of one byte
+    struct.pack_into(">II", data, data.index(b"stts") + 12, billion, 1)
+    struct.pack_into(">I", data, data.index(b"stsc") + 16, billion)
+    source.write_bytes(data)
+    with pytest.raises(MediaError):
+        made(source)
