@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 from starlette.responses import Response
 
 from mm2energon.errors import ToolkitError
 from mm2energon.pipeline.loop import Progress
-from mm2energon.review.export_job import ExportCancelledError, Exported, ExportJob, ShardsWanted
+from mm2energon.review.export_job import ExportCancelledError, Exported, ExportJob
 from mm2energon.studio.answers import Json, Refused, crash_told
-from mm2energon.studio.items import Asked, Word
-from mm2energon.studio.outputs import output_folder
+from mm2energon.studio.export_asked import ExportAsked
 from mm2energon.studio.state import State
-from mm2energon.targets import target_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,55 +25,7 @@ if TYPE_CHECKING:
 _EXPORTS_REMEMBERED = 20
 _MOST_LINES = 5000
 _MOST_SKIPPED = 500
-Share = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-
-
-class SplitsAsked(Asked):
-    """Shares of the splits."""
-
-    train: Share = 0
-    val: Share = 0
-    test: Share = 0
-
-
-class ExportAsked(Asked):
-    """What is to be exported, and where to."""
-
-    templates: Annotated[list[Word], Field(min_length=1, max_length=100)]
-    output: Word
-    splits: SplitsAsked | None = None
-    status: Literal["accepted", "rejected", "pending", "disputed", "any"] = "accepted"
-    update_csv: bool = True
-    check_videos: bool = True
-    absolute_paths: bool = False
-    shards: bool = False
-    target: Word | None = None
-    interval: Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)] | None = None
-    overwrite: bool = False
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
-
-    def job(self, state: State) -> ExportJob:
-        """As the export takes it.
-
-        Raises:
-            InputError: a target or an output that is none.
-        """
-        settings, output = state.settings, output_folder(self.output, state.settings.output_roots)
-        target = target_named(self.target or settings.target).name
-        shards = ShardsWanted(output / "wds", target, self.interval or settings.interval_seconds, self.overwrite)
-        return ExportJob(
-            output,
-            tuple(self.templates),
-            status=self.status,
-            shares=None if self.splits is None else self.splits.model_dump(),
-            seed=self.seed,
-            checks_videos=self.check_videos,
-            updates_csv=self.update_csv,
-            absolute_paths=self.absolute_paths,
-            overwrite=self.overwrite,
-            further=settings.further,
-            shards=shards if self.shards else None,
-        )
+_STOPPING_SECONDS = 5.0
 
 
 @dataclass
@@ -124,6 +73,7 @@ class Exports:
         self._state = state
         self._known: OrderedDict[str, Running] = OrderedDict()
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
         state.ends.callback(self.stop)
 
     def begin(self, job: ExportJob) -> str:
@@ -139,7 +89,8 @@ class Exports:
             self._known[name] = running
             while len(self._known) > _EXPORTS_REMEMBERED:
                 self._known.popitem(last=False)
-        threading.Thread(target=self._run, args=(running,), name=f"export {name}", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, args=(running,), name=f"export {name}", daemon=True)
+            self._thread.start()
         return name
 
     def get(self, name: str) -> Running:
@@ -154,9 +105,11 @@ class Exports:
             return self._known[name]
 
     def stop(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way, and wait a little until it has cleaned up."""
         for running in self._known.values():
             running.is_cancelled.set()
+        if self._thread is not None:
+            self._thread.join(_STOPPING_SECONDS)
 
     def _run(self, running: Running) -> None:
         from mm2energon.review.export import export
