@@ -14,7 +14,7 @@ from mm2energon.errors import InputError
 from mm2energon.videochat import queue
 from mm2energon.videochat.asking import Event, Parameters, Question
 from mm2energon.videochat.backends import Backend, Ready, Setup
-from mm2energon.videochat.frames import Bounded, Unwanted
+from mm2energon.videochat.frames import Bounded, FrameProcess, Unwanted
 from mm2energon.videochat.perception import Asked
 from mm2energon.videochat.queue import Desk
 
@@ -90,9 +90,23 @@ def maker() -> Maker:
     return Maker()
 
 
+class Shared(FrameProcess):
+    """One process for all desks of these tests, which is not closed with each."""
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def frames() -> Iterator[FrameProcess]:
+    process = Shared()
+    yield process
+    FrameProcess.close(process)
+
+
 @pytest.fixture
-def desk(maker: Maker, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(Setup(), history=tmp_path / "history.jsonl", backends=maker.rows)
+def desk(maker: Maker, tmp_path: Path, frames: FrameProcess) -> Iterator[Desk]:
+    desk = Desk(Setup(), history=tmp_path / "history.jsonl", backends=maker.rows, frames=frames)
     yield desk
     desk.close()
 
@@ -243,8 +257,10 @@ def test_a_broken_video_fails_with_its_name_and_not_its_place(desk: Desk, tmp_pa
     assert str(tmp_path) not in event.data["message"]
 
 
-def test_a_model_that_cannot_be_opened_fails_and_the_next_is_opened(maker: Maker, clip: Path) -> None:
-    desk = Desk(Setup(dtype="broken"), backends=maker.rows)
+def test_a_model_that_cannot_be_opened_fails_and_the_next_is_opened(
+    maker: Maker, clip: Path, frames: FrameProcess
+) -> None:
+    desk = Desk(Setup(dtype="broken"), backends=maker.rows, frames=frames)
     assert last(desk, desk.ask(question("one", clip, model="b"))).data["message"] == "model b: cannot be loaded"
     assert last(desk, desk.ask(question("one", clip, model="a"))).kind == "done"
     desk.close()

@@ -36,16 +36,25 @@ class Desk:
     """
 
     def __init__(
-        self, setup: Setup, *, history: Path | None = None, backends: Mapping[str, Backend] = BACKENDS
+        self,
+        setup: Setup,
+        *,
+        history: Path | None = None,
+        backends: Mapping[str, Backend] = BACKENDS,
+        frames: FrameProcess | None = None,
     ) -> None:
-        """Args: history: the file of questions that are over; None keeps none on disk."""
+        """
+        Args:
+            history: the file of questions that are over; None keeps none on disk.
+            frames: reads videos, and is closed with the desk; None: one of its own.
+        """
         self.setup, self._backends = setup, backends
         self._history = History(history)
         self._changed = threading.Condition()
         self._cases: OrderedDict[str, Case] = OrderedDict()
         self._waiting = Waiting()
         self._is_closed = False
-        self._frames = FrameProcess()
+        self._frames = frames or FrameProcess()
         self._open: tuple[str, str, Chat] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True, name="desk")
         self._thread.start()
