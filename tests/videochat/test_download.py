@@ -100,6 +100,12 @@ def test_redirects_are_followed_to_the_limit(web: Web, tmp_path: Path) -> None:
         fetched(web, "/5", tmp_path)
 
 
+def test_a_redirect_is_read_as_browsers_read_it(web: Web, tmp_path: Path) -> None:
+    web.answers["/a"] = redirect("/Mein Fußball.mp4".encode().decode("latin-1"))
+    web.answers["/Mein%20Fu%C3%9Fball.mp4"] = give(VIDEO)
+    assert fetched(web, "/a", tmp_path).name == "Mein Fußball.mp4"
+
+
 @pytest.mark.parametrize(
     ("place", "said"),
     [

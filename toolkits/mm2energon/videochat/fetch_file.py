@@ -53,7 +53,7 @@ def _answered(job: Fetch) -> tuple[http.client.HTTPResponse, WebAddress]:
         response = _ask(job, address)
         if response.status in _REDIRECTS and (place := response.getheader("Location")):
             response.close()
-            url = urljoin(str(address), place)
+            url = urljoin(str(address), _mended(place))
             continue
         if response.status == http.client.OK:
             return response, address
@@ -62,6 +62,11 @@ def _answered(job: Fetch) -> tuple[http.client.HTTPResponse, WebAddress]:
             raise IsPageError(found)
         raise InputError(f"{shortened(url)}: {found}; a video was expected; check the URL")
     raise InputError(f"{shortened(job.url)}: more than {job.limits.redirects} redirects; give the URL of the video")
+
+
+def _mended(place: str) -> str:
+    """A place that a header names, as browsers read it: in UTF-8, spaces and all."""
+    return place.encode("latin-1", "replace").decode("utf-8", "replace").strip().replace(" ", "%20")
 
 
 def _ask(job: Fetch, address: WebAddress) -> http.client.HTTPResponse:
