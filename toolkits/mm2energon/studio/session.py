@@ -13,6 +13,7 @@ from mm2energon.studio import finetune, trying
 from mm2energon.studio.answers import Json
 from mm2energon.studio.state import State
 from mm2energon.targets import TARGETS
+from mm2energon.tokens import MODELS
 
 #: What pairs are mostly rejected for, to choose from.
 REASONS = ("wrong answer", "not in the video", "unclear question", "duplicate", "bad media", "wrong language", "unsafe")
@@ -49,6 +50,7 @@ def _told(state: State) -> dict[str, Any]:
         "targets": list(TARGETS),
         "target": settings.target,
         "model": settings.tokens_model,
+        "models": list(MODELS),
         "interval": settings.interval_seconds,
         "templates": [
             {"name": row.name, "title": row.title, "legacy": row.is_legacy, "lines": row.lines}
