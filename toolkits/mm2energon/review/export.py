@@ -126,8 +126,8 @@ class _Run:
                 left_out = self._exported.left_out
                 left_out[one.status] = left_out.get(one.status, 0) + 1
 
-    def _each(self, what: str, steps: Generator[None, None, None]) -> None:
-        bar = self._progress(what, None)
+    def _each(self, what: str, steps: Generator[None, None, None], *, total: int | None = None) -> None:
+        bar = self._progress(what, total)
         with closing(steps):
             for _ in steps:
                 bar.update(1)
@@ -193,7 +193,7 @@ class _Run:
                 exported=self._exported,
                 ready=lambda: self._back_up(changes, account),
             )
-            self._each("samples", steps)
+            self._each("samples", steps, total=selection.count)
             account.facts["not_held"] = self._exported.not_held
         account.require_written(source)
         self._exported.account = _told_of(account)
