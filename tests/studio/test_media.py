@@ -1,13 +1,18 @@
 """Media are asked for by number, come from inside the roots alone, and as what they are."""
 
+import contextlib
 import io
 import os
+import threading
+import time
 
 import pytest
 from media import read_number, write_clip, write_image
+from mm2energon.studio.isolated import GivenUpError
 from PIL import Image
 
 from studio.opened import entry, opened, write_entries, write_media
+from studio.steps import hang
 
 #: As Python has a name that is no UTF-8.
 NOT_UTF8 = os.fsdecode(b"\xff\xfe.jpg")
@@ -162,3 +167,24 @@ def test_a_file_that_changes_gets_another_tag(root):
         before = page.head("/api/items/0/media/video/0").headers["etag"]
         write_clip(root / "changing.mp4", frames=3)
         assert page.head("/api/items/0/media/video/0").headers["etag"] != before
+
+
+def test_while_all_decoders_hang_everything_else_is_answered(ask, root, tmp_path):
+    isolated, given_up = ask.page.app.state.studio.isolated, threading.Event()
+
+    def occupy(path):
+        with contextlib.suppress(GivenUpError):
+            isolated.run(hang, path, given_up)
+
+    pids = [tmp_path / "1", tmp_path / "2"]
+    threads = [threading.Thread(target=occupy, args=(path,)) for path in pids]
+    for thread in threads:
+        thread.start()
+    while not all(path.exists() and path.read_text() for path in pids):
+        time.sleep(0.05)
+    assert ask("video", "clip.mp4").content == (root / "clip.mp4").read_bytes()
+    assert ask.page.post("/api/items/0/decision", json={"do": "accept"}).json()["status"] == "accepted"
+    given_up.set()
+    for thread in threads:
+        thread.join(60)
+    assert ask.page.get(f"/api/items/{ask.wanted['video', 'clip.mp4']}/frames/0").status_code == 200
