@@ -7,8 +7,10 @@ import os
 import pytest
 from media import read_number, write_clip, write_image
 from mm2energon import cli
+from mm2energon.errors import MediaError
 from mm2energon.sample import Sample, Turn
 from mm2energon.studio import decoding, strips
+from mm2energon.studio.isolated import Isolated
 from PIL import Image
 
 from studio.opened import entry, opened, write_entries
@@ -120,6 +122,25 @@ def test_a_broken_video_costs_a_message_which_is_remembered(root):
             assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unreadable-video")
         assert len(page.app.state.studio.decoding._faults) == 1
         assert len(strip_of(page, 1)["frames"]) == 7
+
+
+def test_a_video_that_took_too_long_is_tried_again_after_a_while(root, monkeypatch):
+    calls, answers = [], [MediaError("clip.mp4: too long", "video-timeout"), None]
+
+    async def answer(_isolated, _request, step, unit, **_more):
+        calls.append(unit.video)
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return step(unit)
+
+    with opened(write_entries(root / "d.json", [entry("video", "clip.mp4")])) as page:
+        monkeypatch.setattr(Isolated, "answer", answer)
+        for _ in range(2):
+            assert page.get("/api/items/0/frames/0").json()["error"]["code"] == "video-timeout"
+        monkeypatch.setattr(decoding, "_AGAIN_SECONDS", -1.0)
+        assert len(strip_of(page)["frames"]) == 7
+    assert calls == ["clip.mp4"] * 2
 
 
 def test_a_video_of_very_many_frames_is_refused_with_their_number(root, monkeypatch):

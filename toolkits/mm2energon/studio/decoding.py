@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 
 import anyio.to_thread
@@ -19,6 +20,9 @@ from mm2energon.studio.strips import Strip
 from mm2energon.video.pack import Packs
 
 _FAULTS_REMEMBERED = 10_000
+#: What may go better when the machine has less to do, and seconds after which it is tried again.
+_PASSING = frozenset({"video-timeout", "worker-died"})
+_AGAIN_SECONDS = 300.0
 #: Path, options, size and time of a video.
 _Key = tuple[Path, int, int]
 
@@ -32,7 +36,8 @@ class Decoding:
             most_bytes: of all frames in the cache together.
         """
         self._isolated, self._cache, self._most_bytes = isolated, cache, most_bytes
-        self._faults: dict[_Key, SampleError] = {}
+        #: Why a video cannot be decoded, and when that was found.
+        self._faults: dict[_Key, tuple[SampleError, float]] = {}
         self._lock = threading.Lock()
 
     def packs(self, root: Path, interval_seconds: float) -> Packs:
@@ -52,7 +57,8 @@ class Decoding:
         made, key = await anyio.to_thread.run_sync(_made, packs, video)
         if made is not None:
             return made
-        if (fault := self._faults.get(key)) is not None:
+        fault, at = self._faults.get(key, (None, 0.0))
+        if fault is not None and not (fault.code in _PASSING and time.monotonic() - at > _AGAIN_SECONDS):
             raise fault
         try:
             await self._isolated.answer(request, extract_unit, strips.unit_for(packs, video), key=key)
@@ -60,7 +66,7 @@ class Decoding:
             with self._lock:
                 if len(self._faults) >= _FAULTS_REMEMBERED:
                     self._faults.clear()
-                self._faults[key] = error
+                self._faults[key] = error, time.monotonic()
             raise
         await anyio.to_thread.run_sync(sweep, packs.folder.parent, self._most_bytes)
         made, _ = await anyio.to_thread.run_sync(_made, packs, video)
