@@ -19,8 +19,20 @@ export class ActionBar {
     this.reading = el("div.actions-group", {}, this.accept, this.reject, this.edit);
     this.writing = el("div.actions-group", { hidden: true }, this.save, this.cancel);
     this.more = el("div.actions-group.actions-more", {}, this.undo, this.redo, this.reset);
-    const goOn = el("label.check.go-on", { title: "After a decision go on to the next entry (O)" }, this.goOn, el("span", {}, "Go on"));
-    this.node = el("div.actions", { role: "toolbar", "aria-label": "Decide" }, this.reading, this.writing, this.more, goOn);
+    const goOn = el(
+      "label.check.go-on",
+      { title: "After a decision go on to the next entry (O)" },
+      this.goOn,
+      el("span", {}, "Go on"),
+    );
+    this.node = el(
+      "div.actions",
+      { role: "toolbar", "aria-label": "Decide" },
+      this.reading,
+      this.writing,
+      this.more,
+      goOn,
+    );
   }
 
   /** Shows what can be done with an item, or with nothing. */

@@ -4,7 +4,9 @@ import { count, el } from "./dom.js";
 import { nameOf } from "./people.js";
 
 export function agreementSection(pairs) {
-  const content = pairs.length ? el("div.pairs-of-reviewers", {}, pairs.map(pairCard)) : el("p.hint", {}, "No two reviewers have decided on the same entry yet.");
+  const content = pairs.length
+    ? el("div.pairs-of-reviewers", {}, pairs.map(pairCard))
+    : el("p.hint", {}, "No two reviewers have decided on the same entry yet.");
   return el(
     "section.card.agreement",
     {},
@@ -45,8 +47,30 @@ function crossTable({ labels, table }, first, second) {
       "table.cross",
       {},
       el("caption.hint", {}, "Rows: ", el("bdi", {}, first), "; columns: ", el("bdi", {}, second)),
-      el("thead", {}, el("tr", {}, el("td"), labels.map((one) => el("th.number", { scope: "col" }, one)))),
-      el("tbody", {}, table.map((row, at) => el("tr", {}, el("th", { scope: "row" }, labels[at]), row.map((value, column) => el("td.number", { class: column === at ? "agrees" : "" }, value.toLocaleString("en")))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("td"),
+          labels.map((one) => el("th.number", { scope: "col" }, one)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        table.map((row, at) =>
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, labels[at]),
+            row.map((value, column) =>
+              el("td.number", { class: column === at ? "agrees" : "" }, value.toLocaleString("en")),
+            ),
+          ),
+        ),
+      ),
     ),
   );
 }

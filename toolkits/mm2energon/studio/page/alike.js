@@ -13,7 +13,8 @@ const SHOWN = 12;
 /** Opens the dialog; `groups` are [name, rows]. Resolves to {open: number} or null; `decide(item, do)` decides there. */
 export function showAlike({ item, groups, decide, reviewer }) {
   const names = new Map();
-  for (const [name, rows] of groups) for (const row of rows) names.set(row.number, [...(names.get(row.number) ?? []), name]);
+  for (const [name, rows] of groups)
+    for (const row of rows) names.set(row.number, [...(names.get(row.number) ?? []), name]);
   const numbers = [...names.keys()].slice(0, SHOWN);
   return openDialog({
     title: `${count(names.size, "entry", "entries")} like ${item.origin}`,
@@ -21,8 +22,23 @@ export function showAlike({ item, groups, decide, reviewer }) {
     build: (close) => {
       const columns = [column(item, ["the open entry"], { decide, close })];
       for (const number of numbers) columns.push(coming(number, names.get(number), { decide, close, reviewer }));
-      const more = names.size > SHOWN && el("p.hint", {}, `The first ${SHOWN} of ${names.size.toLocaleString("en")}: the filter "Only duplicates" lists all.`);
-      return el("div.body", {}, el("div.alike-columns", { tabindex: "0", role: "group", "aria-label": "Entries side by side", autofocus: true }, columns), more);
+      const more =
+        names.size > SHOWN &&
+        el(
+          "p.hint",
+          {},
+          `The first ${SHOWN} of ${names.size.toLocaleString("en")}: the filter "Only duplicates" lists all.`,
+        );
+      return el(
+        "div.body",
+        {},
+        el(
+          "div.alike-columns",
+          { tabindex: "0", role: "group", "aria-label": "Entries side by side", autofocus: true },
+          columns,
+        ),
+        more,
+      );
     },
   });
 }
@@ -44,17 +60,38 @@ function column(item, why, options) {
 }
 
 function head(item, why, { close }) {
-  const link = el("button.quiet.alike-open", { type: "button", onclick: () => close({ open: item.number }) }, el("bdi", {}, item.origin));
-  return el("header", {}, link, el("div.standing-chips", {}, statusChip(item.status), why.map((one) => el("span.chip", {}, one))));
+  const link = el(
+    "button.quiet.alike-open",
+    { type: "button", onclick: () => close({ open: item.number }) },
+    el("bdi", {}, item.origin),
+  );
+  return el(
+    "header",
+    {},
+    link,
+    el(
+      "div.standing-chips",
+      {},
+      statusChip(item.status),
+      why.map((one) => el("span.chip", {}, one)),
+    ),
+  );
 }
 
 function media(item) {
   const [first] = item.media ?? [];
   if (!first) return null;
-  if (first.error || !first.url) return broken(first, first.error?.message ?? first.message ?? "There is no such file.");
+  if (first.error || !first.url)
+    return broken(first, first.error?.message ?? first.message ?? "There is no such file.");
   const source = { src: address(first.url) };
   if (first.kind === "image") return el("img.alike-medium", { ...source, alt: first.name, loading: "lazy" });
-  return el(first.kind, { ...source, controls: true, preload: "metadata", class: "alike-medium", "aria-label": first.name });
+  return el(first.kind, {
+    ...source,
+    controls: true,
+    preload: "metadata",
+    class: "alike-medium",
+    "aria-label": first.name,
+  });
 }
 
 function conversation(item) {
@@ -63,6 +100,14 @@ function conversation(item) {
 
 function foot(item, { decide }, draw) {
   const button = (verb, title) =>
-    el("button", { type: "button", onclick: async () => draw((await decide(item, verb)) ?? item), "aria-pressed": String(item.status === `${verb}ed`) }, title);
+    el(
+      "button",
+      {
+        type: "button",
+        onclick: async () => draw((await decide(item, verb)) ?? item),
+        "aria-pressed": String(item.status === `${verb}ed`),
+      },
+      title,
+    );
   return el("footer", {}, button("accept", "Accept"), button("reject", "Reject"));
 }

@@ -41,7 +41,13 @@ export async function request(method, path, { query, body, signal } = {}) {
   const content = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
-    response = await fetch(address(path, query), { method, headers, body: content, signal, credentials: "same-origin" });
+    response = await fetch(address(path, query), {
+      method,
+      headers,
+      body: content,
+      signal,
+      credentials: "same-origin",
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     setOnline(false);
@@ -59,7 +65,8 @@ export function upload(path, file, { query, signal, onProgress, method = "PUT" }
     call.setRequestHeader("Content-Type", "application/octet-stream");
     call.upload.onprogress = (event) => onProgress?.(event.loaded, event.lengthComputable ? event.total : file.size);
     call.onload = () => readAnswer(new Response(call.response, { status: call.status })).then(resolve, reject);
-    call.onerror = () => reject(new StudioError("The upload was cut off: the server does not answer.", { code: "offline" }));
+    call.onerror = () =>
+      reject(new StudioError("The upload was cut off: the server does not answer.", { code: "offline" }));
     call.onabort = () => reject(new DOMException("stopped", "AbortError"));
     signal?.addEventListener("abort", () => call.abort(), { once: true });
     call.send(file);

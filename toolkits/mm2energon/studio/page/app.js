@@ -124,7 +124,11 @@ async function openSession() {
 
 function waitAndSay(error) {
   return new Promise((resolve) => {
-    const again = el("button.primary", { type: "button", onclick: () => (clearTimeout(timer), resolve()) }, "Try again");
+    const again = el(
+      "button.primary",
+      { type: "button", onclick: () => (clearTimeout(timer), resolve()) },
+      "Try again",
+    );
     const timer = setTimeout(resolve, 4000);
     const text = error.isOffline ? "It is tried again every few seconds." : error.message;
     const state = emptyState({ icon: "offline", title: "The studio's server does not answer", text, actions: [again] });

@@ -7,8 +7,19 @@ import { nameOf } from "./people.js";
 /** The form; `onDone()` when entries were shared out. */
 export function assignmentSection(context, onDone) {
   const names = context.session.reviewers;
-  const boxes = names.map((name) => el("label.check", {}, el("input", { type: "checkbox", name: "reviewer", value: name, checked: true }), el("bdi", {}, nameOf(name))));
-  const each = el("select", { name: "per_entry" }, names.map((_, at) => el("option", { value: at + 1 }, at === 0 ? "one reviewer" : `${at + 1} reviewers`)));
+  const boxes = names.map((name) =>
+    el(
+      "label.check",
+      {},
+      el("input", { type: "checkbox", name: "reviewer", value: name, checked: true }),
+      el("bdi", {}, nameOf(name)),
+    ),
+  );
+  const each = el(
+    "select",
+    { name: "per_entry" },
+    names.map((_, at) => el("option", { value: at + 1 }, at === 0 ? "one reviewer" : `${at + 1} reviewers`)),
+  );
   const problem = el("p.problem", { role: "alert" });
   const send = async (event) => {
     event.preventDefault();
@@ -16,7 +27,11 @@ export function assignmentSection(context, onDone) {
     problem.textContent = "";
     const chosen = data.getAll("reviewer");
     if (chosen.length === 0) return void (problem.textContent = "Choose a reviewer.");
-    const sure = { title: "Share out all entries?", text: "Each reviewer gets an even share. What was shared out before is shared out anew; decisions stay.", yes: "Share out" };
+    const sure = {
+      title: "Share out all entries?",
+      text: "Each reviewer gets an even share. What was shared out before is shared out anew; decisions stay.",
+      yes: "Share out",
+    };
     if (!(await context.confirm(sure))) return;
     await shareOut(context, { reviewers: chosen, per_entry: Number(data.get("per_entry")) }, problem, onDone);
   };

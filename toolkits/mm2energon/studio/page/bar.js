@@ -8,7 +8,12 @@ import { cycleTheme, theme } from "./themes.js";
 
 export function drawBar(bar, session, views) {
   const index = el("div.indexing", { hidden: true });
-  replace(bar, brand(session), navigation(views), el("div.bar-end", {}, index, person(session), themeButton(), keysButton()));
+  replace(
+    bar,
+    brand(session),
+    navigation(views),
+    el("div.bar-end", {}, index, person(session), themeButton(), keysButton()),
+  );
   document.addEventListener("studio:changes", () => drawIndexing(index, session.dataset));
   drawIndexing(index, session.dataset);
 }
@@ -49,7 +54,11 @@ function person(session) {
     name.textContent = nameOf(reviewerOf(session));
     button.hidden = !hasSeveral(session) && !reviewerOf(session);
   };
-  const button = el("button.quiet.person", { type: "button", title: "Who I am (W)", onclick: () => askWhoIAm(session) });
+  const button = el("button.quiet.person", {
+    type: "button",
+    title: "Who I am (W)",
+    onclick: () => askWhoIAm(session),
+  });
   button.append(icon("person", 18), el("span.unseen", {}, "Who I am:"), name);
   document.addEventListener("studio:reviewer", draw);
   draw();
@@ -72,12 +81,18 @@ function themeButton() {
 
 function keysButton() {
   const open = () => showShortcuts();
-  return el("button.icon-button.keys-button", { type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: open }, icon("help"));
+  return el(
+    "button.icon-button.keys-button",
+    { type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: open },
+    icon("help"),
+  );
 }
 
 function drawIndexing(box, { indexed, count = 0, total = null, problem = null }) {
   box.hidden = indexed === true || Boolean(problem);
   if (box.hidden) return;
-  const text = total ? `${count.toLocaleString("en")} of ${total.toLocaleString("en")}` : `${count.toLocaleString("en")} so far`;
+  const text = total
+    ? `${count.toLocaleString("en")} of ${total.toLocaleString("en")}`
+    : `${count.toLocaleString("en")} so far`;
   replace(box, el("span.spinner", { "aria-hidden": "true" }), el("span", {}, `Indexing: ${text}`));
 }

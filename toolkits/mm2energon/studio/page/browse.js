@@ -32,7 +32,15 @@ export class Browse {
     });
     this.tally = el("div.tally", { role: "status" }, "Loading …");
     this.nothing = el("div.list-nothing", { hidden: true });
-    this.node = el("section.list-pane", { "aria-label": "Entries" }, this.filters.node, this.tally, this.list.node, this.nothing, foot);
+    this.node = el(
+      "section.list-pane",
+      { "aria-label": "Entries" },
+      this.filters.node,
+      this.tally,
+      this.list.node,
+      this.nothing,
+      foot,
+    );
   }
 
   get count() {
@@ -45,7 +53,9 @@ export class Browse {
 
   /** The place of the open entry for people: "3 of 2,000". */
   get place() {
-    return this.active >= 0 && this.count ? `${(this.active + 1).toLocaleString("en")} of ${this.count.toLocaleString("en")}` : "";
+    return this.active >= 0 && this.count
+      ? `${(this.active + 1).toLocaleString("en")} of ${this.count.toLocaleString("en")}`
+      : "";
   }
 
   /** Shows the entries of a filter; the place of `number` among them, or -1; null when it was asked anew since. */
@@ -95,7 +105,13 @@ export class Browse {
       const view = await post("/api/views", this.filter, { signal: this.context.signal });
       if (asked !== this.asked) return null;
       const onProblem = (error) => this.rowsProblem(error);
-      this.rows = new Rows({ view: view.id, count: view.count, signal: this.context.signal, onRows: () => this.list.redraw(), onProblem });
+      this.rows = new Rows({
+        view: view.id,
+        count: view.count,
+        signal: this.context.signal,
+        onRows: () => this.list.redraw(),
+        onProblem,
+      });
       this.askedAt = Date.now();
       this.counts = view.counts;
       this.filters.setCounts(view.counts);
@@ -146,20 +162,27 @@ export class Browse {
       if (!row) return;
       if (row.status === "pending") return void this.pick(index);
     }
-    this.context.toast(last < this.count ? "None near by: choose the status \"pending\" above." : "No pending entry below this one.");
+    this.context.toast(
+      last < this.count ? 'None near by: choose the status "pending" above.' : "No pending entry below this one.",
+    );
   }
 
   showProblem(error) {
     replace(this.tally, "");
     const again = el("button.primary", { type: "button", onclick: () => this.ask(this.filter) }, "Try again");
-    this.showNothing(emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions: [again] }));
+    this.showNothing(
+      emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions: [again] }),
+    );
     this.onView(-1);
   }
 
   drawTally() {
     const all = this.context.session.dataset.count ?? this.count;
     const entries = (number) => count(number, "entry", "entries");
-    replace(this.tally, isNarrowed(this.filter) ? `${this.count.toLocaleString("en")} of ${entries(all)}` : entries(this.count));
+    replace(
+      this.tally,
+      isNarrowed(this.filter) ? `${this.count.toLocaleString("en")} of ${entries(all)}` : entries(this.count),
+    );
     this.showNothing(this.count === 0 ? this.whyNothing() : null);
   }
 
@@ -173,10 +196,17 @@ export class Browse {
     const { dataset } = this.context.session;
     if (isNarrowed(this.filter)) {
       const clear = el("button", { type: "button", onclick: () => this.filters.clear() }, "Clear all filters");
-      return emptyState({ icon: "search", title: "Nothing matches", text: "No entry has all that is asked for.", actions: [clear] });
+      return emptyState({
+        icon: "search",
+        title: "Nothing matches",
+        text: "No entry has all that is asked for.",
+        actions: [clear],
+      });
     }
-    if (dataset.problem) return emptyState({ icon: "warning", title: "The data could not be read", text: dataset.problem });
-    if (!dataset.indexed) return emptyState({ icon: "clock", title: "Reading the data", text: "The first entries appear in a moment." });
+    if (dataset.problem)
+      return emptyState({ icon: "warning", title: "The data could not be read", text: dataset.problem });
+    if (!dataset.indexed)
+      return emptyState({ icon: "clock", title: "Reading the data", text: "The first entries appear in a moment." });
     return emptyState({ icon: "file", title: "No entries", text: `${dataset.name} has none.` });
   }
 }

@@ -9,18 +9,38 @@ export class BulkBar {
     Object.assign(this, { size, total, run, onAll, onClear });
     this.text = el("span.bulk-text", { "aria-live": "polite" });
     this.all = el("button.quiet.bulk-all", { type: "button", onclick: onAll });
-    this.node = el("div.bulk", { role: "toolbar", "aria-label": "Marked entries", hidden: true }, this.head(), this.buttons());
+    this.node = el(
+      "div.bulk",
+      { role: "toolbar", "aria-label": "Marked entries", hidden: true },
+      this.head(),
+      this.buttons(),
+    );
   }
 
   head() {
-    const clear = el("button.icon-button", { type: "button", title: "Unmark (Esc)", "aria-label": "Unmark all", onclick: this.onClear }, icon("close"));
+    const clear = el(
+      "button.icon-button",
+      { type: "button", title: "Unmark (Esc)", "aria-label": "Unmark all", onclick: this.onClear },
+      icon("close"),
+    );
     return el("div.bulk-head", {}, this.text, this.all, clear);
   }
 
   buttons() {
     const button = (verb, title, key, className = "") =>
-      el("button", { type: "button", title: `${title} the marked (${key})`, class: className, onclick: () => this.run(verb) }, icon(verb, 18), title);
-    return el("div.bulk-buttons", {}, button("accept", "Accept", "Shift+A", "action-accept"), button("reject", "Reject", "Shift+R", "action-reject"), button("reset", "Reset", "Shift+X"));
+      el(
+        "button",
+        { type: "button", title: `${title} the marked (${key})`, class: className, onclick: () => this.run(verb) },
+        icon(verb, 18),
+        title,
+      );
+    return el(
+      "div.bulk-buttons",
+      {},
+      button("accept", "Accept", "Shift+A", "action-accept"),
+      button("reject", "Reject", "Shift+R", "action-reject"),
+      button("reset", "Reset", "Shift+X"),
+    );
   }
 
   draw() {

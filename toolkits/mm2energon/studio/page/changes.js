@@ -27,7 +27,11 @@ async function ask(session) {
     const changes = await get("/api/changes", { query: { since: since ?? undefined } });
     const isFirst = since === null;
     since = changes.since;
-    Object.assign(session.dataset, { count: changes.count, indexed: changes.indexed, total: changes.total ?? session.dataset.total });
+    Object.assign(session.dataset, {
+      count: changes.count,
+      indexed: changes.indexed,
+      total: changes.total ?? session.dataset.total,
+    });
     document.dispatchEvent(new CustomEvent("studio:changes", { detail: { ...changes, isFirst } }));
   } catch {
     // Said by the notice; asked again below.

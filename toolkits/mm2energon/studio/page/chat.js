@@ -13,7 +13,11 @@ export function drawChat(turns, { onTag, onTime, onEdit, isChanged = () => false
       "li.turn",
       { class: `turn-${turn.role}`, ondblclick: (event) => event.target.closest("button") || onEdit?.(at) },
       el("div.turn-role", {}, NAMES[turn.role] ?? turn.role, isChanged(at) && el("span.chip", {}, "edited")),
-      el("div.bubble", {}, turn.text === "" ? el("span.dim", {}, "(empty)") : richText(turn.text, { onTag, onTime, seen })),
+      el(
+        "div.bubble",
+        {},
+        turn.text === "" ? el("span.dim", {}, "(empty)") : richText(turn.text, { onTag, onTime, seen }),
+      ),
     ),
   );
   return el("ol.chat", { "aria-label": "Conversation" }, items);

@@ -67,7 +67,13 @@ export class Deciding {
   async cancelEdit() {
     const { sample } = this;
     if (!sample.editing) return;
-    const ask = { title: "Discard your edit?", text: "What you wrote here is not saved yet.", yes: "Discard", no: "Keep writing", danger: true };
+    const ask = {
+      title: "Discard your edit?",
+      text: "What you wrote here is not saved yet.",
+      yes: "Discard",
+      no: "Keep writing",
+      danger: true,
+    };
     if (sample.isChanged() && !(await this.context.confirm(ask))) return;
     sample.stopEditing();
     this.review.browse.list.redraw();
@@ -117,7 +123,10 @@ export class Deciding {
 
   /** Decides on an entry beside the open one; the entry as it is then. */
   async decideThere(other, verb) {
-    const outcome = await this.review.decisions.decide(other, { do: verb, reason: verb === "reject" ? "duplicate" : "" });
+    const outcome = await this.review.decisions.decide(other, {
+      do: verb,
+      reason: verb === "reject" ? "duplicate" : "",
+    });
     return outcome === "saved" ? get(`/api/items/${other.number}`).catch(() => null) : null;
   }
 

@@ -3,9 +3,23 @@
 import { post } from "./api.js";
 import { askReason } from "./reasons.js";
 
-const SAID = { accept: "Accepted", reject: "Rejected", edit: "Saved and accepted", reset: "Reset", "settle-accept": "Settled", "settle-reject": "Settled" };
+const SAID = {
+  accept: "Accepted",
+  reject: "Rejected",
+  edit: "Saved and accepted",
+  reset: "Reset",
+  "settle-accept": "Settled",
+  "settle-reject": "Settled",
+};
 /** What an entry shows while its decision waits to be sent. */
-export const STATUS_AFTER = { accept: "accepted", edit: "accepted", reject: "rejected", reset: "pending", "settle-accept": "accepted", "settle-reject": "rejected" };
+export const STATUS_AFTER = {
+  accept: "accepted",
+  edit: "accepted",
+  reject: "rejected",
+  reset: "pending",
+  "settle-accept": "accepted",
+  "settle-reject": "rejected",
+};
 
 export class Decisions {
   /** `onItem(item)`: an entry as it is now; `onWaits(item, body)`: it is kept here; `onMany()`; `context` of the view. */
@@ -44,7 +58,8 @@ export class Decisions {
 
   /** Takes back (or does again) on one item; what was not sent yet is just dropped. */
   async step(item, which) {
-    if (which === "undo" && this.outbox.takeBack(item.identity)) return void this.onItem(this.before.get(item.identity) ?? item);
+    if (which === "undo" && this.outbox.takeBack(item.identity))
+      return void this.onItem(this.before.get(item.identity) ?? item);
     try {
       const now = await post(`/api/items/${item.number}/${which}`, { reviewer: this.context.reviewer() });
       this.context.announce(`${which === "undo" ? "Taken back" : "Done again"}: ${item.origin}`);
@@ -58,7 +73,10 @@ export class Decisions {
   async undoLast() {
     try {
       const { numbers = [] } = (await post("/api/undo", { reviewer: this.context.reviewer() })) ?? {};
-      const said = numbers.length === 1 ? `Taken back: entry ${numbers[0]}` : `Taken back: ${numbers.length.toLocaleString("en")} entries`;
+      const said =
+        numbers.length === 1
+          ? `Taken back: entry ${numbers[0]}`
+          : `Taken back: ${numbers.length.toLocaleString("en")} entries`;
       this.context.toast(numbers.length ? said : "There is nothing to take back.", { kind: "note" });
       this.onMany(numbers);
       return numbers;
@@ -95,7 +113,10 @@ export class Decisions {
 
   sure(title, verb, size) {
     if (size < 2) return true;
-    const text = verb === "reset" ? "Their decisions, reasons and edits are taken back. It can be undone." : "It is one step, and can be undone as one.";
+    const text =
+      verb === "reset"
+        ? "Their decisions, reasons and edits are taken back. It can be undone."
+        : "It is one step, and can be undone as one.";
     return this.context.confirm({ title, text, yes: verb === "reset" ? "Reset" : "Accept", danger: verb === "reset" });
   }
 }

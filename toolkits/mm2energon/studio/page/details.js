@@ -1,10 +1,9 @@
 // What is known of a sample beside its conversation: how it stands, what the target says, who decided, what is alike.
 
 import { get } from "./api.js";
+import { Check } from "./check.js";
 import { el, replace } from "./dom.js";
-import { skeleton } from "./empty.js";
 import { icon } from "./icons.js";
-import { recall, remember } from "./memory.js";
 import { nameOf } from "./people.js";
 import { statusChip } from "./row.js";
 
@@ -24,24 +23,35 @@ const DONE = {
 export class Details {
   constructor({ session, onSettle, onAlike }) {
     Object.assign(this, { session, onSettle, onAlike });
-    this.check = el("div.check-result");
+    this.check = new Check(session);
     this.alike = el("div.alike-result");
-    this.node = el("aside.details", { "aria-label": "About this sample" });
+    this.node = el("aside.details", { "aria-label": "About this sample", tabindex: "-1" });
   }
 
   show(item, signal) {
+    if (this.item?.number !== item.number) replace(this.alike);
     this.item = item;
-    replace(this.node, this.standing(), this.reviewers(), this.targetSection(signal), el("section", {}, el("h3", {}, "Alike"), this.alike), this.fields(), this.history(), this.source());
-    this.loadCheck(signal);
+    replace(
+      this.node,
+      this.standing(),
+      this.reviewers(),
+      this.check.node,
+      el("section", {}, el("h3", {}, "Alike"), this.alike),
+      this.fields(),
+      this.history(),
+      this.source(),
+    );
+    this.check.load(item.number, signal);
     this.loadAlike(signal);
   }
 
   /** Draws what a decision changes; check and alike stay where they are until they are told anew. */
   update(item, signal) {
-    this.item = item;
     const scrolled = this.node.scrollTop;
+    const focused = this.node.contains(document.activeElement) ? document.activeElement : null;
     this.show(item, signal);
     this.node.scrollTop = scrolled;
+    if (focused) (focused.isConnected ? focused : this.node).focus({ preventScroll: true });
   }
 
   standing() {
@@ -62,14 +72,26 @@ export class Details {
   reviewers() {
     const decided = Object.entries(this.item.by_reviewer ?? {});
     if (decided.length < 2 && this.item.status !== "disputed") return null;
-    const rows = decided.map(([name, status]) => el("li.verdict", {}, el("bdi", {}, nameOf(name)), statusChip(status), this.lastWord(name)));
+    const rows = decided.map(([name, status]) =>
+      el("li.verdict", {}, el("bdi", {}, nameOf(name)), statusChip(status), this.lastWord(name)),
+    );
     const settle = this.item.status === "disputed" && [
       el("p.hint", {}, "The reviewers disagree. Whoever settles it decides for all."),
       el(
         "div.settle",
         {},
-        el("button", { type: "button", onclick: () => this.onSettle("settle-accept") }, icon("accept", 16), "Settle: accept"),
-        el("button", { type: "button", onclick: () => this.onSettle("settle-reject") }, icon("reject", 16), "Settle: reject"),
+        el(
+          "button",
+          { type: "button", onclick: () => this.onSettle("settle-accept") },
+          icon("accept", 16),
+          "Settle: accept",
+        ),
+        el(
+          "button",
+          { type: "button", onclick: () => this.onSettle("settle-reject") },
+          icon("reject", 16),
+          "Settle: reject",
+        ),
       ),
     ];
     return el("section", {}, el("h3", {}, "Reviewers"), el("ul.verdicts", {}, rows), settle);
@@ -78,32 +100,6 @@ export class Details {
   lastWord(name) {
     const { reason } = (this.item.history ?? []).map(past).findLast((one) => one.reviewer === name && one.reason) ?? {};
     return reason && el("span.dim", { dir: "auto" }, reason);
-  }
-
-  targetSection(signal) {
-    const names = this.session.targets ?? [];
-    const chosen = this.target();
-    const select = el("select.target-select", { "aria-label": "Target" }, names.map((name) => el("option", { value: name, selected: name === chosen }, name)));
-    select.addEventListener("change", () => (remember("target", select.value), this.loadCheck(signal)));
-    return el("section", {}, el("div.section-head", {}, el("h3", {}, "Target"), select), this.check);
-  }
-
-  target() {
-    const remembered = recall("target");
-    return this.session.targets?.includes(remembered) ? remembered : this.session.target;
-  }
-
-  async loadCheck(signal) {
-    const target = this.target();
-    if (!this.check.hasChildNodes()) replace(this.check, skeleton([60, 80], "Checking"));
-    try {
-      const query = { target, model: this.session.model };
-      const found = await get(`/api/items/${this.item.number}/check`, { query, signal });
-      replace(this.check, tokens(found.tokens, this.session.model), warnings(found.warnings), targets(found, target));
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      replace(this.check, el("p.message.doubt", { dir: "auto" }, error.message));
-    }
   }
 
   async loadAlike(signal) {
@@ -118,9 +114,17 @@ export class Details {
   }
 
   alikeGroups() {
-    if (this.groups.length === 0) return el("p.hint", {}, "No other entry has the same content, media, question or text.");
-    const lines = this.groups.map(([name, rows]) => el("li", {}, el("span", {}, name), el("span.number", {}, rows.length.toLocaleString("en"))));
-    const button = el("button", { type: "button", onclick: () => this.onAlike(), title: "Side by side (D)" }, icon("alike", 18), "Side by side");
+    if (this.groups.length === 0)
+      return el("p.hint", {}, "No other entry has the same content, media, question or text.");
+    const lines = this.groups.map(([name, rows]) =>
+      el("li", {}, el("span", {}, name), el("span.number", {}, rows.length.toLocaleString("en"))),
+    );
+    const button = el(
+      "button",
+      { type: "button", onclick: () => this.onAlike(), title: "Side by side (D)" },
+      icon("alike", 18),
+      "Side by side",
+    );
     return [el("ul.plain-list", {}, lines), button];
   }
 
@@ -149,15 +153,22 @@ export class Details {
   source() {
     const { entry, original, edited, sample } = this.item;
     const raw = typeof entry === "string" ? entry : JSON.stringify(entry, null, 2);
-    const before = edited && original && sample && [
-      el("h3", {}, "As it was"),
-      original.turns.map((turn) => el("p.was", { dir: "auto" }, el("strong", {}, `${turn.role}: `), turn.text)),
-    ];
+    const before = edited &&
+      original &&
+      sample && [
+        el("h3", {}, "As it was"),
+        original.turns.map((turn) => el("p.was", { dir: "auto" }, el("strong", {}, `${turn.role}: `), turn.text)),
+      ];
     return el(
       "section",
       {},
       before,
-      el("details.raw", {}, el("summary", {}, "The entry as it stands in the file"), el("pre", { tabindex: "0", "aria-label": "The entry" }, clip(raw ?? ""))),
+      el(
+        "details.raw",
+        {},
+        el("summary", {}, "The entry as it stands in the file"),
+        el("pre", { tabindex: "0", "aria-label": "The entry" }, clip(raw ?? "")),
+      ),
     );
   }
 }
@@ -165,7 +176,9 @@ export class Details {
 const MOST_RAW = 100_000;
 
 function clip(text) {
-  return text.length > MOST_RAW ? `${text.slice(0, MOST_RAW)}\n… (${text.length.toLocaleString("en")} characters)` : text;
+  return text.length > MOST_RAW
+    ? `${text.slice(0, MOST_RAW)}\n… (${text.length.toLocaleString("en")} characters)`
+    : text;
 }
 
 /** History comes as objects or as the server's rows of four. */
@@ -181,38 +194,11 @@ function moment(at) {
 function pairs(entries, { all = false } = {}) {
   const shown = entries.filter(([, value]) => all || value);
   if (shown.length === 0) return null;
-  return el("dl.pairs", {}, shown.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, value ?? el("span.dim", {}, "empty")))));
-}
-
-function tokens(found, model) {
-  if (!found) return el("p.hint", {}, "The tokens of this sample cannot be estimated.");
-  const part = (name, number) => el("div", {}, el("dt", {}, name), el("dd.number", {}, number === null || number === undefined ? "?" : number.toLocaleString("en")));
   return el(
-    "div.tokens",
+    "dl.pairs",
     {},
-    el("dl.token-counts", {}, part("tokens", found.total), part("visual", found.visual), part("text", found.text)),
-    model && el("p.hint", {}, `as ${model} counts them`),
-  );
-}
-
-function warnings(found) {
-  return (found ?? []).map(({ code, message }) =>
-    el("div.message.doubt.warning", {}, icon("warning", 18), el("div", {}, el("strong", {}, code), el("p", { dir: "auto" }, message))),
-  );
-}
-
-/** What each target says; what stands among the warnings already is named by its code alone. */
-function targets({ targets: verdicts, warnings: told = [] }, chosen) {
-  const known = new Set(told.map((one) => one.message));
-  const why = ({ code, message }) => (known.has(message) ? code : message);
-  const lines = Object.entries(verdicts ?? {}).map(([name, verdict]) =>
-    el(
-      "li",
-      { class: verdict ? "target-no" : "target-yes" },
-      icon(verdict ? "reject" : "accept", 16),
-      el("div", {}, name === chosen ? el("strong", {}, name) : name, verdict && el("p", { dir: "auto" }, why(verdict))),
-      el("span.unseen", {}, verdict ? "does not take it" : "takes it"),
+    shown.map(([name, value]) =>
+      el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, value ?? el("span.dim", {}, "empty"))),
     ),
   );
-  return lines.length > 0 && el("ul.targets", { "aria-label": "What each target says" }, lines);
 }

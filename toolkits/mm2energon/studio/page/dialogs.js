@@ -24,7 +24,12 @@ export function openDialog({ title, build, wide = false, className = "" }) {
       el("h2", { id }, title),
       el("button.icon-button", { type: "button", "aria-label": "Close", onclick: () => close() }, icon("close")),
     );
-    const node = el("dialog", { "aria-labelledby": id, class: `${wide ? "wide" : ""} ${className}` }, heading, build(close));
+    const node = el(
+      "dialog",
+      { "aria-labelledby": id, class: `${wide ? "wide" : ""} ${className}` },
+      heading,
+      build(close),
+    );
     node.addEventListener("click", (event) => event.target === node && close());
     node.addEventListener("close", () => {
       node.remove();
@@ -47,7 +52,11 @@ export async function confirm({ title, text, yes = "Yes", no = "Cancel", danger 
         "footer",
         {},
         el("button", { type: "button", onclick: () => close(false) }, no),
-        el("button", { type: "button", class: danger ? "danger" : "primary", autofocus: true, onclick: () => close(true) }, yes),
+        el(
+          "button",
+          { type: "button", class: danger ? "danger" : "primary", autofocus: true, onclick: () => close(true) },
+          yes,
+        ),
       ),
     ],
   });

@@ -16,5 +16,10 @@ export function emptyState({ icon: name = "file", title, text = "", actions = []
 
 /** Grey lines in the shape of what is on its way; `lines` are their widths in per cent (of 20, 40, 60, 80, 100). */
 export function skeleton(lines = [60, 100, 80], label = "Loading") {
-  return el("div.skeleton", { role: "status" }, el("span.unseen", {}, label), lines.map((width) => el("div", { class: `w${width}` })));
+  return el(
+    "div.skeleton",
+    { role: "status" },
+    el("span.unseen", {}, label),
+    lines.map((width) => el("div", { class: `w${width}` })),
+  );
 }

@@ -17,7 +17,12 @@ export function mount(root, context) {
     el(
       "div.page.export",
       {},
-      el("header.page-head", {}, el("h1", {}, "Export"), el("p.dim", {}, "What was accepted, as files that trainers read.")),
+      el(
+        "header.page-head",
+        {},
+        el("h1", {}, "Export"),
+        el("p.dim", {}, "What was accepted, as files that trainers read."),
+      ),
       el("div.export-sides", {}, form.node, report.node),
     ),
   );
@@ -66,7 +71,11 @@ export function mount(root, context) {
   function over({ state, records, error }, isOld) {
     form.setBusy(false);
     if (isOld) return;
-    const said = { done: `The export is complete: ${(records ?? 0).toLocaleString("en")} records.`, failed: `The export failed: ${error?.message}`, cancelled: "The export was cancelled." };
+    const said = {
+      done: `The export is complete: ${(records ?? 0).toLocaleString("en")} records.`,
+      failed: `The export failed: ${error?.message}`,
+      cancelled: "The export was cancelled.",
+    };
     context.announce(said[state] ?? state);
   }
 

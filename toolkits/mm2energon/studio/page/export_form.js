@@ -6,7 +6,11 @@ import { icon } from "./icons.js";
 import { hasSeveral } from "./people.js";
 
 const STATUSES = ["accepted", "pending", "rejected", "disputed", "any"];
-const SPLITS = [["train", 90], ["val", 5], ["test", 5]];
+const SPLITS = [
+  ["train", 90],
+  ["val", 5],
+  ["test", 5],
+];
 
 export class ExportForm {
   /** `onStart(asked)`; `before` is what was asked for the last time. */
@@ -21,7 +25,14 @@ export class ExportForm {
       this.what(),
       this.templates(),
       this.folder(),
-      el("div.export-choices", {}, this.splits(), this.session.dataset.kind === "csv" && this.csv(), this.shards(), this.more()),
+      el(
+        "div.export-choices",
+        {},
+        this.splits(),
+        this.session.dataset.kind === "csv" && this.csv(),
+        this.shards(),
+        this.more(),
+      ),
       el("div.export-foot", {}, this.problem, this.button),
     );
     this.loadCounts();
@@ -40,7 +51,11 @@ export class ExportForm {
 
   setBusy(isBusy) {
     this.button.disabled = isBusy;
-    replace(this.button, isBusy ? el("span.spinner", { "aria-hidden": "true" }) : icon("export", 18), isBusy ? "Exporting" : "Export");
+    replace(
+      this.button,
+      isBusy ? el("span.spinner", { "aria-hidden": "true" }) : icon("export", 18),
+      isBusy ? "Exporting" : "Export",
+    );
   }
 
   read() {
@@ -58,14 +73,16 @@ export class ExportForm {
       overwrite: data.has("overwrite"),
       seed: number("seed"),
     };
-    if (asked.shards) Object.assign(asked, { target: data.get("target"), interval: Number(data.get("interval")) || null });
+    if (asked.shards)
+      Object.assign(asked, { target: data.get("target"), interval: Number(data.get("interval")) || null });
     return asked;
   }
 
   problemOf({ templates, output, splits }) {
     if (templates.length === 0) return { text: "Choose a template.", field: this.boxes[0] ?? this.output };
     if (!output) return { text: "Name a folder.", field: this.output };
-    if (splits && splits.train + splits.val + splits.test <= 0) return { text: "One of the shares has to be above 0.", field: this.node.elements.train };
+    if (splits && splits.train + splits.val + splits.test <= 0)
+      return { text: "One of the shares has to be above 0.", field: this.node.elements.train };
     return null;
   }
 
@@ -90,20 +107,43 @@ export class ExportForm {
     const chosen = this.before.templates ?? all.slice(0, 1).map((one) => one.name);
     this.boxes = [];
     const box = (one) => {
-      const input = el("input", { type: "checkbox", name: "template", value: one.name, checked: chosen.includes(one.name) });
+      const input = el("input", {
+        type: "checkbox",
+        name: "template",
+        value: one.name,
+        checked: chosen.includes(one.name),
+      });
       this.boxes.push(input);
-      return el("label.template", {}, input, el("span", {}, el("span.template-title", {}, one.title), el("span.template-name", {}, one.name)));
+      return el(
+        "label.template",
+        {},
+        input,
+        el("span", {}, el("span.template-title", {}, one.title), el("span.template-name", {}, one.name)),
+      );
     };
-    const group = (title, some) => some.length > 0 && [title && el("p.export-sub", {}, title), el("div.templates", {}, some.map(box))];
-    const current = group("", all.filter((one) => !one.legacy));
-    const legacy = group("As the first annotation tool wrote them", all.filter((one) => one.legacy));
+    const group = (title, some) =>
+      some.length > 0 && [title && el("p.export-sub", {}, title), el("div.templates", {}, some.map(box))];
+    const current = group(
+      "",
+      all.filter((one) => !one.legacy),
+    );
+    const legacy = group(
+      "As the first annotation tool wrote them",
+      all.filter((one) => one.legacy),
+    );
     const set = (checked) => this.boxes.forEach((input) => (input.checked = checked));
-    const button = (title, checked, label) => el("button.quiet", { type: "button", "aria-label": label, onclick: () => set(checked) }, title);
+    const button = (title, checked, label) =>
+      el("button.quiet", { type: "button", "aria-label": label, onclick: () => set(checked) }, title);
     return el(
       "fieldset.export-part",
       {},
       el("legend", {}, "Templates"),
-      el("div.export-tools", {}, button("All", true, "Choose all templates"), button("None", false, "Choose no template")),
+      el(
+        "div.export-tools",
+        {},
+        button("All", true, "Choose all templates"),
+        button("None", false, "Choose no template"),
+      ),
       current,
       legacy,
     );
@@ -111,7 +151,14 @@ export class ExportForm {
 
   folder() {
     const { root } = this.session.dataset;
-    this.output = el("input", { type: "text", name: "output", value: this.before.output ?? "export", autocomplete: "off", spellcheck: "false", "aria-describedby": "output-hint export-problem" });
+    this.output = el("input", {
+      type: "text",
+      name: "output",
+      value: this.before.output ?? "export",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": "output-hint export-problem",
+    });
     const hint = el("p.hint", { id: "output-hint", dir: "auto" }, `Below ${root}, or a whole path.`);
     return el("div.export-part", {}, el("label.field", {}, el("span.legend", {}, "Folder"), this.output), hint);
   }
@@ -122,10 +169,27 @@ export class ExportForm {
       "div.shares",
       { hidden: !before },
       SPLITS.map(([name, share]) =>
-        el("label.field", {}, el("span", {}, name), el("input", { type: "number", name, min: "0", step: "any", value: before?.[name] ?? share, inputmode: "decimal" })),
+        el(
+          "label.field",
+          {},
+          el("span", {}, name),
+          el("input", {
+            type: "number",
+            name,
+            min: "0",
+            step: "any",
+            value: before?.[name] ?? share,
+            inputmode: "decimal",
+          }),
+        ),
       ),
     );
-    const toggle = this.check("split", "Split by video: no video is in two splits", Boolean(before), (checked) => (shares.hidden = !checked));
+    const toggle = this.check(
+      "split",
+      "Split by video: no video is in two splits",
+      Boolean(before),
+      (checked) => (shares.hidden = !checked),
+    );
     return el("div.export-part", {}, toggle, shares);
   }
 
@@ -133,7 +197,11 @@ export class ExportForm {
     return el(
       "div.export-part",
       {},
-      this.check("update_csv", "Write the decisions into the CSV (a copy is made first)", this.before.update_csv ?? true),
+      this.check(
+        "update_csv",
+        "Write the decisions into the CSV (a copy is made first)",
+        this.before.update_csv ?? true,
+      ),
     );
   }
 
@@ -143,15 +211,36 @@ export class ExportForm {
     const options = el(
       "div.shares",
       { hidden: !this.before.shards },
-      el("label.field", {}, el("span", {}, "Target"), el("select", { name: "target" }, targets.map((name) => el("option", { value: name, selected: name === chosen }, name)))),
+      el(
+        "label.field",
+        {},
+        el("span", {}, "Target"),
+        el(
+          "select",
+          { name: "target" },
+          targets.map((name) => el("option", { value: name, selected: name === chosen }, name)),
+        ),
+      ),
       el(
         "label.field",
         {},
         el("span", {}, "Seconds between frames"),
-        el("input", { type: "number", name: "interval", min: "0.001", step: "any", value: this.before.interval ?? interval ?? 0.5, inputmode: "decimal" }),
+        el("input", {
+          type: "number",
+          name: "interval",
+          min: "0.001",
+          step: "any",
+          value: this.before.interval ?? interval ?? 0.5,
+          inputmode: "decimal",
+        }),
       ),
     );
-    const toggle = this.check("shards", "Write shards for training, too", Boolean(this.before.shards), (checked) => (options.hidden = !checked));
+    const toggle = this.check(
+      "shards",
+      "Write shards for training, too",
+      Boolean(this.before.shards),
+      (checked) => (options.hidden = !checked),
+    );
     return el("div.export-part", {}, toggle, options);
   }
 
@@ -164,7 +253,12 @@ export class ExportForm {
       this.check("check_videos", "Open each video, and skip what cannot be decoded", before.check_videos ?? true),
       this.check("absolute_paths", "Name media by absolute paths", before.absolute_paths ?? false),
       this.check("overwrite", "Replace files that mm2energon did not write", false),
-      el("label.field.seed", {}, el("span", {}, "Seed of the splits"), el("input", { type: "number", name: "seed", min: "0", step: "1", value: before.seed ?? 42 })),
+      el(
+        "label.field.seed",
+        {},
+        el("span", {}, "Seed of the splits"),
+        el("input", { type: "number", name: "seed", min: "0", step: "1", value: before.seed ?? 42 }),
+      ),
     );
   }
 
@@ -178,7 +272,8 @@ export class ExportForm {
     try {
       const { counts } = await post("/api/views", {}, { signal: this.context.signal });
       const all = Object.values(counts.status).reduce((sum, one) => sum + one, 0);
-      for (const [name, node] of this.amounts) node.textContent = (name === "any" ? all : (counts.status[name] ?? 0)).toLocaleString("en");
+      for (const [name, node] of this.amounts)
+        node.textContent = (name === "any" ? all : (counts.status[name] ?? 0)).toLocaleString("en");
     } catch {
       // The form works without them.
     }

@@ -49,10 +49,16 @@ export class ExportReport {
   }
 
   drawState({ state, step, done, total, error, seconds }) {
-    const heading = { running: "Exporting …", done: "Export complete", failed: "The export failed", cancelled: "The export was cancelled" }[state];
+    const heading = {
+      running: "Exporting …",
+      done: "Export complete",
+      failed: "The export failed",
+      cancelled: "The export was cancelled",
+    }[state];
     const name = { running: "clock", done: "accept", failed: "warning", cancelled: "stop" }[state];
     const took = state === "done" && seconds !== undefined && el("span.dim.number", {}, `${seconds.toFixed(1)} s`);
-    const cancel = state === "running" && el("button", { type: "button", onclick: this.onCancel }, icon("stop", 16), "Cancel");
+    const cancel =
+      state === "running" && el("button", { type: "button", onclick: this.onCancel }, icon("stop", 16), "Cancel");
     replace(
       this.state,
       el("div.export-title", { class: `state-${state}` }, icon(name), el("h2", {}, heading), took, cancel),
@@ -62,14 +68,36 @@ export class ExportReport {
   }
 
   summary({ files = [], records, csv, shards, companions = [], advice, left_out: leftOut = {}, output }) {
-    const made = shards && typeof shards === "object" ? Object.entries(shards).filter(([, value]) => typeof value !== "object") : [];
+    const made =
+      shards && typeof shards === "object"
+        ? Object.entries(shards).filter(([, value]) => typeof value !== "object")
+        : [];
     return [
       output && el("p.export-output", { dir: "auto" }, icon("folder", 18), el("span", {}, output)),
       files.length > 0 && fileTable(files, records),
       csv && el("p.message.good", { dir: "auto" }, icon("file", 18), el("span", {}, csvText(csv))),
-      shards && el("div.export-shards", {}, el("h3", {}, "Shards"), el("dl.pairs", {}, made.map(([name, value]) => el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", { dir: "auto" }, String(value)))))),
+      shards &&
+        el(
+          "div.export-shards",
+          {},
+          el("h3", {}, "Shards"),
+          el(
+            "dl.pairs",
+            {},
+            made.map(([name, value]) =>
+              el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", { dir: "auto" }, String(value))),
+            ),
+          ),
+        ),
       companions.length > 0 && el("p.hint", { dir: "auto" }, `Beside them: ${companions.join(", ")}`),
-      Object.keys(leftOut).length > 0 && el("p.hint", {}, `Left out by their status: ${Object.entries(leftOut).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ")}.`),
+      Object.keys(leftOut).length > 0 &&
+        el(
+          "p.hint",
+          {},
+          `Left out by their status: ${Object.entries(leftOut)
+            .map(([name, number]) => `${number.toLocaleString("en")} ${name}`)
+            .join(", ")}.`,
+        ),
       ...[advice ?? []].flat().map((line) => el("p.message", { dir: "auto" }, String(line))),
     ];
   }
@@ -77,20 +105,26 @@ export class ExportReport {
   skipped({ skipped = [], account = {} }) {
     if (skipped.length === 0) return null;
     const total = Math.max(skipped.length, account.set_aside ?? 0);
-    const rows = skipped.slice(0, SKIPPED_SHOWN).map((one) =>
-      el(
-        "tr",
-        {},
-        el("td", {}, el("bdi", {}, one.origin), one.template && el("div.dim.small", {}, one.template)),
-        el("td", {}, el("span.chip", {}, one.reason)),
-        el("td.wide-cell", { dir: "auto" }, one.message),
-      ),
-    );
+    const rows = skipped
+      .slice(0, SKIPPED_SHOWN)
+      .map((one) =>
+        el(
+          "tr",
+          {},
+          el("td", {}, el("bdi", {}, one.origin), one.template && el("div.dim.small", {}, one.template)),
+          el("td", {}, el("span.chip", {}, one.reason)),
+          el("td.wide-cell", { dir: "auto" }, one.message),
+        ),
+      );
     return el(
       "section",
       {},
       el("h3", {}, `Skipped: ${count(total, "sample")}`),
-      el("div.table-frame", { tabindex: "0", role: "region", "aria-label": "Skipped samples" }, el("table", {}, head("Entry", "Reason", "What is wrong"), el("tbody", {}, rows))),
+      el(
+        "div.table-frame",
+        { tabindex: "0", role: "region", "aria-label": "Skipped samples" },
+        el("table", {}, head("Entry", "Reason", "What is wrong"), el("tbody", {}, rows)),
+      ),
       skipped.length > SKIPPED_SHOWN && el("p.hint", {}, `The first ${SKIPPED_SHOWN}; all are in the log's file.`),
     );
   }
@@ -105,18 +139,43 @@ export function sizeOf(bytes) {
 }
 
 function progressOf(step, done, total) {
-  const text = step ? `${step}: ${done.toLocaleString("en")}${total ? ` of ${total.toLocaleString("en")}` : ""}` : "Starting";
+  const text = step
+    ? `${step}: ${done.toLocaleString("en")}${total ? ` of ${total.toLocaleString("en")}` : ""}`
+    : "Starting";
   const bar = total ? { max: total, value: done } : {};
-  return el("div.export-progress", {}, el("progress", { ...bar, "aria-label": "How far the export is" }), el("span.dim.number", {}, text));
+  return el(
+    "div.export-progress",
+    {},
+    el("progress", { ...bar, "aria-label": "How far the export is" }),
+    el("span.dim.number", {}, text),
+  );
 }
 
 function fileTable(files, records) {
   const rows = files.map((one) =>
-    el("tr", {}, el("td", {}, el("bdi", {}, one.name)), el("td.number", {}, one.records.toLocaleString("en")), el("td.number", {}, sizeOf(one.bytes))),
+    el(
+      "tr",
+      {},
+      el("td", {}, el("bdi", {}, one.name)),
+      el("td.number", {}, one.records.toLocaleString("en")),
+      el("td.number", {}, sizeOf(one.bytes)),
+    ),
   );
   const bytes = files.reduce((sum, one) => sum + one.bytes, 0);
   const all = records ?? files.reduce((sum, one) => sum + one.records, 0);
-  const foot = files.length > 1 && el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, count(files.length, "file")), el("td.number", {}, all.toLocaleString("en")), el("td.number", {}, sizeOf(bytes))));
+  const foot =
+    files.length > 1 &&
+    el(
+      "tfoot",
+      {},
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, count(files.length, "file")),
+        el("td.number", {}, all.toLocaleString("en")),
+        el("td.number", {}, sizeOf(bytes)),
+      ),
+    );
   return el(
     "div.table-frame",
     { tabindex: "0", role: "region", "aria-label": "Files" },
@@ -125,7 +184,17 @@ function fileTable(files, records) {
 }
 
 function head(...titles) {
-  return el("thead", {}, el("tr", {}, titles.map((one) => (Array.isArray(one) ? el(`th.${one[1]}`, { scope: "col" }, one[0]) : el("th", { scope: "col" }, one)))));
+  return el(
+    "thead",
+    {},
+    el(
+      "tr",
+      {},
+      titles.map((one) =>
+        Array.isArray(one) ? el(`th.${one[1]}`, { scope: "col" }, one[0]) : el("th", { scope: "col" }, one),
+      ),
+    ),
+  );
 }
 
 function csvText({ path, backup, rows }) {

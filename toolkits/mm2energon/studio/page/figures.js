@@ -5,7 +5,10 @@ const MOST_DAYS = 400;
 
 /** {name: number} or {name: {status: number}} as rows, the largest first. */
 export function rowsOf(found, naming = (name) => name) {
-  const rows = Object.entries(found ?? {}).map(([name, value]) => ({ label: naming(name), parts: typeof value === "number" ? { count: value } : counts(value) }));
+  const rows = Object.entries(found ?? {}).map(([name, value]) => ({
+    label: naming(name),
+    parts: typeof value === "number" ? { count: value } : counts(value),
+  }));
   const total = ({ parts }) => Object.values(parts).reduce((sum, one) => sum + one, 0);
   return rows.filter((row) => total(row) > 0).sort((one, other) => total(other) - total(one));
 }
@@ -16,8 +19,14 @@ export function daysOf(found) {
   if (days.length === 0) return [];
   const [first, last] = [Date.parse(days[0]), Date.parse(days.at(-1))];
   const span = (last - first) / DAY_MS + 1;
-  const all = Number.isFinite(span) && span <= MOST_DAYS ? Array.from({ length: Math.round(span) }, (_, at) => new Date(first + at * DAY_MS).toISOString().slice(0, 10)) : days;
-  return all.map((day) => ({ label: day, parts: typeof found[day] === "number" ? { count: found[day] } : counts(found[day]) }));
+  const all =
+    Number.isFinite(span) && span <= MOST_DAYS
+      ? Array.from({ length: Math.round(span) }, (_, at) => new Date(first + at * DAY_MS).toISOString().slice(0, 10))
+      : days;
+  return all.map((day) => ({
+    label: day,
+    parts: typeof found[day] === "number" ? { count: found[day] } : counts(found[day]),
+  }));
 }
 
 function counts(value) {
@@ -32,7 +41,16 @@ function counts(value) {
 export function lengthsOf(found, name) {
   const told = name === "turns" ? found.turns : found.words?.[name];
   if (!told?.bins?.length) return null;
-  const rows = told.bins.map(([from, to, number]) => ({ label: from === to ? String(from) : `${from}-${to}`, parts: { count: number } }));
+  const rows = told.bins.map(([from, to, number]) => ({
+    label: from === to ? String(from) : `${from}-${to}`,
+    parts: { count: number },
+  }));
   const widths = new Set(told.bins.slice(0, -1).map(([from, to]) => to - from));
-  return { rows, mean: told.mean ?? null, median: told.median ?? null, most: told.max ?? null, areEven: widths.size <= 1 };
+  return {
+    rows,
+    mean: told.mean ?? null,
+    median: told.median ?? null,
+    most: told.max ?? null,
+    areEven: widths.size <= 1,
+  };
 }

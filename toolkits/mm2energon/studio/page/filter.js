@@ -4,7 +4,19 @@ const LISTS = ["status", "category", "medium", "warning", "reasons"];
 const TEXTS = ["text", "reviewer", "assigned_to"];
 
 export function noFilter() {
-  return { status: [], category: [], medium: [], warning: [], reasons: [], text: "", reviewer: null, assigned_to: null, edited: null, duplicates: false, sort: "number" };
+  return {
+    status: [],
+    category: [],
+    medium: [],
+    warning: [],
+    reasons: [],
+    text: "",
+    reviewer: null,
+    assigned_to: null,
+    edited: null,
+    duplicates: false,
+    sort: "number",
+  };
 }
 
 /** The filter of an address's parameters. */
@@ -39,9 +51,12 @@ export function partsOf(filter) {
       parts.push({ label: value || "(none)", without: { ...filter, [name]: rest } });
     }
   }
-  if (filter.reviewer !== null) parts.push({ label: `decided by ${filter.reviewer}`, without: { ...filter, reviewer: null } });
-  if (filter.assigned_to !== null) parts.push({ label: `assigned to ${filter.assigned_to}`, without: { ...filter, assigned_to: null } });
-  if (filter.edited !== null) parts.push({ label: filter.edited ? "edited" : "not edited", without: { ...filter, edited: null } });
+  if (filter.reviewer !== null)
+    parts.push({ label: `decided by ${filter.reviewer}`, without: { ...filter, reviewer: null } });
+  if (filter.assigned_to !== null)
+    parts.push({ label: `assigned to ${filter.assigned_to}`, without: { ...filter, assigned_to: null } });
+  if (filter.edited !== null)
+    parts.push({ label: filter.edited ? "edited" : "not edited", without: { ...filter, edited: null } });
   if (filter.duplicates) parts.push({ label: "duplicates", without: { ...filter, duplicates: false } });
   return parts;
 }

@@ -34,7 +34,13 @@ export class Filters {
     this.panel = el("div.filter-panel", { id: "filter-panel", hidden: true });
     this.button = el(
       "button.icon-button.filter-button",
-      { type: "button", title: "Filters (F)", "aria-label": "Filters", "aria-expanded": "false", "aria-controls": "filter-panel" },
+      {
+        type: "button",
+        title: "Filters (F)",
+        "aria-label": "Filters",
+        "aria-expanded": "false",
+        "aria-controls": "filter-panel",
+      },
       icon("filter"),
     );
     this.button.addEventListener("click", () => this.toggle());
@@ -89,7 +95,7 @@ export class Filters {
       timer = setTimeout(() => this.change({ text: input.value }), SEARCH_AFTER_MS);
     });
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") clearTimeout(timer), this.change({ text: input.value });
+      if (event.key === "Enter") (clearTimeout(timer), this.change({ text: input.value }));
       if (event.key === "Escape" && !input.value) input.blur();
     });
     return input;
@@ -129,7 +135,9 @@ export class Filters {
     const chosen = this.filter.status;
     return [
       button("status-all", "all", this.counts.status && all, chosen.length === 0, []),
-      shown.map((name) => button(`status-${name}`, name, this.counts.status && (counts[name] ?? 0), chosen.includes(name), [name])),
+      shown.map((name) =>
+        button(`status-${name}`, name, this.counts.status && (counts[name] ?? 0), chosen.includes(name), [name]),
+      ),
     ];
   }
 
@@ -167,7 +175,8 @@ export class Filters {
       {},
       el("legend", {}, title),
       shown.map(([value, number]) => this.facetValue(name, value, number, chosen)),
-      isLong && el("button.quiet.facet-more", { type: "button", onclick: more }, `${useful.length - shown.length} more`),
+      isLong &&
+        el("button.quiet.facet-more", { type: "button", onclick: more }, `${useful.length - shown.length} more`),
     );
   }
 
@@ -194,14 +203,35 @@ export class Filters {
     return el(
       "div.filter-more",
       {},
-      this.select("Edited", "edited", edited === null ? "" : edited ? "yes" : "no", [["", "all"], ["yes", "edited"], ["no", "as in the source"]], (value) => this.change({ edited: choice[value] })),
-      hasSeveral(this.session) && this.select("Decided by", "reviewer", reviewer ?? "", [["", "anybody or nobody"], ...people], (value) => this.change({ reviewer: value || null })),
-      hasSeveral(this.session) && this.select("Assigned to", "assigned", assigned ?? "", [["", "anybody or nobody"], ...people], (value) => this.change({ assigned_to: value || null })),
+      this.select(
+        "Edited",
+        "edited",
+        edited === null ? "" : edited ? "yes" : "no",
+        [
+          ["", "all"],
+          ["yes", "edited"],
+          ["no", "as in the source"],
+        ],
+        (value) => this.change({ edited: choice[value] }),
+      ),
+      hasSeveral(this.session) &&
+        this.select("Decided by", "reviewer", reviewer ?? "", [["", "anybody or nobody"], ...people], (value) =>
+          this.change({ reviewer: value || null }),
+        ),
+      hasSeveral(this.session) &&
+        this.select("Assigned to", "assigned", assigned ?? "", [["", "anybody or nobody"], ...people], (value) =>
+          this.change({ assigned_to: value || null }),
+        ),
       this.select("Order", "sort", this.filter.sort, Object.entries(SORTS), (sort) => this.change({ sort })),
       el(
         "label.check",
         {},
-        el("input", { type: "checkbox", checked: duplicates, dataset: { key: "duplicates" }, onchange: (event) => this.change({ duplicates: event.target.checked }) }),
+        el("input", {
+          type: "checkbox",
+          checked: duplicates,
+          dataset: { key: "duplicates" },
+          onchange: (event) => this.change({ duplicates: event.target.checked }),
+        }),
         "Only duplicates",
       ),
     );
@@ -220,7 +250,11 @@ export class Filters {
     return el(
       "div.filter-foot",
       {},
-      el("button.quiet", { type: "button", disabled: !isNarrowed(this.filter), onclick: () => this.clear() }, "Clear all"),
+      el(
+        "button.quiet",
+        { type: "button", disabled: !isNarrowed(this.filter), onclick: () => this.clear() },
+        "Clear all",
+      ),
       el("button.primary", { type: "button", onclick: () => this.toggle(false) }, "Done"),
     );
   }
@@ -228,5 +262,7 @@ export class Filters {
 
 /** 12,345 -> "12.3k": counts that fit a tab. */
 function compact(number) {
-  return number < 10_000 ? number.toLocaleString("en") : Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(number);
+  return number < 10_000
+    ? number.toLocaleString("en")
+    : Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(number);
 }

@@ -86,7 +86,8 @@ export class List {
     if (!row) return;
     this.focus();
     if (event.shiftKey) this.extend(node.index);
-    else if (event.ctrlKey || event.metaKey || event.target.closest("[data-mark]")) this.selection.toggle(row.number, node.index);
+    else if (event.ctrlKey || event.metaKey || event.target.closest("[data-mark]"))
+      this.selection.toggle(row.number, node.index);
     else this.onOpen(node.index, { from: "click" });
   }
 

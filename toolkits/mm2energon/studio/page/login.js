@@ -19,7 +19,13 @@ async function ask() {
 }
 
 function form(close) {
-  const input = el("input", { type: "password", name: "token", autocomplete: "current-password", required: true, autofocus: true });
+  const input = el("input", {
+    type: "password",
+    name: "token",
+    autocomplete: "current-password",
+    required: true,
+    autofocus: true,
+  });
   const problem = el("p.problem", { role: "alert" });
   const send = async (event) => {
     event.preventDefault();

@@ -56,7 +56,11 @@ export class Media {
     const images = this.media.filter((one) => one.kind === "image");
     if (images.length === 0) return null;
     const className = images.length === 1 ? "gallery-one" : "";
-    return el("ul.gallery", { class: className, "aria-label": "Images" }, images.map((one) => this.thumbnail(one)));
+    return el(
+      "ul.gallery",
+      { class: className, "aria-label": "Images" },
+      images.map((one) => this.thumbnail(one)),
+    );
   }
 
   thumbnail(medium) {
@@ -65,9 +69,22 @@ export class Media {
     const image = el("img", { src: address(medium.url), alt: "", loading: "lazy", decoding: "async" });
     const name = `image ${medium.index + 1}: ${medium.name}`;
     const open = () => this.enlarge(this.pictures.indexOf(medium));
-    const button = el("button.thumbnail", { type: "button", "aria-label": `Enlarge ${name}`, title: medium.name, onclick: open }, image);
-    const item = el("li", { dataset: { medium: `image-${medium.index}` } }, button, el("span.medium-number", { "aria-hidden": "true" }, medium.index + 1));
-    image.addEventListener("error", () => item.replaceChildren(broken(medium, "It cannot be shown: it is damaged, or of a kind that browsers do not know.")));
+    const button = el(
+      "button.thumbnail",
+      { type: "button", "aria-label": `Enlarge ${name}`, title: medium.name, onclick: open },
+      image,
+    );
+    const item = el(
+      "li",
+      { dataset: { medium: `image-${medium.index}` } },
+      button,
+      el("span.medium-number", { "aria-hidden": "true" }, medium.index + 1),
+    );
+    image.addEventListener("error", () =>
+      item.replaceChildren(
+        broken(medium, "It cannot be shown: it is damaged, or of a kind that browsers do not know."),
+      ),
+    );
     return item;
   }
 }
@@ -78,7 +95,12 @@ export function broken(medium, problem) {
     "div.broken",
     { dataset: { medium: `${medium.kind}-${medium.index}` } },
     icon("warning", 22),
-    el("div", {}, el("strong", { dir: "auto" }, medium.name || `${medium.kind} ${medium.index + 1}`), el("p", { dir: "auto" }, problem)),
+    el(
+      "div",
+      {},
+      el("strong", { dir: "auto" }, medium.name || `${medium.kind} ${medium.index + 1}`),
+      el("p", { dir: "auto" }, problem),
+    ),
   );
 }
 

@@ -50,7 +50,12 @@ function form(session, close) {
   return el(
     "form",
     { onsubmit: send },
-    el("div.body", {}, el("p", {}, text), el("div.choices", { role: "radiogroup", "aria-label": "Reviewers" }, options)),
+    el(
+      "div.body",
+      {},
+      el("p", {}, text),
+      el("div.choices", { role: "radiogroup", "aria-label": "Reviewers" }, options),
+    ),
     el("footer", {}, el("button.primary", { type: "submit" }, "That is me")),
   );
 }

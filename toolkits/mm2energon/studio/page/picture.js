@@ -11,7 +11,11 @@ export function enlarge(pictures, at) {
   let isFull = false;
   const image = el("img.picture", { alt: "" });
   const caption = el("p.picture-caption", { dir: "auto", "aria-live": "polite" });
-  const frame = el("div.picture-frame", { tabindex: "0", autofocus: true, role: "group", "aria-label": "Image" }, image);
+  const frame = el(
+    "div.picture-frame",
+    { tabindex: "0", autofocus: true, role: "group", "aria-label": "Image" },
+    image,
+  );
   const zoom = el("button", { type: "button", onclick: () => setFull(!isFull) });
   const show = (index) => {
     now = (index + pictures.length) % pictures.length;
@@ -27,15 +31,22 @@ export function enlarge(pictures, at) {
     zoom.textContent = full ? "Fit" : "Full size";
   };
   const keys = (event) => {
-    const run = { ArrowRight: () => show(now + 1), ArrowLeft: () => show(now - 1), z: () => setFull(!isFull) }[event.key];
+    const run = { ArrowRight: () => show(now + 1), ArrowLeft: () => show(now - 1), z: () => setFull(!isFull) }[
+      event.key
+    ];
     if (!run || (isFull && event.key !== "z")) return;
     event.preventDefault();
     run();
   };
-  image.addEventListener("load", () => (caption.textContent = `${pictures[now].index + 1}: ${pictures[now].name} (${image.naturalWidth} × ${image.naturalHeight})`));
+  image.addEventListener(
+    "load",
+    () =>
+      (caption.textContent = `${pictures[now].index + 1}: ${pictures[now].name} (${image.naturalWidth} × ${image.naturalHeight})`),
+  );
   image.addEventListener("click", () => setFull(!isFull));
   show(at);
-  const step = (by, name, label) => el("button.icon-button", { type: "button", "aria-label": label, onclick: () => show(now + by) }, icon(name));
+  const step = (by, name, label) =>
+    el("button.icon-button", { type: "button", "aria-label": label, onclick: () => show(now + by) }, icon(name));
   const steps = pictures.length > 1 ? [step(-1, "back", "Previous image"), step(1, "next", "Next image")] : [];
   return openDialog({
     title: "Image",

@@ -25,9 +25,22 @@ export class Player {
     this.field = this.timeField();
     this.note = medium.message && el("p.hint.player-note", { dir: "auto" }, noteOf(medium));
     const frame = el("div.player-frame", { class: `player-${medium.kind}` }, this.element, this.still, this.problem);
-    const line = el("div.player-line", {}, el("bdi.medium-name", { title: medium.name }, medium.name), this.place, this.field);
+    const line = el(
+      "div.player-line",
+      {},
+      el("bdi.medium-name", { title: medium.name }, medium.name),
+      this.place,
+      this.field,
+    );
     this.frames = medium.kind === "video" ? el("div.frames") : null;
-    this.node = el("figure.player", { dataset: { medium: `${medium.kind}-${medium.index}` } }, frame, line, this.note, this.frames);
+    this.node = el(
+      "figure.player",
+      { dataset: { medium: `${medium.kind}-${medium.index}` } },
+      frame,
+      line,
+      this.note,
+      this.frames,
+    );
     for (const name of ["play", "seeking", "pointerdown", "focus"]) this.element.addEventListener(name, onUse, true);
     this.element.addEventListener("error", () => this.failed());
     this.element.addEventListener("timeupdate", () => this.moved());
@@ -87,7 +100,13 @@ export class Player {
   }
 
   timeField() {
-    const input = el("input.time-field", { type: "text", inputmode: "decimal", placeholder: "1:23", "aria-label": "Go to a time", autocomplete: "off" });
+    const input = el("input.time-field", {
+      type: "text",
+      inputmode: "decimal",
+      placeholder: "1:23",
+      "aria-label": "Go to a time",
+      autocomplete: "off",
+    });
     const go = () => {
       const seconds = secondsOf(input.value);
       input.setAttribute("aria-invalid", String(seconds === null && input.value !== ""));
@@ -95,7 +114,7 @@ export class Player {
       else if (input.value) this.announce("A time is written like 1:23 or 12.5");
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault(), go();
+      if (event.key === "Enter") (event.preventDefault(), go());
       if (event.key === "Escape") input.blur();
     });
     const button = el("button.quiet", { type: "button", onclick: go }, "Go");
@@ -103,7 +122,10 @@ export class Player {
   }
 
   moved() {
-    this.place.textContent = this.duration === null ? clock(this.element.currentTime) : `${clock(this.element.currentTime)} / ${clock(this.duration)}`;
+    this.place.textContent =
+      this.duration === null
+        ? clock(this.element.currentTime)
+        : `${clock(this.element.currentTime)} / ${clock(this.duration)}`;
     this.strip?.setTime(this.element.currentTime);
   }
 
@@ -124,7 +146,10 @@ export class Player {
 
   /** Later: who only passes by does not make the studio decode. */
   loadLater() {
-    replace(this.frames, el("div.strip-coming", {}, el("span.spinner", { "aria-hidden": "true" }), "Frames that training sees …"));
+    replace(
+      this.frames,
+      el("div.strip-coming", {}, el("span.spinner", { "aria-hidden": "true" }), "Frames that training sees …"),
+    );
     const timer = setTimeout(() => this.loadFrames(), FRAMES_AFTER_MS);
     this.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }
@@ -132,21 +157,33 @@ export class Player {
   async loadFrames() {
     try {
       const found = await get(this.medium.frames_url, { signal: this.signal });
-      this.strip = new Strip(found.frames, { label: `Frames of ${this.medium.name}`, onPick: (frame) => this.seek(frame.time) });
+      this.strip = new Strip(found.frames, {
+        label: `Frames of ${this.medium.name}`,
+        onPick: (frame) => this.seek(frame.time),
+      });
       replace(this.frames, caption(found), found.frames.length > 0 && this.strip.node);
       if (this.still) this.seek(0);
       else this.strip.setTime(this.time);
     } catch (error) {
       if (error.name === "AbortError") return;
       const again = el("button.quiet", { type: "button", onclick: () => this.loadLater() }, "Try again");
-      replace(this.frames, el("div.message.doubt", {}, icon("warning", 18), el("p", { dir: "auto" }, error.message), again));
+      replace(
+        this.frames,
+        el("div.message.doubt", {}, icon("warning", 18), el("p", { dir: "auto" }, error.message), again),
+      );
     }
   }
 }
 
 function playing(medium) {
   const label = `${medium.kind} ${medium.index + 1}: ${medium.name}`;
-  return el(medium.kind, { src: address(medium.url), controls: true, preload: "metadata", playsinline: true, "aria-label": label });
+  return el(medium.kind, {
+    src: address(medium.url),
+    controls: true,
+    preload: "metadata",
+    playsinline: true,
+    "aria-label": label,
+  });
 }
 
 /** Why a copy is played, or frames are shown, instead of the file itself. */

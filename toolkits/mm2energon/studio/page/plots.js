@@ -47,11 +47,26 @@ export function bars(rows, series, width, label) {
     let x = labelWidth;
     const segments = series.map((name) => {
       const size = ((row.parts[name] ?? 0) / most) * room;
-      const segment = size > 0 && svg("rect", { class: `series-${name}`, x, y: at * LINE + 4, width: Math.max(1, size - 1), height: LINE - 8, rx: 2 }, svg("title", {}, `${row.label}: ${name} ${row.parts[name].toLocaleString("en")}`));
+      const segment =
+        size > 0 &&
+        svg(
+          "rect",
+          { class: `series-${name}`, x, y: at * LINE + 4, width: Math.max(1, size - 1), height: LINE - 8, rx: 2 },
+          svg("title", {}, `${row.label}: ${name} ${row.parts[name].toLocaleString("en")}`),
+        );
       x += size;
       return segment;
     });
-    return [text(fit(row.label, labelWidth), { x: labelWidth - 8, y: at * LINE + 17, class: "plot-label", "text-anchor": "end" }), segments, text(totalOf(row).toLocaleString("en"), { x: x + 6, y: at * LINE + 17, class: "plot-value" })];
+    return [
+      text(fit(row.label, labelWidth), {
+        x: labelWidth - 8,
+        y: at * LINE + 17,
+        class: "plot-label",
+        "text-anchor": "end",
+      }),
+      segments,
+      text(totalOf(row).toLocaleString("en"), { x: x + 6, y: at * LINE + 17, class: "plot-value" }),
+    ];
   });
   return chart(width, rows.length * LINE, label, nodes);
 }
@@ -67,14 +82,36 @@ export function columns(rows, series, width, label) {
   const every = Math.ceil(rows.length / Math.max(1, Math.floor(room / longest(rows))));
   const grid = [];
   for (let value = 0; value <= top; value += step) {
-    grid.push(svg("line", { class: value === 0 ? "plot-base" : "plot-grid", x1: LEFT, x2: width - 8, y1: y(value), y2: y(value) }));
-    grid.push(text(value.toLocaleString("en"), { x: LEFT - 6, y: y(value) + 4, class: "plot-tick", "text-anchor": "end" }));
+    grid.push(
+      svg("line", {
+        class: value === 0 ? "plot-base" : "plot-grid",
+        x1: LEFT,
+        x2: width - 8,
+        y1: y(value),
+        y2: y(value),
+      }),
+    );
+    grid.push(
+      text(value.toLocaleString("en"), { x: LEFT - 6, y: y(value) + 4, class: "plot-tick", "text-anchor": "end" }),
+    );
   }
   const nodes = rows.map((row, at) => {
     let under = 0;
     const parts = series.map((name) => {
       const value = row.parts[name] ?? 0;
-      const part = value > 0 && svg("rect", { class: `series-${name}`, x: LEFT + at * wide + gap(wide), y: y(under + value), width: Math.max(1, wide - 2 * gap(wide)), height: Math.max(1, y(under) - y(under + value)) }, svg("title", {}, `${row.label}: ${series.length > 1 ? `${name} ` : ""}${value.toLocaleString("en")}`));
+      const part =
+        value > 0 &&
+        svg(
+          "rect",
+          {
+            class: `series-${name}`,
+            x: LEFT + at * wide + gap(wide),
+            y: y(under + value),
+            width: Math.max(1, wide - 2 * gap(wide)),
+            height: Math.max(1, y(under) - y(under + value)),
+          },
+          svg("title", {}, `${row.label}: ${series.length > 1 ? `${name} ` : ""}${value.toLocaleString("en")}`),
+        );
       under += value;
       return part;
     });
@@ -91,8 +128,27 @@ export function tableOf(title, { head, rows }) {
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, head.map((one, at) => el(at ? "th.number" : "th", { scope: "col" }, one)))),
-      el("tbody", {}, rows.map(([name, ...values]) => el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, name)), values.map((value) => el("td.number", {}, typeof value === "number" ? value.toLocaleString("en") : value))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head.map((one, at) => el(at ? "th.number" : "th", { scope: "col" }, one)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        rows.map(([name, ...values]) =>
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, el("bdi", {}, name)),
+            values.map((value) => el("td.number", {}, typeof value === "number" ? value.toLocaleString("en") : value)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -102,7 +158,22 @@ export function totalOf(row) {
 }
 
 function legend(series) {
-  return el("ul.legend", { "aria-label": "Colours" }, series.map((name) => el("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { class: `series-${name}`, width: 10, height: 10, rx: 2 })), name)));
+  return el(
+    "ul.legend",
+    { "aria-label": "Colours" },
+    series.map((name) =>
+      el(
+        "li",
+        {},
+        svg(
+          "svg",
+          { class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" },
+          svg("rect", { class: `series-${name}`, width: 10, height: 10, rx: 2 }),
+        ),
+        name,
+      ),
+    ),
+  );
 }
 
 function chart(width, height, label, ...children) {

@@ -23,7 +23,14 @@ export function askReason({ reasons, title = "Reject", what = "" }) {
 }
 
 function form(offered, what, finish) {
-  const input = el("input", { type: "text", name: "reason", maxlength: "500", autocomplete: "off", autofocus: true, "aria-describedby": "reason-hint" });
+  const input = el("input", {
+    type: "text",
+    name: "reason",
+    maxlength: "500",
+    autocomplete: "off",
+    autofocus: true,
+    "aria-describedby": "reason-hint",
+  });
   const buttons = offered.map((reason, at) =>
     el(
       "button.reason-choice",
@@ -39,7 +46,8 @@ function form(offered, what, finish) {
   // A number picks a reason while nothing is written yet.
   const pick = (event) => {
     const at = Number(event.key) - 1;
-    if (event.ctrlKey || event.metaKey || event.altKey || input.value || !(at >= 0 && at < Math.min(9, offered.length))) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || input.value || !(at >= 0 && at < Math.min(9, offered.length)))
+      return;
     event.preventDefault();
     finish(offered[at]);
   };

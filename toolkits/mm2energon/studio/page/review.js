@@ -53,7 +53,8 @@ class Review {
       journal,
       signal: this.context.signal,
       onSent: (item) => this.tookItem(item, { isSent: true }),
-      onRefused: ({ number }, error) => this.context.toast(`The decision on entry ${number} was not saved: ${error.message}`, { kind: "bad" }),
+      onRefused: ({ number }, error) =>
+        this.context.toast(`The decision on entry ${number} was not saved: ${error.message}`, { kind: "bad" }),
       onChange: () => this.browse?.list.redraw(),
     });
   }
@@ -123,7 +124,8 @@ class Review {
   viewed(at) {
     const { browse, sample } = this;
     this.drawMarks();
-    if (at < 0 && browse.count > 0 && !this.narrow.matches && !sample.editing && !this.isOpenByAddress()) browse.pick(0, "view");
+    if (at < 0 && browse.count > 0 && !this.narrow.matches && !sample.editing && !this.isOpenByAddress())
+      browse.pick(0, "view");
     if (browse.count === 0 && !sample.item && numberIn(this.context.route()) === undefined) {
       sample.showNothing(emptyState({ icon: "review", title: "Nothing to show", text: "The list has no entry." }));
     }

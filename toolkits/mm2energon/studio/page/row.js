@@ -11,7 +11,11 @@ const KINDS = ["video", "image", "audio"];
 export function fillRow(node, row, marks) {
   if (!row) {
     node.removeAttribute("aria-label");
-    return replace(node, el("span.row-mark"), el("div.row-main.row-coming", {}, el("div.w80"), el("div.w60"), el("div.w40")));
+    return replace(
+      node,
+      el("span.row-mark"),
+      el("div.row-main.row-coming", {}, el("div.w80"), el("div.w60"), el("div.w40")),
+    );
   }
   const question = oneLine(row.question) || oneLine(row.answer) || "(no text)";
   return replace(
@@ -37,7 +41,8 @@ function facts(row, { isDraft, waits }) {
     isDraft && fact("draft", "unsaved draft", "doubt-ink"),
     waits && fact("offline", "not sent yet", "doubt-ink"),
     row.edited && fact("edit", "edited"),
-    row.warnings?.length > 0 && fact("warning", `${row.warnings.length} ${row.warnings.length === 1 ? "warning" : "warnings"}`, "doubt-ink"),
+    row.warnings?.length > 0 &&
+      fact("warning", `${row.warnings.length} ${row.warnings.length === 1 ? "warning" : "warnings"}`, "doubt-ink"),
     KINDS.filter((kind) => row.media?.[kind]).map((kind) => medium(kind, row.media[kind])),
     el("span.row-category", {}, el("bdi", {}, row.category ?? "")),
     el("span.row-number", {}, `#${row.number}`),

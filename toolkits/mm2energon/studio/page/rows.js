@@ -86,7 +86,11 @@ export class Rows {
   }
 
   async fetchPage(page) {
-    if (!this.onTheWay.has(page)) this.onTheWay.set(page, this.load(page).finally(() => this.onTheWay.delete(page)));
+    if (!this.onTheWay.has(page))
+      this.onTheWay.set(
+        page,
+        this.load(page).finally(() => this.onTheWay.delete(page)),
+      );
     return this.onTheWay.get(page);
   }
 

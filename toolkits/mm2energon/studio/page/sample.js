@@ -35,13 +35,22 @@ export class Sample {
 
   head(onStep) {
     const button = (name, title, run, className = "") =>
-      el("button.icon-button", { type: "button", title, "aria-label": title.replace(/ \(.*/, ""), class: className, onclick: run }, icon(name));
+      el(
+        "button.icon-button",
+        { type: "button", title, "aria-label": title.replace(/ \(.*/, ""), class: className, onclick: run },
+        icon(name),
+      );
     return el(
       "header.sample-head",
       {},
       button("back", "Back to the list", () => this.onBack(), "only-narrow"),
       el("div.sample-names", {}, this.title, el("div.sample-line", {}, this.place, this.chips)),
-      el("div.sample-steps", {}, button("back", "Previous entry (K)", () => onStep(-1)), button("next", "Next entry (J)", () => onStep(1))),
+      el(
+        "div.sample-steps",
+        {},
+        button("back", "Previous entry (K)", () => onStep(-1)),
+        button("next", "Next entry (J)", () => onStep(1)),
+      ),
     );
   }
 
@@ -87,7 +96,14 @@ export class Sample {
       clearTimeout(coming);
       if (error.name === "AbortError") return;
       const again = el("button.primary", { type: "button", onclick: () => this.open(number) }, "Try again");
-      this.showNothing(emptyState({ icon: "warning", title: `Entry ${number} could not be shown`, text: error.message, actions: [again] }));
+      this.showNothing(
+        emptyState({
+          icon: "warning",
+          title: `Entry ${number} could not be shown`,
+          text: error.message,
+          actions: [again],
+        }),
+      );
       const retry = () => this.item === null && this.number === number && this.open(number);
       if (error.isOffline) connection.addEventListener("online", retry, { once: true, signal: this.context.signal });
     }
@@ -183,15 +199,27 @@ export class Sample {
 
   categoryField() {
     const known = Object.keys(this.categories()).filter(Boolean);
-    const input = el("input", { type: "text", value: this.editing.category, list: "known-categories", autocomplete: "off", dir: "auto" });
+    const input = el("input", {
+      type: "text",
+      value: this.editing.category,
+      list: "known-categories",
+      autocomplete: "off",
+      dir: "auto",
+    });
     input.addEventListener("input", () => this.wrote({ category: input.value }));
-    const options = el("datalist", { id: "known-categories" }, known.map((value) => el("option", { value })));
+    const options = el(
+      "datalist",
+      { id: "known-categories" },
+      known.map((value) => el("option", { value })),
+    );
     return el("label.field.category-field", {}, el("span", {}, "Category"), input, options);
   }
 
   wrote(change) {
     Object.assign(this.editing, change);
-    const isKept = this.isChanged() ? this.drafts.put(this.item.identity, this.editing) : (this.drafts.remove(this.item.identity), true);
+    const isKept = this.isChanged()
+      ? this.drafts.put(this.item.identity, this.editing)
+      : (this.drafts.remove(this.item.identity), true);
     if (!isKept && !this.warned) {
       this.warned = true;
       this.context.toast("This browser keeps no drafts: save before you leave.", { kind: "bad" });
@@ -203,7 +231,9 @@ export class Sample {
     if (!this.editing) return false;
     const { turns } = this.item.sample;
     const differs = this.editing.turns.some((turn, at) => turn.text !== turns[at]?.text);
-    return differs || this.editing.turns.length !== turns.length || this.editing.category !== (this.item.category ?? "");
+    return (
+      differs || this.editing.turns.length !== turns.length || this.editing.category !== (this.item.category ?? "")
+    );
   }
 
   /** Ends writing without saving; the draft is gone. */
@@ -232,7 +262,17 @@ function unreadable(error, entry) {
   return el(
     "div.unreadable",
     {},
-    el("div.message.bad", {}, icon("warning", 20), el("div", {}, el("strong", {}, code ?? "unreadable"), el("p", { dir: "auto" }, message ?? "This entry is no sample."))),
+    el(
+      "div.message.bad",
+      {},
+      icon("warning", 20),
+      el(
+        "div",
+        {},
+        el("strong", {}, code ?? "unreadable"),
+        el("p", { dir: "auto" }, message ?? "This entry is no sample."),
+      ),
+    ),
     el("pre", { tabindex: "0", "aria-label": "The entry" }, (raw ?? "").slice(0, 20_000)),
   );
 }

@@ -98,7 +98,10 @@ export class Scroller {
 
   place() {
     const first = Math.max(0, Math.floor(this.top / this.rowHeight) - OVERSCAN);
-    const last = Math.min(this.count - 1, Math.ceil((this.top + this.viewport.clientHeight) / this.rowHeight) + OVERSCAN);
+    const last = Math.min(
+      this.count - 1,
+      Math.ceil((this.top + this.viewport.clientHeight) / this.rowHeight) + OVERSCAN,
+    );
     for (const [index, node] of this.nodes) {
       if (index >= first && index <= last) continue;
       node.remove();

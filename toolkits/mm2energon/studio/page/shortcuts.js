@@ -36,13 +36,21 @@ export function startShortcuts() {
 /** Opens the list of the keys that work here. */
 export function showShortcuts() {
   const groups = Map.groupBy ? Map.groupBy(shortcuts, (one) => one.group) : grouped(shortcuts);
-  const check = el("input", { type: "checkbox", checked: singleKeys(), onchange: () => remember("single-keys", check.checked) });
+  const check = el("input", {
+    type: "checkbox",
+    checked: singleKeys(),
+    onchange: () => remember("single-keys", check.checked),
+  });
   return openDialog({
     title: "Keys",
     wide: true,
     className: "keys",
     build: () => [
-      el("div.body", { tabindex: "0", autofocus: true }, [...groups].map(([name, entries]) => section(name, entries))),
+      el(
+        "div.body",
+        { tabindex: "0", autofocus: true },
+        [...groups].map(([name, entries]) => section(name, entries)),
+      ),
       el("footer", {}, el("label.check", {}, check, "Keys without Ctrl are on")),
     ],
   });
@@ -50,12 +58,23 @@ export function showShortcuts() {
 
 /** How a key is shown: "Ctrl+Enter" as two caps. */
 export function keyCaps(key) {
-  return key.split(/\+(?=.)/).map((part) => el("kbd", {}, NAMES[part] ?? part.replace(/^[a-z]$/, (letter) => letter.toUpperCase())));
+  return key
+    .split(/\+(?=.)/)
+    .map((part) => el("kbd", {}, NAMES[part] ?? part.replace(/^[a-z]$/, (letter) => letter.toUpperCase())));
 }
 
 function section(name, entries) {
   const rows = entries.map(({ keys, title }) =>
-    el("div", {}, el("dt", {}, title), el("dd", {}, keys.map((key, at) => [at ? " or " : "", keyCaps(key)]))),
+    el(
+      "div",
+      {},
+      el("dt", {}, title),
+      el(
+        "dd",
+        {},
+        keys.map((key, at) => [at ? " or " : "", keyCaps(key)]),
+      ),
+    ),
   );
   return el("section", {}, el("h3", {}, name), el("dl", {}, rows));
 }
@@ -71,7 +90,10 @@ function singleKeys() {
 }
 
 function nameOf(event) {
-  const key = event.key.length === 1 && event.shiftKey && /\p{L}/u.test(event.key) ? `Shift+${event.key.toUpperCase()}` : event.key;
+  const key =
+    event.key.length === 1 && event.shiftKey && /\p{L}/u.test(event.key)
+      ? `Shift+${event.key.toUpperCase()}`
+      : event.key;
   const shift = event.shiftKey && event.key.length > 1 ? "Shift+" : "";
   const letter = event.key.length === 1 && !event.shiftKey ? key.toLowerCase() : key;
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift}${letter}`;
@@ -86,7 +108,9 @@ function isTyping(target) {
 
 /** Space and Enter belong to the button that has the focus, arrows to a control that moves by them. */
 function ownsKey(target, pressed) {
-  if (pressed === " " || pressed === "Enter") return Boolean(target.closest?.("button, a, summary, input, [role=listbox]"));
-  if (pressed.startsWith("Arrow")) return Boolean(target.closest?.("[role=listbox], [role=tablist], video, audio, input"));
+  if (pressed === " " || pressed === "Enter")
+    return Boolean(target.closest?.("button, a, summary, input, [role=listbox]"));
+  if (pressed.startsWith("Arrow"))
+    return Boolean(target.closest?.("[role=listbox], [role=tablist], video, audio, input"));
   return false;
 }

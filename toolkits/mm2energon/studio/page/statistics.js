@@ -27,14 +27,25 @@ export function mount(root, context) {
 
   async function draw() {
     try {
-      const [found, agreed] = await Promise.all([get("/api/statistics", { signal: context.signal }), get("/api/agreement", { signal: context.signal })]);
+      const [found, agreed] = await Promise.all([
+        get("/api/statistics", { signal: context.signal }),
+        get("/api/agreement", { signal: context.signal }),
+      ]);
       const open = openTables(box);
       replace(box, sections(context, found, agreed.pairs ?? agreed, draw));
       for (const [at, table] of [...box.querySelectorAll("details")].entries()) table.open = open.has(at);
     } catch (error) {
       if (error.name === "AbortError") return;
       const again = el("button.primary", { type: "button", onclick: () => draw() }, "Try again");
-      replace(box, emptyState({ icon: "warning", title: "The statistics could not be loaded", text: error.message, actions: [again] }));
+      replace(
+        box,
+        emptyState({
+          icon: "warning",
+          title: "The statistics could not be loaded",
+          text: error.message,
+          actions: [again],
+        }),
+      );
     }
   }
 }
@@ -48,7 +59,8 @@ function sections(context, found, pairs, redraw) {
   const several = hasSeveral(context.session);
   const status = found.status ?? {};
   const all = Object.values(status).reduce((sum, one) => sum + one, 0);
-  if (all === 0) return emptyState({ icon: "statistics", title: "Nothing to count yet", text: "There are no entries so far." });
+  if (all === 0)
+    return emptyState({ icon: "statistics", title: "Nothing to count yet", text: "There are no entries so far." });
   return [
     summary(status, all, found),
     el(
@@ -56,7 +68,13 @@ function sections(context, found, pairs, redraw) {
       {},
       byStatus(found.category, "By category", "category"),
       byStatus(found.medium, "By medium", "medium"),
-      byStatus(found.reviewer, "By reviewer", "reviewer", nameOf, "Each entry counts once, as each reviewer's decision stands now."),
+      byStatus(
+        found.reviewer,
+        "By reviewer",
+        "reviewer",
+        nameOf,
+        "Each entry counts once, as each reviewer's decision stands now.",
+      ),
       several && shares(found.assigned),
       perDay(found),
       lengths(found, "question", "Words of questions"),
@@ -73,28 +91,64 @@ function summary(status, all, { edited = 0, is_indexed: isIndexed = true }) {
   const decided = all - (status.pending ?? 0);
   const share = Math.floor((decided / all) * 1000) / 10;
   const parts = STATUSES.filter((name) => status[name] || name !== "disputed").map((name) =>
-    el("div.figure-number", { class: `of-${name}` }, el("dt", {}, name), el("dd.number", {}, (status[name] ?? 0).toLocaleString("en"), el("span.dim", {}, ` ${percent(status[name] ?? 0, all)}`))),
+    el(
+      "div.figure-number",
+      { class: `of-${name}` },
+      el("dt", {}, name),
+      el(
+        "dd.number",
+        {},
+        (status[name] ?? 0).toLocaleString("en"),
+        el("span.dim", {}, ` ${percent(status[name] ?? 0, all)}`),
+      ),
+    ),
   );
   const so = isIndexed ? "" : " so far: the data is still being read";
   return el(
     "section.card.summary",
     { "aria-label": "Progress" },
     el("h2", {}, `${decided.toLocaleString("en")} of ${count(all, "entry", "entries")} decided (${share} %)${so}`),
-    el("div.meter", { role: "img", "aria-label": STATUSES.map((name) => `${name} ${status[name] ?? 0}`).join(", ") }, meter(status, all)),
-    el("dl.figure-numbers", {}, parts, el("div.figure-number.of-edited", {}, el("dt", {}, "of these edited"), el("dd.number", {}, edited.toLocaleString("en")))),
+    el(
+      "div.meter",
+      { role: "img", "aria-label": STATUSES.map((name) => `${name} ${status[name] ?? 0}`).join(", ") },
+      meter(status, all),
+    ),
+    el(
+      "dl.figure-numbers",
+      {},
+      parts,
+      el(
+        "div.figure-number.of-edited",
+        {},
+        el("dt", {}, "of these edited"),
+        el("dd.number", {}, edited.toLocaleString("en")),
+      ),
+    ),
   );
 }
 
 /** How far each reviewer is with what was shared out. */
 function shares(found) {
-  const rows = Object.entries(found ?? {}).map(([name, { entries, decided }]) => ({ label: nameOf(name), parts: { decided, open: entries - decided } }));
+  const rows = Object.entries(found ?? {}).map(([name, { entries, decided }]) => ({
+    label: nameOf(name),
+    parts: { decided, open: entries - decided },
+  }));
   if (rows.length === 0) return null;
   const series = ["decided", "open"];
   return figure({
     title: "What was shared out",
     series,
-    draw: (width) => bars(rows, series, width, rows.map(({ label, parts }) => `${label} ${parts.decided} of ${totalOf({ parts })}`).join(", ")),
-    table: { head: ["reviewer", "decided", "open"], rows: rows.map(({ label, parts }) => [label, parts.decided, parts.open]) },
+    draw: (width) =>
+      bars(
+        rows,
+        series,
+        width,
+        rows.map(({ label, parts }) => `${label} ${parts.decided} of ${totalOf({ parts })}`).join(", "),
+      ),
+    table: {
+      head: ["reviewer", "decided", "open"],
+      rows: rows.map(({ label, parts }) => [label, parts.decided, parts.open]),
+    },
   });
 }
 
@@ -115,8 +169,24 @@ function byStatus(found, title, what, naming = (name) => name || "(none)", about
     title,
     note: rows.length > shown.length ? `The ${MOST_BARS} most frequent of ${rows.length.toLocaleString("en")}.` : about,
     series,
-    draw: (width) => bars(shown, series, width, `${title}: ${shown.slice(0, 5).map((row) => `${row.label} ${totalOf(row)}`).join(", ")}`),
-    table: { head: [what, ...series, ...(series.length > 1 ? ["all"] : [])], rows: rows.map((row) => [row.label, ...series.map((name) => row.parts[name] ?? 0), ...(series.length > 1 ? [totalOf(row)] : [])]) },
+    draw: (width) =>
+      bars(
+        shown,
+        series,
+        width,
+        `${title}: ${shown
+          .slice(0, 5)
+          .map((row) => `${row.label} ${totalOf(row)}`)
+          .join(", ")}`,
+      ),
+    table: {
+      head: [what, ...series, ...(series.length > 1 ? ["all"] : [])],
+      rows: rows.map((row) => [
+        row.label,
+        ...series.map((name) => row.parts[name] ?? 0),
+        ...(series.length > 1 ? [totalOf(row)] : []),
+      ]),
+    },
   });
 }
 
@@ -129,20 +199,32 @@ function perDay(found) {
     note: "All decisions that were made, also again on the same entry; days are those of UTC.",
     series,
     draw: (width) => columns(rows, series, width, `Decisions per day from ${rows[0].label} to ${rows.at(-1).label}`),
-    table: { head: ["day", ...series], rows: rows.map((row) => [row.label, ...series.map((name) => row.parts[name] ?? 0)]) },
+    table: {
+      head: ["day", ...series],
+      rows: rows.map((row) => [row.label, ...series.map((name) => row.parts[name] ?? 0)]),
+    },
   });
 }
 
 function lengths(found, name, title) {
   const known = lengthsOf(found, name);
   if (!known || known.rows.length === 0) return null;
-  const about = [known.mean !== null && `mean ${known.mean.toLocaleString("en", { maximumFractionDigits: 1 })}`, known.median !== null && `median ${known.median.toLocaleString("en")}`, known.most !== null && `longest ${known.most.toLocaleString("en")}`].filter(Boolean).join(", ");
+  const about = [
+    known.mean !== null && `mean ${known.mean.toLocaleString("en", { maximumFractionDigits: 1 })}`,
+    known.median !== null && `median ${known.median.toLocaleString("en")}`,
+    known.most !== null && `longest ${known.most.toLocaleString("en")}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
   return figure({
     title,
     note: about && `${about[0].toUpperCase()}${about.slice(1)}.${known.areEven ? "" : " Ranges grow to the right."}`,
     series: ["count"],
     draw: (width) => columns(known.rows, ["count"], width, `${title}: ${about}`),
-    table: { head: [name === "turns" ? "turns" : "words", "entries"], rows: known.rows.map((row) => [row.label, row.parts.count]) },
+    table: {
+      head: [name === "turns" ? "turns" : "words", "entries"],
+      rows: known.rows.map((row) => [row.label, row.parts.count]),
+    },
   });
 }
 

@@ -55,14 +55,18 @@ export class Strip {
     if (index === this.active && this.cells.has(index)) return this.mark();
     this.active = index;
     const [from, shown] = [index * CELL, this.node.clientWidth];
-    if (from < this.node.scrollLeft || from + CELL > this.node.scrollLeft + shown) this.node.scrollLeft = from - (shown - CELL) / 2;
+    if (from < this.node.scrollLeft || from + CELL > this.node.scrollLeft + shown)
+      this.node.scrollLeft = from - (shown - CELL) / 2;
     this.place();
     return this.mark();
   }
 
   place() {
     const first = Math.max(0, Math.floor(this.node.scrollLeft / CELL) - OVERSCAN);
-    const last = Math.min(this.frames.length - 1, Math.ceil((this.node.scrollLeft + this.node.clientWidth) / CELL) + OVERSCAN);
+    const last = Math.min(
+      this.frames.length - 1,
+      Math.ceil((this.node.scrollLeft + this.node.clientWidth) / CELL) + OVERSCAN,
+    );
     for (const [index, cell] of this.cells) {
       if (index >= first && index <= last) continue;
       cell.remove();
@@ -79,7 +83,12 @@ export class Strip {
     const image = el("img", { src: address(url), alt: "", width: 96, height: 54, loading: "lazy", decoding: "async" });
     const label = el("span.frame-label", {}, el("span", {}, `#${number}`), el("span", {}, clock(time)));
     const roles = { role: "option", id: `${this.prefix()}${index}`, "aria-label": `Frame ${number} at ${clock(time)}` };
-    const cell = el("div.frame", { ...roles, "aria-posinset": index + 1, "aria-setsize": this.frames.length }, image, label);
+    const cell = el(
+      "div.frame",
+      { ...roles, "aria-posinset": index + 1, "aria-setsize": this.frames.length },
+      image,
+      label,
+    );
     image.addEventListener("error", () => cell.classList.add("frame-broken"));
     cell.index = index;
     cell.style.insetInlineStart = `${index * CELL}px`;

@@ -9,8 +9,14 @@ const CLOCK = /(?<![\d:.])(?:\d{1,2}:)?\d{1,2}:[0-5]\d(?:\.\d+)?(?![\d:])/;
 const SECONDS = /(?<![\d:.,])\d+(?:\.\d+)?\s?(?:s|secs?|seconds?)(?![\p{L}\d])/u;
 // Controls, zero-width space and marks that turn the direction of what follows. Joiners and direction marks of
 // ordinary Arabic, Persian or emoji texts are left as they are.
-const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/;
-const PARTS = new RegExp([TAG, CLOCK, SECONDS, UNSEEN].map((one) => `(?:${one.source.replace("(image|video|audio)", "(?:image|video|audio)")})`).join("|"), "gu");
+const UNSEEN =
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/;
+const PARTS = new RegExp(
+  [TAG, CLOCK, SECONDS, UNSEEN]
+    .map((one) => `(?:${one.source.replace("(image|video|audio)", "(?:image|video|audio)")})`)
+    .join("|"),
+  "gu",
+);
 const SHOWN_AT_FIRST = 6000;
 
 /** Seconds of "1:23", "12.5 s", "75"; null when it is no time. */
@@ -84,7 +90,11 @@ function tagChip(kind, seen, onTag) {
   seen[kind] = index + 1;
   const content = [icon(kind, 15), `${kind} ${index + 1}`];
   if (!onTag) return el("span.tag", {}, content);
-  return el("button.tag", { type: "button", title: `Show ${kind} ${index + 1}`, onclick: () => onTag(kind, index) }, content);
+  return el(
+    "button.tag",
+    { type: "button", title: `Show ${kind} ${index + 1}`, onclick: () => onTag(kind, index) },
+    content,
+  );
 }
 
 function named(character) {
