@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from mm2energon.review.decisions import NONE, Decisions, Ints
 from mm2energon.review.identities import Identities, parsed
 from mm2energon.review.journal import Appending, Event, Journal
 from mm2energon.review.standing import Standing
+
+#: So many are looked up together.
+_EVENTS_AT_A_TIME = 2000
 
 
 @dataclass
@@ -54,8 +58,7 @@ class Book:
         self.decisions.grow(len(base))
         self.standing.grow(base)
         waiting, self._waiting = self._waiting, []
-        for one in waiting:  # in their order, and before all that is new
-            self._apply(one)
+        self._apply(waiting)  # in their order, and before all that is new
 
     def refresh(self) -> bool:
         """Take up what others have decided; whether there is anything.
@@ -68,8 +71,9 @@ class Book:
             self._begin_anew()
         elif not self.journal.has_news():
             return False
-        for event in self.journal.news():
-            self._take_up(event)
+        news = self.journal.news()
+        while events := list(islice(news, _EVENTS_AT_A_TIME)):
+            self._take_up(events)
         return True
 
     def _begin_anew(self) -> None:
@@ -93,29 +97,41 @@ class Book:
             journal.add(data)
             self.refresh()
 
-    def _take_up(self, event: Event) -> None:
-        try:
-            digests, occurrences = parsed(event.entries)
-        except ValueError:
-            self.journal.passed_over += 1
-            return
-        number = self.decisions.note(event)
-        places = np.arange(len(digests), dtype=np.int32)
-        self._apply(_Waiting(number, event, digests, occurrences, places))
+    def _take_up(self, events: list[Event]) -> None:
+        noted = []
+        for event in events:
+            try:
+                digests, occurrences = parsed(event.entries)
+            except ValueError:
+                self.journal.passed_over += 1
+                continue
+            places = np.arange(len(digests), dtype=np.int32)
+            noted.append(_Waiting(self.decisions.note(event), event, digests, occurrences, places))
+        self._apply(noted)
 
-    def _apply(self, one: _Waiting) -> None:
-        """Apply an event to those of its entries that are known; the others wait."""
-        numbers = self._identities.numbers(one.digests, one.occurrences)
-        is_known = numbers != NONE
+    def _apply(self, events: list[_Waiting]) -> None:
+        """Apply events to those of their entries that are known; the others wait."""
+        if not events:
+            return
+        every = [np.concatenate(some) for some in zip(*((one.digests, one.occurrences) for one in events), strict=True)]
+        numbers, end, changed = self._identities.numbers(*every), 0, []
+        for one in events:
+            begin, end = end, end + len(one.digests)
+            changed.append(self._apply_one(one, numbers[begin:end]))
+        self.standing.update(self.decisions, np.unique(np.concatenate(changed)))
+
+    def _apply_one(self, one: _Waiting, numbers: Ints) -> Ints:
+        """Apply an event to its entries, which are NONE where they are not known; those that have changed."""
+        places, is_known = one.places, numbers != NONE
         if not is_known.all():
             rest = ~is_known
-            waits = _Waiting(one.event_number, one.event, one.digests[rest], one.occurrences[rest], one.places[rest])
+            waits = _Waiting(one.event_number, one.event, one.digests[rest], one.occurrences[rest], places[rest])
             self._waiting.append(waits)
-        found, first = np.unique(numbers[is_known], return_index=True)
-        if len(found):
-            places = one.places[is_known][first]
-            changed = self.decisions.apply(one.event_number, one.event, found, places)
-            self.standing.update(self.decisions, changed)
+            numbers, places = numbers[is_known], places[is_known]
+        if len(numbers) > 1:
+            numbers, first = np.unique(numbers, return_index=True)
+            places = places[first]
+        return self.decisions.apply(one.event_number, one.event, numbers, places) if len(numbers) else numbers
 
 
 def open_book(path: Path) -> Book:
