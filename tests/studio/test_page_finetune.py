@@ -44,6 +44,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def modules(context: BrowserContext, address: str) -> Iterator[Page]:
+    """A page whose modules are asked without it."""
+    with opened_in(context, address) as page:
+        yield page
+
+
 @pytest.fixture
 def page(context: BrowserContext, address: str, server: StandIn) -> Iterator[Page]:
     with opened_in(context, f"{address}/#/finetune") as page:
@@ -81,24 +88,25 @@ def test_other_data_is_named_by_its_path(page: Page, server: StandIn) -> None:
     assert server.started[0]["data"] == "/data/wds"
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "told"),
-    [
-        ("r (rank)", "0", "r (rank): a whole number from 1 up is expected."),
-        ("Learning rate", "0", "Learning rate: a number above 0 is expected."),
-        ("Dropout", "1.5", "Dropout: a number from 0 to 1 is expected."),
-        ("Epochs", "", "Epochs: a number above 0 is expected."),
-        ("Base model", "", "Base model: a folder or a name is expected."),
-        ("Name", "a/b", "Name: letters, digits, dots, hyphens and underscores are expected"),
-    ],
-)
-def test_what_is_out_of_range_is_said_and_nothing_is_started(
-    page: Page, server: StandIn, field: str, value: str, told: str
-) -> None:
-    page.get_by_label(field, exact=True).fill(value)
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("alert").get_by_text(told)).to_be_visible()
-    expect(page.get_by_label(field, exact=True)).to_be_focused()
+OUT_OF_RANGE = [
+    ("r (rank)", "0", "r (rank): a whole number from 1 up is expected."),
+    ("Learning rate", "0", "Learning rate: a number above 0 is expected."),
+    ("Dropout", "1.5", "Dropout: a number from 0 to 1 is expected."),
+    ("Epochs", "", "Epochs: a number above 0 is expected."),
+    ("Base model", "", "Base model: a folder or a name is expected."),
+    ("Name", "a/b", "Name: letters, digits, dots, hyphens and underscores are expected"),
+]
+
+
+def test_what_is_out_of_range_is_said_and_nothing_is_started(page: Page, server: StandIn) -> None:
+    for label, value, told in OUT_OF_RANGE:
+        field = page.get_by_label(label, exact=True)
+        before = field.input_value()
+        field.fill(value)
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("alert").get_by_text(told)).to_be_visible()
+        expect(field).to_be_focused()
+        field.fill(before)
     assert not server.started
 
 
@@ -202,7 +210,7 @@ def test_losses_that_are_no_numbers_break_the_line_alone(page: Page, server: Sta
     assert (path.count("M"), path.count("L"), "NaN" in path) == (2, 6, False)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (390, "light"), (1280, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_nothing(browser: Browser, address: str, server: StandIn, width: int, scheme: Any) -> None:
     server.add_run("colours", {"model": "/models/tiny", "rank": 16})
     server.train_to("colours", 30).update(state="failed", message="it failed", can_resume=True)
@@ -240,19 +248,19 @@ def test_what_is_touched_is_44_pixels_high_on_a_phone(browser: Browser, address:
         (5, 5, 4, [5]),
     ],
 )
-def test_ticks_are_round(page: Page, low: float, high: float, wanted: int, ticks: list[float]) -> None:
+def test_ticks_are_round(modules: Page, low: float, high: float, wanted: int, ticks: list[float]) -> None:
     read = "async (given) => (await import('/finetune_scale.js')).roundTicks(...given)"
-    assert page.evaluate(read, [low, high, wanted]) == ticks
+    assert modules.evaluate(read, [low, high, wanted]) == ticks
 
 
-def test_many_points_are_thinned_without_losing_a_peak(page: Page) -> None:
+def test_many_points_are_thinned_without_losing_a_peak(modules: Page) -> None:
     read = """async () => {
         const { thinned } = await import("/finetune_scale.js");
         const points = Array.from({ length: 100000 }, (_, step) => ({ step, loss: step === 4711 ? 9 : 1 + (step % 2) / 10 }));
         const kept = thinned(points, 1200);
         return [kept.length, kept.filter((one) => one.loss === 9).length, kept.every((one, at) => !at || kept[at - 1].step < one.step)];
     }"""  # noqa: E501
-    assert page.evaluate(read) == [1200, 1, True]
+    assert modules.evaluate(read) == [1200, 1, True]
 
 
 def test_another_run_begins_with_the_settings_of_one_before(page: Page, server: StandIn) -> None:
