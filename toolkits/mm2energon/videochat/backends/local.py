@@ -227,6 +227,6 @@ class LocalChat:
 def _free_memory() -> None:
     import torch
 
+    gc.collect()  # adapters tie a model into cycles
     if torch.cuda.is_available():
-        gc.collect()
         torch.cuda.empty_cache()
