@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +21,7 @@ from mm2energon.shards.reader import read_dataset_yaml, read_index
 from mm2energon.tuning.chats import chat_of_sample
 from mm2energon.tuning.encoding import Encoder, note_fault
 from mm2energon.tuning.positions import from_json, to_json
+from mm2energon.tuning.stopping import leave_signals_to_parent
 
 try:
     import torch
@@ -100,7 +103,9 @@ class Shards:
             max_samples_per_sequence=_SHUFFLED,
             task_encoder=self._task(),
         )
-        return ShardBatches(energon.get_savable_loader(dataset, watchdog_timeout_seconds=None))
+        loader = energon.get_savable_loader(dataset, watchdog_timeout_seconds=None)
+        loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
+        return ShardBatches(loader)
 
     def val(self) -> Iterator[dict[str, Any]]:
         """The batches of the split val, each sample once, by whichever device."""
@@ -141,6 +146,12 @@ def _reraise(error: Exception) -> NoReturn:
     raise error
 
 
+def _begin_worker(first: Callable[[int], None] | None, number: int) -> None:
+    if first is not None:
+        first(number)
+    leave_signals_to_parent()
+
+
 class ShardBatches:
     """Batches of shards, and the place that they are at."""
 
@@ -172,16 +183,26 @@ class ShardBatches:
 
 def _undisturbed(loader: Any) -> Iterator[Any]:
     """What a loader gives, with the random numbers of this process left where they are, for they decide the dropout."""
-    batches: Iterator[Any] | None = None
-    while True:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
-            try:
-                batches = iter(loader) if batches is None else batches
-                batch = next(batches)
-            except StopIteration:
-                return
-        yield batch
+    before = set(multiprocessing.active_children())
+    batches: Any = None
+    try:
+        while True:
+            with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*pin_memory")  # Energon asks for it without a GPU, too
+                try:
+                    batches = iter(loader) if batches is None else batches
+                    batch = next(batches)
+                except StopIteration:
+                    return
+            yield batch
+    finally:
+        if hasattr(batches, "close"):
+            batches.close()
+        if getattr(loader, "_iterator", None) is not None:
+            loader._iterator = None  # which holds processes that are kept from pass to pass
+        # They leave signals to us; at the end of this process nobody else would end them.
+        for reader in set(multiprocessing.active_children()) - before:
+            reader.kill()
 
 
 def counts(root: Path) -> dict[str, int]:

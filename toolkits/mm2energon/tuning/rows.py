@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from mm2energon.pipeline.media_reader import MediaReader
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.tuning.chats import chat_of_prepared
 from mm2energon.tuning.encoding import Encoder, note_fault
+from mm2energon.tuning.stopping import leave_signals_to_parent
 from mm2energon.videochat.qwen_inputs import Encoded
 
 #: Samples in a row that cannot be read, behind which it is not the samples that are at fault.
@@ -101,13 +101,8 @@ def load_batches(rows: Rows, batches: Iterable[list[int]], *, workers: int, seed
         generator=torch.Generator().manual_seed(seed),
         prefetch_factor=2 if workers else None,
         multiprocessing_context="forkserver" if workers else None,
-        worker_init_fn=_ends_with_its_parent,
+        worker_init_fn=leave_signals_to_parent,
     )
-
-
-def _ends_with_its_parent(_number: int) -> None:
-    """Leave Ctrl-C, which all processes of a terminal get, to the one that writes a checkpoint."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

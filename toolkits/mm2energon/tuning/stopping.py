@@ -42,3 +42,12 @@ def asked_to_stop() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave_signals_to_parent(_number: int = 0) -> None:
+    """In a process that reads ahead: go on when a whole group of processes is asked to stop, as Ctrl-C and torchrun do.
+
+    Its parent needs batches until its step has ended; it ends with its parent, which torch looks after.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
