@@ -11,16 +11,15 @@ from mm2energon.commands.options import accounted, add_further_roots, further_ro
 from mm2energon.commands.values import count, positive, seconds
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
-from mm2energon.pipeline.loop import Limits, ProgressMaker
-from mm2energon.pipeline.machine import usable_memory_bytes, usual_workers
+from mm2energon.pipeline.loop import ProgressMaker
+from mm2energon.pipeline.machine import usual_workers
 from mm2energon.review.export import export
-from mm2energon.review.export_job import ANY, STATUSES, VIDEO_SECONDS, Exported, ExportJob, ShardsWanted
+from mm2energon.review.export_job import ANY, STATUSES, VIDEO_SECONDS, Exported, ExportJob, ShardsWanted, limits_of
 from mm2energon.review.export_log import TEXT_NAME, size
 from mm2energon.review.review import open_review
 from mm2energon.review.templates import ALL, ALL_LEGACY, TEMPLATES
 from mm2energon.targets import TARGETS
 
-_LEAST_MEMORY_BYTES = 4 << 30
 #: Files that the summary shows.
 _SHOWN = 40
 
@@ -145,7 +144,6 @@ def job_of(arguments: argparse.Namespace) -> ExportJob:
         )
     named = [name.strip() for given in arguments.template or [] for name in given.split(",") if name.strip()]
     templates = tuple(named or ([] if shards else [ALL]))
-    memory_bytes = max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // arguments.workers)
     return ExportJob(
         output=arguments.output.resolve(),
         templates=templates,
@@ -158,7 +156,7 @@ def job_of(arguments: argparse.Namespace) -> ExportJob:
         overwrite=arguments.overwrite,
         further=further_roots(arguments),
         workers=arguments.workers,
-        limits=Limits(arguments.video_timeout or None, memory_bytes),
+        limits=limits_of(arguments.workers, seconds=arguments.video_timeout),
         shards=shards,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mm2energon.errors import InputError, ToolkitError
 from mm2energon.pipeline.loop import Limits
+from mm2energon.pipeline.machine import usable_memory_bytes
 from mm2energon.pipeline.splits import SPLITS
 from mm2energon.targets import TARGETS
 
@@ -17,6 +18,16 @@ STATUSES = ("accepted", "rejected", "pending", "disputed")
 ANY = "any"
 #: Seconds that the first frame of one video may take.
 VIDEO_SECONDS = 60.0
+_LEAST_MEMORY_BYTES = 4 << 30
+
+
+def limits_of(workers: int, *, seconds: float = VIDEO_SECONDS) -> Limits:
+    """What opening one medium may cost, when so many are opened at a time.
+
+    Args:
+        seconds: 0: any time.
+    """
+    return Limits(seconds or None, max(_LEAST_MEMORY_BYTES, usable_memory_bytes() // workers))
 
 
 class ExportCancelledError(ToolkitError):
@@ -58,7 +69,7 @@ class ExportJob:
     #: Roots, resolved, of which files may be named by absolute paths.
     further: tuple[Path, ...] = ()
     workers: int = 1
-    limits: Limits = field(default_factory=lambda: Limits(seconds=VIDEO_SECONDS))
+    limits: Limits = field(default_factory=lambda: limits_of(1))
     shards: ShardsWanted | None = None
 
     @property
