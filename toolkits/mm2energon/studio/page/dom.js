@@ -58,6 +58,7 @@ function flat(children) {
 
 /** Addresses lead to this server (or to a blob of this page); a `javascript:` of a hostile entry leads nowhere. */
 function safeAddress(address) {
+  if (!URL.canParse(address, document.baseURI)) return "#";
   const { protocol, origin } = new URL(address, document.baseURI);
   const ours = origin === location.origin || protocol === "blob:" || protocol === "data:";
   if (!ours || (protocol === "data:" && !address.startsWith("data:image/"))) return "#";

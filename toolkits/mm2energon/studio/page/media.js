@@ -33,7 +33,7 @@ export class Media {
   /** Brings a medium into sight, and enlarges an image. */
   reveal(kind, index) {
     const node = this.node.querySelector(`[data-medium="${kind}-${index}"]`);
-    node?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    node?.scrollIntoView({ block: "nearest" });
     node?.classList.add("pointed-at");
     setTimeout(() => node?.classList.remove("pointed-at"), 1200);
     if (kind === "image") this.enlarge(this.pictures.findIndex((one) => one.index === index));

@@ -227,6 +227,9 @@ class Review {
       this.browse.countAgain();
       if ((more || numbers.includes(this.sample.item?.number)) && !this.sample.isBusy) this.sample.refresh();
     }
+    // An entry that was asked for by the address before it was indexed.
+    const { number, item, hasFailed } = this.sample;
+    if (item === null && hasFailed && number < count) this.openNumber(number);
     const grown = `${count} ${indexed}`;
     this.known ??= grown;
     if (grown !== this.known && this.browse.grown()) this.known = grown;

@@ -13,7 +13,7 @@ import { statusChip } from "./row.js";
 const SKELETON_AFTER_MS = 180;
 
 export class Sample {
-  /** `context` of the view; `drafts`; `run`: what the actions do; `categories()`: those that are known, by their counts. */
+  /** `context` of the view; `run`: what the actions do; `categories()`: those that are known, by their counts. */
   constructor({ context, drafts, run, goOn, categories, onSettle, onAlike, onBack, onStep }) {
     Object.assign(this, { context, drafts, goOn, categories, onBack });
     this.item = null;
@@ -83,6 +83,7 @@ export class Sample {
   async open(number) {
     this.leave();
     this.number = number;
+    this.hasFailed = false;
     if (this.title.hidden) this.nameForNow();
     const { signal } = (this.controller = new AbortController());
     const coming = setTimeout(() => this.empty(skeleton()), SKELETON_AFTER_MS);
@@ -95,6 +96,7 @@ export class Sample {
     } catch (error) {
       clearTimeout(coming);
       if (error.name === "AbortError") return;
+      this.hasFailed = error.status === 404;
       const again = el("button.primary", { type: "button", onclick: () => this.open(number) }, "Try again");
       this.showNothing(
         emptyState({
