@@ -36,6 +36,7 @@ export class Details {
       this.standing(),
       this.reviewers(),
       this.check.node,
+      this.trying(),
       el("section", {}, el("h3", {}, "Alike"), this.alike),
       this.fields(),
       this.history(),
@@ -67,6 +68,17 @@ export class Details {
         ["Assigned to", (this.item.assigned_to ?? []).map(nameOf).join(", ")],
       ]),
     );
+  }
+
+  /** The way to a model that is asked about a video of the sample. */
+  trying() {
+    const videos = (this.item.media ?? []).filter((one) => one.kind === "video" && one.exists && !one.error);
+    if (!videos.length) return null;
+    const links = videos.map(({ index }) => {
+      const title = videos.length > 1 ? `Try a model on video ${index + 1}` : "Try a model on this";
+      return el("a.button", { href: `#/try?item=${this.item.number}&video=${index}` }, icon("try", 16), title);
+    });
+    return el("section.trying", {}, el("h3", {}, "Model"), links);
   }
 
   reviewers() {

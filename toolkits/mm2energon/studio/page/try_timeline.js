@@ -29,7 +29,6 @@ export function timeline({ signal, onSeek: seek }) {
 
   const setVideo = (video, player) => {
     Object.assign(state, { player, duration: video?.duration || 0, drawn: "" });
-    element.hidden = !video;
     if (!player) return;
     for (const name of ["seeking", "seeked", "timeupdate", "pause"]) player.addEventListener(name, moveHead, { signal });
     player.addEventListener("play", follow, { signal });
@@ -48,9 +47,14 @@ export function timeline({ signal, onSeek: seek }) {
     if (drawn === state.drawn) return;
     state.drawn = drawn;
     const several = told.sides.length > 1;
+    element.hidden = !told.sides.some((side) => side.rounds.length);
     replace(lanes, told.sides.filter((side) => side.rounds.length).map((side) => sideOf(side, several, state.duration, onSeek)));
   };
-  const clear = () => (Object.assign(state, { drawn: "", told: null }), replace(lanes));
+  const clear = () => {
+    Object.assign(state, { drawn: "", told: null });
+    element.hidden = true;
+    replace(lanes);
+  };
   return { element, setVideo, show, clear };
 }
 
