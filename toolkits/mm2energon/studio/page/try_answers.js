@@ -59,13 +59,17 @@ export function statusWords(told, isLost) {
   if (told.state === "failed") return `It failed: ${told.message || "the server did not say why."}`;
   if (isLost) return "The connection is lost; the answer goes on, and is taken up again as soon as the server answers.";
   if (told.state === "queued") return queueWords(told.position);
-  if (told.state === "loading") return `${told.message || "Loading the model"} …`;
+  if (told.state === "loading") return `${sentence(told.message || "loading the model")} …`;
   if (told.state === "sent") return "Sent …";
   const side = told.sides.findLast((one) => one.rounds.length);
   const round = side?.rounds[side.rounds.length - 1];
   const who = told.sides.length > 1 && side ? `${adapterName(side.adapter)}: ` : "";
   if (!round) return "Looking at the video …";
   return `${who}${side.of > 1 ? `round ${round.number} of ${side.of}` : "answering"} …`;
+}
+
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function queueWords(position) {
