@@ -572,8 +572,12 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\x1f\x8b....")
     (tmp_path / "folder").mkdir()
     write(tmp_path / "b.json", entry(1))
+    write(tmp_path / "b.review.jsonl", {"version": 1, "do": "accept", "entries": []})
+    os.mkfifo(tmp_path / "pipe.json")
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("none.json", {}, "is not there"),
+        ("pipe.json", {}, "is a pipe or a device"),
+        ("b.review.jsonl", {}, "holds decisions"),
         ("folder", {}, "metadata of finished shards"),
         ("b.json", {"root": tmp_path / "none"}, "is no folder"),
         ("b.json", {"read_as": "nothing"}, "no such format"),

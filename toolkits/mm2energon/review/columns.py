@@ -7,7 +7,7 @@ written last: it says how many entries count. What stands behind them was cut of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,13 +250,3 @@ class ColumnFiles:
         size = dtype.itemsize
         data = os.pread(self._files[name].fileno(), (end - start) * size, start * size)
         return np.frombuffer(data, dtype)
-
-
-def text_blocks(ends: NDArray[np.int64], block_bytes: int) -> Iterator[tuple[int, int]]:
-    """Which texts to read at a time: from one entry to before another, about so many bytes together."""
-    start, count = 0, len(ends)
-    while start < count:
-        begin = int(ends[start - 1]) if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, begin + block_bytes, side="right")))
-        yield start, end
-        start = end

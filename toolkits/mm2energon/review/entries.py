@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -17,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
-from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about, text_blocks
+from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about
 from mm2energon.review.facets import Facetting, digest_of
 from mm2energon.review.identities import Identities
 from mm2energon.review.indexing import IndexJob, index, start_indexing
 from mm2energon.review.model import Kind
 from mm2energon.review.sources import Found, JsonSource, Loaded, Place, Source, changed
+from mm2energon.review.texts import Texts
 
 #: Columns that are held in memory: a few bytes for each entry.
 _HELD = ("digest", "category", "status", "warnings", "images", "videos", "audios")
 _HELD_TYPES = {"images": "|u1", "videos": "|u1", "audios": "|u1"}
-_TEXT_BLOCK_BYTES = 1 << 22
 #: Kind of source -> size (bytes; samples) up to which there is no process for it.
 _SMALL: dict[Kind, int] = {"json": 1 << 20, "csv": 1 << 20, "shards": 500}
 #: Seconds between two looks at how far the index is.
@@ -162,21 +161,10 @@ class Entries:
         mine = np.zeros(0, COLUMNS[name]) if files is None else files.column(name, 0, self.about.count)
         return np.concatenate([mine, self._kept.column(name)])
 
-    def search(self, terms: Sequence[str]) -> NDArray[np.bool_]:
-        """Which entries say all terms, which are folded."""
-        wanted = sorted({term.encode("utf-8", "surrogatepass") for term in terms}, key=len, reverse=True)
-        found = np.zeros(self.count, np.bool_)
-        if self._files is not None and self.about.count:
-            ends = self._files.column("text_end", 0, self.about.count)
-            for start, end in text_blocks(ends, _TEXT_BLOCK_BYTES):
-                begin = int(ends[start - 1]) if start else 0
-                block = self._files.text(begin, int(ends[end - 1]))
-                found[start:end] = _hits(block, (ends[start:end] - begin), wanted)
-        kept = self._kept.texts
-        if kept and self.is_complete:
-            ends = np.cumsum([len(text) for text in kept])
-            found[self.about.count :] = _hits(b"".join(kept), ends, wanted)
-        return found
+    def texts(self) -> Texts:
+        """The texts of those that can be shown now; they may be looked through while others are added."""
+        kept = tuple(self._kept.texts) if self.is_complete else ()
+        return Texts(self._files, self.about.count, kept)
 
     def read(self, numbers: Sequence[int]) -> list[Read]:
         """Entries again, from where they stand.
@@ -215,24 +203,6 @@ class Entries:
         loaded = source.load(found)
         missing = () if loaded.sample is None else facetting.missing_now(loaded.sample)
         return Read(found, loaded, facetting.category(found, loaded.sample), missing)
-
-
-def _hits(block: bytes, ends: NDArray[np.int64], terms: Sequence[bytes]) -> NDArray[np.bool_]:
-    """Which of the texts that end there hold all terms, of which none holds the end of a text."""
-    found = np.zeros(len(ends), np.bool_)
-    if not terms:
-        return ~found
-    first, *others = terms
-    bounds, rows = ends.tolist(), []
-    at = block.find(first)
-    while at >= 0:
-        row = bisect_right(bounds, at)
-        begin, end = bounds[row - 1] if row else 0, bounds[row]
-        if all(block.find(other, begin, end) >= 0 for other in others):
-            rows.append(row)
-        at = block.find(first, end)
-    found[rows] = True
-    return found
 
 
 class _Kept:

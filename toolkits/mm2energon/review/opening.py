@@ -49,6 +49,8 @@ def check_options(path: Path, read_as: str | None, reviewers: Sequence[str]) -> 
     """
     if not path.exists():
         raise InputError(f"{path}: is not there; an annotation file, a CSV or a folder of shards was expected")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: is a pipe or a device; a file that can be read again was expected; copy it to one")
     if path.name.endswith(JOURNAL_SUFFIX):
         raise InputError(f"{path}: holds decisions; the data that they are about was expected")
     if read_as is not None and read_as not in FORMATS:

@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -48,7 +48,7 @@ from mm2energon.review.opening import check_options, index_place, journal_beside
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Source, changed
 from mm2energon.review.statistics import statistics_of
-from mm2energon.review.views import State, Views, chosen, counts, decided_by
+from mm2energon.review.views import State, Views, chosen, counts, decided_by, terms_of
 from mm2energon.sample import Sample
 
 #: Entries that are read at a time, for export.
@@ -121,8 +121,6 @@ class Review:
         self.path = source.path
         self.kind: Kind = source.kind
         self.root = job.root
-        #: By which an entry has its category; that of a CSV is a column.
-        self.category_key = "category" if source.kind == "csv" else job.category_key
         #: By which an entry has its category; that of a CSV is a column.
         self.category_key = "category" if source.kind == "csv" else job.category_key
         #: Where the decisions are.
@@ -268,8 +266,21 @@ class Review:
         Raises:
             InputError: a status, medium or sort that there is none of.
         """
+        wanted = wanted or Filter()
+        self._search_ahead(wanted.text)
         with self._lock:
-            return self._views.add(chosen(self._fresh(), wanted or Filter(), sort))
+            return self._views.add(chosen(self._fresh(), wanted, sort))
+
+    def _search_ahead(self, text: str) -> None:
+        """Look through the texts of a million entries without keeping all others from their work."""
+        with self._lock:
+            state = self._fresh()
+            texts = state.texts_for(text)
+        if texts is not None:
+            with suppress(ValueError):  # its files were closed meanwhile; then it is done once more
+                found = texts.search(terms_of(text))
+                with self._lock:
+                    state.remember(text, found)
 
     def view(self, view_id: str) -> View | None:
         """A view of before; None when it is forgotten (the last 32 are kept)."""
@@ -297,8 +308,10 @@ class Review:
         As pages with filters want it: of each facet all values are counted among the entries that the rest of the
         filter chooses. Of categories and reasons the 200 most frequent.
         """
+        wanted = wanted or Filter()
+        self._search_ahead(wanted.text)
         with self._lock:
-            return counts(self._fresh(), wanted or Filter())
+            return counts(self._fresh(), wanted)
 
     def item(self, number: int, reviewer: str | None = None) -> Item:
         """All that is known of an entry.

@@ -17,6 +17,7 @@ from mm2energon.review.decisions import NONE, PENDING_NUMBER, Ints
 from mm2energon.review.entries import Entries
 from mm2energon.review.facets import fold
 from mm2energon.review.model import MEDIUMS, SORTS, STATUSES, Filter, View
+from mm2energon.review.texts import Texts
 
 Mask = NDArray[np.bool_]
 
@@ -39,11 +40,26 @@ class State:
     edited_text: Callable[[int], str]
     _searches: OrderedDict[tuple[tuple[str, ...], int], Mask] = field(default_factory=OrderedDict)
 
+    def texts_for(self, text: str) -> Texts | None:
+        """What has to be looked through for a text; None where that was done before."""
+        terms = terms_of(text)
+        return self.entries.texts() if terms and (terms, self.entries.count) not in self._searches else None
+
+    def remember(self, text: str, found: Mask) -> None:
+        """Note which entries say a text, as they stand in the source."""
+        self._searches[terms_of(text), len(found)] = found
+        if len(self._searches) > _SEARCHES_KEPT:
+            self._searches.popitem(last=False)
+
     def searched(self, text: str) -> Mask:
         """Which entries say all words of a text, as they are edited."""
-        terms = tuple(fold(quoted or word) for quoted, word in _TERM.findall(text))
-        terms = tuple(term for term in terms if term)
-        found = self._in_source(terms)
+        terms = terms_of(text)
+        if (texts := self.texts_for(text)) is not None:
+            self.remember(text, texts.search(terms))
+        found = self._searches.get((terms, self.entries.count))
+        if found is None:  # nothing is looked for
+            return np.ones(self.entries.count, np.bool_)
+        self._searches.move_to_end((terms, self.entries.count))
         edits = self.book.standing.edit
         edited = np.flatnonzero(edits != NONE)
         if len(edited):
@@ -52,15 +68,11 @@ class State:
             found[edited] = [all(term in text for term in terms) for text in said]
         return found
 
-    def _in_source(self, terms: tuple[str, ...]) -> Mask:
-        """Which entries say all terms, as they stand in the source."""
-        key = (terms, self.entries.count)
-        if key not in self._searches:
-            self._searches[key] = self.entries.search(terms) if terms else np.ones(self.entries.count, np.bool_)
-            if len(self._searches) > _SEARCHES_KEPT:
-                self._searches.popitem(last=False)
-        self._searches.move_to_end(key)
-        return self._searches[key]
+
+def terms_of(text: str) -> tuple[str, ...]:
+    """The words of a search, and what stands in quotes, folded."""
+    terms = (fold(quoted or word) for quoted, word in _TERM.findall(text))
+    return tuple(term for term in terms if term)
 
 
 class Views:
