@@ -18,7 +18,7 @@ export class Scroller {
     this.lastScroll = 0;
     this.nodes = new Map();
     viewport.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.observer = new ResizeObserver(() => this.place());
+    this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(viewport);
   }
 
@@ -51,8 +51,21 @@ export class Scroller {
     this.redraw();
   }
 
+  /** A hidden list forgets where it was scrolled to, and cannot be scrolled: both is made up for when it is shown. */
+  resized() {
+    if (this.isHidden) return;
+    this.moveTo(this.top);
+    if (this.toReveal !== undefined) this.reveal(this.toReveal);
+    this.toReveal = undefined;
+  }
+
+  get isHidden() {
+    return this.viewport.clientHeight === 0;
+  }
+
   /** Brings a row into sight, moving as little as needed. */
   reveal(index) {
+    if (this.isHidden) return void (this.toReveal = index);
     const [from, to] = [index * this.rowHeight, (index + 1) * this.rowHeight];
     const shown = this.viewport.clientHeight;
     if (from < this.top) this.moveTo(from);
@@ -61,6 +74,7 @@ export class Scroller {
 
   /** Puts a row in the middle of the sight, unless it is in sight already. */
   centre(index) {
+    if (this.isHidden) return void (this.toReveal = index);
     const from = index * this.rowHeight;
     const shown = this.viewport.clientHeight;
     if (from < this.top || from + this.rowHeight > this.top + shown) this.moveTo(from - (shown - this.rowHeight) / 2);
@@ -84,6 +98,7 @@ export class Scroller {
   }
 
   scrolled() {
+    if (this.isHidden) return;
     const now = this.viewport.scrollTop;
     const moved = now - this.lastScroll;
     this.lastScroll = now;
