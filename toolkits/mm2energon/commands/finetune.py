@@ -142,5 +142,6 @@ def _lines(job: TuneJob, done: Tuned) -> list[str]:
 
 
 def _next(job: TuneJob) -> list[str]:
-    data = shlex.quote(str(job.data[0]))
+    first = job.data[0]
+    data = shlex.quote(str(first)) if first.is_file() or job.shards is not None else "ANNOTATIONS"
     return [f"Try it: mm2energon studio {data} --adapters {shlex.quote(str(job.output))}"]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mm2energon.pipeline.output import packs_of
+from mm2energon.tuning.device import Device
 from mm2energon.tuning.encoding import Encoder
 from mm2energon.tuning.job import TuneJob
 from mm2energon.tuning.order import Order, in_turn
 from mm2energon.tuning.prepare import Counts, rows_path
 from mm2energon.tuning.rows import Rows, load_batches
 from mm2energon.tuning.trainer import Feed, Inputs
-
-if TYPE_CHECKING:
-    from mm2energon.tuning.tune import Device
 
 
 def feed_of(

@@ -1,7 +1,9 @@
 """Positions: the state of Energon's loader as JSON, so that no file of a checkpoint of ours is unpickled.
 
-{"class": "megatron.energon.savable_loader:SavableDataLoaderState", "fields": {...}}    a dataclass of Energon
-{"dict": [[key, value], ...]}, {"tuple": [...]}, {"bytes": "..."}, {"array": [dtype, shape, "..."]}, {"tensor": ...}
+    {"class": "megatron.energon.savable_loader:SavableDataLoaderState", "fields": {...}}    a dataclass of Energon
+    {"dict": [[key, value], ...]}, {"tuple": [...]}, {"bytes": "..."}, {"array": [dtype, shape, "..."]}, {"tensor": ...}
+
+What is made of such a file are values and states of Energon, nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What is known of a run from its folder: its state, told by the run itself, and whether its process still lives.
 
-status.json     {"state": "running", "message": "", "step": 40, "total": 300, "pid": 4711, ...}, written whole
-metrics.jsonl   one line for each step and validation, appended
+    status.json     {"state": "running", "message": "", "step": 40, "total": 300, "pid": 4711, ...}, written whole
+    metrics.jsonl   one line for each step and validation, appended
+
+Others read them at any time; nobody else writes them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,17 @@ class Stop:
     def status(self) -> int:
         """The exit status that says so."""
         return 128 + self.number
+
+
+@dataclass
+class Watch:
+    """What the loop tells and is told."""
+
+    #: Takes a line of metrics; of one device.
+    tell: Callable[[Mapping[str, Any]], None]
+    #: Takes the number of the step that is done.
+    stepped: Callable[[int], None]
+    stop: Stop
 
 
 @contextmanager

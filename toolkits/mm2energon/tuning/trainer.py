@@ -6,7 +6,7 @@ Importing this module needs the extra `train`; nothing else of the package impor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mm2energon.errors import missing_extra
 from mm2energon.tuning.adapting import uses_bf16
 from mm2energon.tuning.folders import checkpoint_folder, finish_folder, keep_last, start_folder, unfinished
 from mm2energon.tuning.job import Settings
-from mm2energon.tuning.stopping import Stop
+from mm2energon.tuning.stopping import Watch
 from mm2energon.videochat.qwen_inputs import IGNORED
 
 try:
@@ -39,17 +39,6 @@ class Feed:
     val: Callable[[], Iterator[Inputs]] | None
     #: Keeps the place in the data in a folder, where numbers alone do not tell it.
     save: Callable[[Path], None] = lambda folder: None
-
-
-@dataclass
-class Watch:
-    """What the loop tells and is told."""
-
-    #: Takes a line of metrics; of one device.
-    tell: Callable[[Mapping[str, Any]], None]
-    #: Takes the number of the step that is done.
-    stepped: Callable[[int], None]
-    stop: Stop
 
 
 def arguments(settings: Settings, output: Path, *, steps: int, devices: int) -> TrainingArguments:
@@ -134,6 +123,11 @@ class Tuner(Trainer):
                 name: logs[name] for name in ("loss", "learning_rate", "grad_norm") if name in logs
             }
             self._watch.tell({"step": step, **named, **speed})
+
+    def load_weights(self, checkpoint: Path, *, step: int) -> None:
+        """Take the adapter of a checkpoint, behind which there is nothing to be trained."""
+        self._load_from_checkpoint(str(checkpoint))
+        self.state.global_step = step
 
     def save_whole(self) -> None:
         """Write a checkpoint: all processes their part, and then the first one gives it its name."""

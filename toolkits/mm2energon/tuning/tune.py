@@ -1,10 +1,12 @@
 """Tune: a fine-tuning run from its data to its adapter; the same command again goes on where it was stopped.
 
-OUTPUT/final_checkpoint/    the adapter, once it is done
-OUTPUT/checkpoint-<step>/   where the run can go on
-OUTPUT/metrics.jsonl        each step and validation
-OUTPUT/status.json          how the run is
-OUTPUT/finetune.json        what was asked for, and what decides the result
+    OUTPUT/final_checkpoint/    the adapter, once it is done
+    OUTPUT/checkpoint-<step>/   where the run can go on
+    OUTPUT/metrics.jsonl        each step and validation
+    OUTPUT/status.json          how the run is
+    OUTPUT/finetune.json        what was asked for, and what decides the result
+
+The first of its processes writes them.
 """
 
 from __future__ import annotations
@@ -12,49 +14,34 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mm2energon.errors import InputError, ToolkitError, missing_extra
+from mm2energon.errors import InputError, missing_extra
 from mm2energon.jsonio import dumps, loads
-from mm2energon.locks import LockFile
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.storage import write_whole
+from mm2energon.tuning.device import Device
 from mm2energon.tuning.encoding import Encoder, faults
 from mm2energon.tuning.finish import write_adapter
 from mm2energon.tuning.folders import last_checkpoint, remove_run
+from mm2energon.tuning.holding import held_by_us, told_how_it_ends
 from mm2energon.tuning.job import TuneJob, check_job, differences
 from mm2energon.tuning.prepare import Counts, prepare_samples, read_prepared, sources_of
-from mm2energon.tuning.status import FINAL, JOB, LOCK, Metrics, now, tell_status
-from mm2energon.tuning.stopping import Stop, asked_to_stop
+from mm2energon.tuning.status import FINAL, JOB, Metrics, tell_status
+from mm2energon.tuning.stopping import Stop, Watch, asked_to_stop
 from mm2energon.videochat.backends.places import find_model
 from mm2energon.videochat.backends.setup import Setup
 
+if TYPE_CHECKING:
+    from mm2energon.tuning.trainer import Tuner
+
 #: The family of a model -> its row of MODELS, by which tokens are counted.
 _COUNTED_AS = {"qwen2_vl": "qwen2-vl", "qwen2_5_vl": "qwen2.5-vl", "qwen3_vl": "qwen3-vl"}
-
-
-@dataclass(frozen=True)
-class Device:
-    """One of the processes of a run, as torchrun and `accelerate launch` number them."""
-
-    number: int
-    count: int
-
-    @classmethod
-    def here(cls) -> Device:
-        """This process."""
-        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
-
-    @property
-    def leads(self) -> bool:
-        """Whether it prepares the data and tells how the run is."""
-        return self.number == 0
 
 
 @dataclass(frozen=True)
@@ -96,56 +83,8 @@ def tune(job: TuneJob, *, progress: ProgressMaker = silent, tell: Callable[[str]
         )
     if not device.leads:
         return _Run(job, device, silent, tell).go()
-    with _held(job.output), _told(job.output):
+    with held_by_us(job.output), told_how_it_ends(job.output):
         return _Run(job, device, progress, tell).go()
-
-
-@contextmanager
-def _held(output: Path) -> Iterator[None]:
-    """Keep other runs out of the output.
-
-    Raises:
-        InputError: one is there already, or it cannot be written to.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = LockFile.enter(output / LOCK, wait=False)
-    except BlockingIOError:
-        raise InputError(
-            f"--output {output}: another run is at work there; stop it, or choose another folder"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"--output {output}: cannot be written to ({error.strerror}); choose another folder"
-        ) from error
-    held = [lock.descriptor]
-
-    def let_go() -> None:
-        for descriptor in held:
-            os.close(descriptor)
-
-    # A process that reads ahead lives on for a moment when this one is killed, and must not keep the lock.
-    os.register_at_fork(after_in_child=let_go)
-    try:
-        yield
-    finally:
-        held.clear()
-        lock.leave()
-
-
-@contextmanager
-def _told(output: Path) -> Iterator[None]:
-    """Let the status say how the block ends."""
-    tell_status(output, state="preparing", message="", started=now())
-    try:
-        yield
-    except BaseException as error:
-        message = f"{error}" if isinstance(error, ToolkitError) else f"{type(error).__name__}: {error}"
-        if isinstance(error, Exception):
-            tell_status(output, state="failed", message=message)
-        else:
-            tell_status(output, state="stopped")
-        raise
 
 
 def _require_packages() -> None:
@@ -239,46 +178,56 @@ class _Run:
         return Tuned(self._device, Counts(0, 0, {}), total, total, already_done=True)
 
     def _train(self, counts: Counts, total: int) -> Tuned:
-        from transformers import set_seed
-
-        from mm2energon.tuning.feeding import feed_of
-        from mm2energon.tuning.trainer import Tuner, Watch, arguments
-
-        job, output = self._job, self._job.output
-        found = last_checkpoint(output)
+        found = last_checkpoint(self._job.output)
         step, checkpoint = found if found else (0, None)
-        set_seed(job.settings.seed)  # which decides the first weights of the adapters
-        from mm2energon.tuning.adapting import load_adapted
-
-        model = load_adapted(self._model, job.settings, name=job.model)
-        made = arguments(job.settings, output, steps=total, devices=self._device.count)
-        feed = feed_of(job, self._encoder, counts, self._device, from_step=step, checkpoint=checkpoint)
-        bar = self._progress("steps", total) if self._device.leads else silent("steps", total)
+        bar = self._progress("steps", total)
         bar.update(step)
-        metrics = Metrics(output) if self._device.leads else None
-        if self._device.leads:
-            tell_status(output, state="running", step=step, total=total)
+        with asked_to_stop() as stop, self._metrics() as write:
 
-        def tell(line: Mapping[str, Any]) -> None:
-            self._note(line)
-            if metrics is not None:
-                metrics.write(line)
+            def tell(line: Mapping[str, Any]) -> None:
+                self._note(line)
+                write(line)
 
-        with asked_to_stop() as stop:
-            watch = Watch(tell, lambda _step: bar.update(1), stop)
-            tuner = Tuner(model, made, feed=feed, watch=watch, settings=job.settings)
+            tuner = self._tuner(counts, total, found, Watch(tell, lambda _step: bar.update(1), stop))
+            if self._device.leads:
+                tell_status(self._job.output, state="running", step=step, total=total)
             if step < total:
                 tuner.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             elif checkpoint is not None:  # it was killed between its last step and the end
-                tuner._load_from_checkpoint(str(checkpoint))
-                tuner.state.global_step = total
+                tuner.load_weights(checkpoint, step=total)
             tuned = self._ended(counts, tuner.state.global_step, total, stop, resumed_from=step)
         bar.close()
-        if metrics is not None:
-            metrics.close()
         if self._device.leads:
             self._finish(tuner.model, tuned)
         return tuned
+
+    def _tuner(self, counts: Counts, total: int, found: tuple[int, Path] | None, watch: Watch) -> Tuner:
+        """The loop, with the model and the feed, at the place where the run goes on."""
+        from transformers import set_seed
+
+        from mm2energon.tuning.adapting import load_adapted
+        from mm2energon.tuning.feeding import feed_of
+        from mm2energon.tuning.trainer import Tuner, arguments
+
+        job = self._job
+        step, checkpoint = found if found else (0, None)
+        set_seed(job.settings.seed)  # which decides the first weights of the adapters
+        model = load_adapted(self._model, job.settings, name=job.model)
+        made = arguments(job.settings, job.output, steps=total, devices=self._device.count)
+        feed = feed_of(job, self._encoder, counts, self._device, from_step=step, checkpoint=checkpoint)
+        return Tuner(model, made, feed=feed, watch=watch, settings=job.settings)
+
+    @contextmanager
+    def _metrics(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        """Takes lines of metrics; of the first process alone, for all say the same."""
+        if not self._device.leads:
+            yield lambda line: None
+            return
+        metrics = Metrics(self._job.output)
+        try:
+            yield metrics.write
+        finally:
+            metrics.close()
 
     def _note(self, line: Mapping[str, Any]) -> None:
         if "loss" in line:
