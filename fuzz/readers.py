@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.images import library, plain_facts
@@ -28,6 +29,10 @@ from mm2energon.pipeline.archives import unpack_all
 from mm2energon.pipeline.ledger import STATE_FOLDER, read_ledger
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.prepare import Mending, Prepared, prepare
+from mm2energon.review.book import open_book
+from mm2energon.review.identities import Identities
+from mm2energon.review.indexing import IndexJob
+from mm2energon.review.journal import event_line
 from mm2energon.shards.index import ShardIndex, unpack_index, unpack_offsets
 from mm2energon.shards.pickles import load_nested_bytes
 from mm2energon.shards.reader import read_dataset_yaml, read_index
@@ -234,6 +239,34 @@ def _wholeness(data: bytes) -> None:
         assert damage is None or 0 <= damage.at <= len(data), (container, damage)
 
 
+def _reviewed(data: bytes) -> None:
+    """A file that is reviewed, as JSON and as a CSV: whatever is found is found again, and has facets."""
+    for name in ("train.json", "a.csv"):
+        path = SCRATCH / name
+        path.write_bytes(data)
+        job = IndexJob(path, SCRATCH, SCRATCH.resolve(), "category", None, "pai-v1")
+        with contextlib.suppress(InputError):
+            source = job.source()
+            found = list(source.found())
+            again = source.read([one.place for one in found])
+            assert [source.content(one) for one in again] == [source.content(one) for one in found]
+            facetting = job.facetting(source)
+            assert [facetting.of(one) for one in again] == [facetting.of(one) for one in found]
+
+
+def _journals(data: bytes) -> None:
+    """Decisions, whoever wrote them; a decision behind them is heard."""
+    path = SCRATCH / "a.review.jsonl"
+    path.write_bytes(data)
+    digests = np.array([1, 2, 1], np.uint64)
+    with contextlib.suppress(InputError):
+        book = open_book(path)
+        book.grow(Identities(digests), np.zeros(3, np.uint8))
+        book.refresh()
+        book.write(lambda: event_line("reject", ["0000000000000002.0"], "z"))
+        assert book.decisions.log["number"][-1] == 1
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
@@ -273,5 +306,7 @@ READERS: dict[str, Reader] = {
     "archive-zip": Reader(_archive("v.zip"), seeds.of_zips),
     "sidecars": Reader(_sidecars, seeds.of_sidecars, longest=1024),
     "metadata": Reader(_metadata, seeds.of_metadata, longest=1024),
+    "reviewed": Reader(_reviewed, seeds.of_reviewed),
+    "journals": Reader(_journals, seeds.of_journals),
     "wholeness": Reader(_wholeness, seeds.of_videos, longest=8192),
 }

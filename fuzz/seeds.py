@@ -121,6 +121,22 @@ def of_metadata() -> Iterator[bytes]:
     yield b'{"shard_counts": {"a.tar": 1}}\n---\nsplit_parts: {train: [a.tar]}\nexclude: []\n---\n{"shards": {}}'
 
 
+def of_reviewed() -> Iterator[bytes]:
+    yield from of_entries()
+    header = b"index,video_file_path,question,category,answer,status\n"
+    yield header + b'1,v.mp4,"What,\n""is"" it?",c,A cat.,accepted\n2,v.mp4,"open,c,a,\n3,v.mp4,q,c,a,\n'
+    yield b"\xef\xbb\xbf" + header.replace(b",", b";").replace(b"\n", b"\r\n") + b"1;v;q;c;a;;;x\r\n\r\n;;\xe9"
+
+
+def of_journals() -> Iterator[bytes]:
+    entries = b'"entries":["0000000000000001.0","0000000000000001.1"]'
+    lines = [b'{"version":1,"reviewer":"a","do":"%s",%s}\n' % (do, entries) for do in (b"accept", b"undo", b"redo")]
+    yield b"".join(lines)
+    yield lines[0] + b'{"do":"edit","sample":{"conversations":[]},%s}\n{"do":"settle-reject",%s' % (entries, entries)
+    yield b'{"do":"assign","reviewers":["a","b"],"to":[0,1],%s}\n' % entries
+    yield b'{"do":"moved","became":["0000000000000002.0","0000000000000001.0"],%s}\n' % entries + lines[0]
+
+
 def of_videos() -> Iterator[bytes]:
     image = Image.new("P", (4, 4))
     file = io.BytesIO()
