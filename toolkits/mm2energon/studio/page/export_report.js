@@ -67,67 +67,61 @@ export class ExportReport {
     );
   }
 
-  summary({ files = [], records, csv, shards, companions = [], advice, left_out: leftOut = {}, output }) {
-    const made =
-      shards && typeof shards === "object"
-        ? Object.entries(shards).filter(([, value]) => typeof value !== "object")
-        : [];
+  summary({ files = [], records, csv, shards = [], companions = [], advice = [], left_out: leftOut = {}, output }) {
+    const others = Object.entries(leftOut).map(([name, number]) => `${number.toLocaleString("en")} ${name}`);
     return [
       output && el("p.export-output", { dir: "auto" }, icon("folder", 18), el("span", {}, output)),
       files.length > 0 && fileTable(files, records),
       csv && el("p.message.good", { dir: "auto" }, icon("file", 18), el("span", {}, csvText(csv))),
-      shards &&
-        el(
-          "div.export-shards",
-          {},
-          el("h3", {}, "Shards"),
-          el(
-            "dl.pairs",
-            {},
-            made.map(([name, value]) =>
-              el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", { dir: "auto" }, String(value))),
-            ),
-          ),
-        ),
+      shards.length > 0 && el("div", {}, el("h3", {}, "Shards"), linesOf(shards)),
       companions.length > 0 && el("p.hint", { dir: "auto" }, `Beside them: ${companions.join(", ")}`),
-      Object.keys(leftOut).length > 0 &&
-        el(
-          "p.hint",
-          {},
-          `Left out by their status: ${Object.entries(leftOut)
-            .map(([name, number]) => `${number.toLocaleString("en")} ${name}`)
-            .join(", ")}.`,
-        ),
-      ...[advice ?? []].flat().map((line) => el("p.message", { dir: "auto" }, String(line))),
+      others.length > 0 && el("p.hint", {}, `Left out by their status: ${others.join(", ")}.`),
+      advice.length > 0 && el("div.message", {}, linesOf(advice)),
     ];
   }
 
-  skipped({ skipped = [], account = {} }) {
+  skipped({ skipped = [], account = {}, not_held: notHeld = {} }) {
     if (skipped.length === 0) return null;
-    const total = Math.max(skipped.length, account.set_aside ?? 0);
-    const rows = skipped
-      .slice(0, SKIPPED_SHOWN)
-      .map((one) =>
-        el(
-          "tr",
-          {},
-          el("td", {}, el("bdi", {}, one.origin), one.template && el("div.dim.small", {}, one.template)),
-          el("td", {}, el("span.chip", {}, one.reason)),
-          el("td.wide-cell", { dir: "auto" }, one.message),
-        ),
-      );
+    const items = skipped.slice(0, SKIPPED_SHOWN).map(skippedItem);
+    const list = { tabindex: "0", role: "region", "aria-label": "Skipped samples" };
     return el(
       "section",
       {},
-      el("h3", {}, `Skipped: ${count(total, "sample")}`),
-      el(
-        "div.table-frame",
-        { tabindex: "0", role: "region", "aria-label": "Skipped samples" },
-        el("table", {}, head("Entry", "Reason", "What is wrong"), el("tbody", {}, rows)),
-      ),
-      skipped.length > SKIPPED_SHOWN && el("p.hint", {}, `The first ${SKIPPED_SHOWN}; all are in the log's file.`),
+      el("h3", {}, "Skipped"),
+      reasonsOf("in no file", account.set_aside ?? {}),
+      Object.entries(notHeld).map(([template, reasons]) => reasonsOf(`not in that of ${template}`, reasons)),
+      el("div.table-frame.skipped", list, el("ul", {}, items)),
+      el("p.hint", {}, `The first are shown${account.set_aside_file ? `; all are in ${account.set_aside_file}` : ""}.`),
     );
   }
+}
+
+/** How many were skipped for which reason. */
+function reasonsOf(where, reasons) {
+  const counted = Object.entries(reasons).filter(([, number]) => number > 0);
+  const total = counted.reduce((sum, [, number]) => sum + number, 0);
+  const chips = counted.map(([reason, number]) => el("span.chip", {}, `${reason} ${number.toLocaleString("en")}`));
+  return total > 0 && el("p.skipped-counts", {}, `${count(total, "sample")} ${where}:`, chips);
+}
+
+function skippedItem({ origin, reason, message, template }) {
+  const rest = message.startsWith(`${origin}: `) ? message.slice(origin.length + 2) : message;
+  return el(
+    "li",
+    {},
+    el("strong", {}, el("bdi", {}, origin)),
+    el("span.chip", {}, reason),
+    template && el("span.dim.small", {}, template),
+    el("p", { dir: "auto" }, rest),
+  );
+}
+
+function linesOf(lines) {
+  return el(
+    "ul.plain-lines",
+    {},
+    lines.map((line) => el("li", { dir: "auto" }, String(line))),
+  );
 }
 
 /** 45312 -> "45.3 KB". */
