@@ -3,7 +3,7 @@
     status.json     {"state": "running", "message": "", "step": 40, "total": 300, "pid": 4711, ...}, written whole
     metrics.jsonl   one line for each step and validation, appended
 
-Others read them at any time; nobody else writes them.
+Others read them at any time; who starts a run from elsewhere writes its first status.
 """
 
 from __future__ import annotations
