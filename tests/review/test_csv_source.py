@@ -140,6 +140,21 @@ def test_a_file_that_is_no_csv_of_a_review_is_refused_by_name(tmp_path: Path, da
     assert str(tmp_path / "a.csv") in str(error.value)
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", "\ufeffsep=;\r\n", '"sep=,"\n', "SEP=,;;;;;\r\n"])
+def test_a_line_that_tells_excel_the_delimiter_is_no_header(tmp_path: Path, first: str) -> None:
+    source = source_of(tmp_path, f"{first}{HEADER.replace(',', ';')}\n1;v.mp4;q, and more;c;a;\n")
+    (found,) = again(source)
+    assert source.load(found).sample is not None
+    assert (found.entry.origin, found.fields["question"]) == ("a.csv:3", "q, and more")
+
+
+def test_further_columns_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    source = source_of(tmp_path, f"{HEADER},notes,notes,,\n1,v.mp4,q,c,a,,one,two,three,four\n")
+    (found,) = again(source)
+    assert list(found.fields.values())[6:] == ["one", "two", "three", "four"]
+    assert list(found.fields)[6:] == ["notes", "notes (2)", "", " (2)"]
+
+
 def test_status_and_index_are_no_part_of_what_a_row_is(tmp_path: Path) -> None:
     one, other = (
         source_of(tmp_path, f"{HEADER},more\n{row}", name)

@@ -75,6 +75,13 @@ def test_further_columns_their_order_and_their_quotes_stay(tmp_path):
     assert path.read_text() == f'{header}\n"n ""1""","accepted","A.","Q2?","v.mp4",anna\n'
 
 
+def test_a_line_for_excel_and_columns_of_one_name_stay(tmp_path):
+    header = "sep=;\nvideo;question;answer;notes;notes"
+    path = write_csv(tmp_path / "a.csv", "v.mp4;Q?;A.;one;two", "v.mp4;P?;B.;;", header=header)
+    update(path, {0: edited("Q2?", "A.")})
+    assert path.read_text() == f"{header};status\nv.mp4;Q2?;A.;one;two;accepted\nv.mp4;P?;B.;;\n"
+
+
 def test_a_status_is_written_as_the_others_are(tmp_path):
     path = write_csv(tmp_path / "a.csv", row(0, status="Pending"), row(1, status="ACCEPTED"), row(2, status="Approved"))
     update(path, {0: "rejected", 1: "accepted", 2: "accepted"})

@@ -134,6 +134,17 @@ def test_a_dataset_without_decisions_exports_nothing_and_says_how_to_decide(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+def test_words_of_the_status_column_that_are_no_decision_are_told(tmp_path):
+    words = ["yes", "accepted", "yes", "Pending", "", "?"]
+    review = StandIn(write_csv(tmp_path / "a.csv", *(row(i, status=word) for i, word in enumerate(words))))
+    exported = run(review)
+    assert exported.unknown_words == {"yes": 2, "?": 1} and exported.samples == 1
+    (told,) = exported.advice
+    assert "'yes' 2, '?' 1" in told and told in (tmp_path / "out/export_log.txt").read_text()
+    with pytest.raises(InputError, match="'yes' 2, '[?]' 1: taken for pending; accepted or rejected"):
+        run(review, status="disputed")
+
+
 def test_rows_that_lack_a_field_and_videos_that_cannot_be_decoded_are_skipped_with_their_reasons(tmp_path, clip):
     shutil.copy(clip, tmp_path / "v.mp4")
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:700])

@@ -4,12 +4,14 @@
     1,clips/8.mp4,What is it?,objects,A cat.,accepted
 
 Columns stand in any order, in any letter case, with others beside them; the header shows whether fields are parted by
-`,` `;` `|` or tabs. A row that is none (a quote that nobody closes, too many fields) costs itself alone.
+`,` `;` `|` or tabs. Before it a line `sep=;` may stand, as Excel reads it. A row that is none (a quote that nobody
+closes, too many fields) costs itself alone.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,7 +21,7 @@ from mm2energon.formats.media import plain_path
 from mm2energon.formats.pairs import pair
 from mm2energon.jsonio import Entry, dumps
 from mm2energon.review.csv_rows import Record, Writing, record_of, records
-from mm2energon.review.model import ACCEPTED, REJECTED, Kind
+from mm2energon.review.model import ACCEPTED, DISPUTED, PENDING, REJECTED, Kind
 from mm2energon.review.sources import Found, Loaded, Place, changed, opened, stamp_of
 from mm2energon.sample import Sample
 
@@ -39,7 +41,11 @@ STATUS_WORDS = {
     **dict.fromkeys(("accepted", "accept", "approved", "edited"), ACCEPTED),
     **dict.fromkeys(("rejected", "reject", "declined"), REJECTED),
 }
+#: What stands there where nobody has decided.
+_NO_DECISION = ("", PENDING, DISPUTED)
 _BOM = b"\xef\xbb\xbf"
+#: A first line by which Excel is told what parts the fields.
+_SEPARATOR_LINE = re.compile(rb'"?sep=(?:.|\t)"?[,;|\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 _HEAD_BYTES = 1 << 20
 
 
@@ -47,7 +53,7 @@ class Shape(NamedTuple):
     """How a CSV is written."""
 
     delimiter: str
-    #: The names of its columns, as they stand there.
+    #: The names of its columns, as they stand there; of several that are the same the later ones have a number.
     header: tuple[str, ...]
     #: What a column is for (of COLUMNS) -> its place.
     places: Mapping[str, int]
@@ -79,15 +85,18 @@ def read_shape(path: Path) -> Shape | None:
             )
         has_bom = head.startswith(_BOM)
         line_end = "\r\n" if b"\r\n" in head else "\n" if b"\n" in head else "\r" if b"\r" in head else "\n"
-        for delimiter in sorted(DELIMITERS, key=lambda mark: -_fitting(head, mark)):
+        begin = len(_BOM) if has_bom else 0
+        told = _SEPARATOR_LINE.match(head, begin)
+        begin, line = (told.end(), 2) if told else (begin, 1)
+        for delimiter in sorted(DELIMITERS, key=lambda mark: -_fitting(head[begin:], mark)):
             writing = Writing(delimiter, line_end)
-            record = next(records(file, len(_BOM) if has_bom else 0, 1, writing), None)
+            record = next(records(file, begin, line, writing), None)
             if record is None:
                 return None
             names = [one.strip() for one in record.fields]
             places = _places(path, names)
             line = record.line + _lines_of(file, record, line_end)
-            return Shape(delimiter, tuple(names), places, has_bom, line_end, record.end, line)
+            return Shape(delimiter, _told_apart(names), places, has_bom, line_end, record.end, line)
     return None
 
 
@@ -98,7 +107,7 @@ def _lines_of(file: IO[bytes], record: Record, line_end: str) -> int:
 
 def _fitting(head: bytes, delimiter: str) -> int:
     """How many columns that are known the first line has, if it is parted by a delimiter."""
-    text = head.removeprefix(_BOM).decode("utf-8", "replace").lstrip()
+    text = head.decode("utf-8", "replace").lstrip()
     known = {name for names in COLUMNS.values() for name in names}
     first = next(csv.reader(text.splitlines()[:1], delimiter=delimiter), [])
     return len(known.intersection(map(_plain, first)))
@@ -108,9 +117,22 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of columns, of which one may stand there twice: `notes`, `notes (2)`."""
+    found: list[str] = []
+    for name in names:
+        own, number = name, 1
+        while own in found:
+            number += 1
+            own = f"{name} ({number})"
+        found.append(own)
+    return tuple(found)
+
+
 def _places(path: Path, names: Sequence[str]) -> dict[str, int]:
     plain = [_plain(name) for name in names]
-    twice = [name for name in plain if name and plain.count(name) > 1]
+    ours = {name for known in COLUMNS.values() for name in known}
+    twice = [name for name in plain if name in ours and plain.count(name) > 1]
     if twice:
         raise InputError(f"{path}: two columns are called {twice[0]!r}; each name once was expected; rename one")
     places = {
@@ -188,6 +210,11 @@ class CsvSource:
         if self.shape is None or what not in self.shape.places:
             return ""
         return fields.get(self.shape.header[self.shape.places[what]], "")
+
+    def unknown_status(self, fields: Mapping[str, str]) -> str:
+        """What a row has in its status column, where it is no decision that is known; nothing otherwise."""
+        written = self.value(fields, "status").strip()
+        return "" if written.casefold() in (*STATUS_WORDS, *_NO_DECISION) else written
 
     def load(self, found: Found) -> Loaded:
         """As of `Source`; a row that lacks a field is a sample with an error, which an edit may mend."""

@@ -46,7 +46,7 @@ from mm2energon.review.export_records import loader_of
 from mm2energon.review.export_select import Selection, select
 from mm2energon.review.export_shards import make_shards
 from mm2energon.review.export_splits import count_moved, deal
-from mm2energon.review.model import Reviewed
+from mm2energon.review.model import PENDING, Reviewed
 from mm2energon.review.review import Review
 from mm2energon.review.templates import choose
 from mm2energon.terminal import shown
@@ -54,6 +54,8 @@ from mm2energon.terminal import shown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Different words of a status column that are counted.
+_MOST_WORDS = 1000
 #: Is told each line of the log.
 Told = Callable[[str], object]
 
@@ -102,12 +104,12 @@ class _Run:
         with ExitStack() as stack:
             media = FoundMedia(self._root, job.further, looks=job.checks_videos)
             selection = stack.enter_context(closing(Selection(media)))
-            changes = None
-            if self._review.kind == "csv" and job.updates_csv:
-                changes = stack.enter_context(closing(CsvChanges(CsvSource(self._review.path))))
+            changes, csv = None, CsvSource(self._review.path) if self._review.kind == "csv" else None
+            if csv is not None and job.updates_csv:
+                changes = stack.enter_context(closing(CsvChanges(csv)))
             load = loader_of(self._review, job.output) if self._review.kind == "shards" else None
             key = self._review.category_key
-            self._each("entries", select(self._wanted(changes), selection, category_key=key, load=load))
+            self._each("entries", select(self._wanted(changes, csv), selection, category_key=key, load=load))
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)
@@ -115,16 +117,23 @@ class _Run:
             self._write_all(selection, changes)
         return self._exported
 
-    def _wanted(self, changes: CsvChanges | None) -> Iterator[Reviewed]:
+    def _wanted(self, changes: CsvChanges | None, csv: CsvSource | None) -> Iterator[Reviewed]:
         """The entries of the status that is asked for; of the others it is counted how many they are."""
         for one in self._review.reviewed(STATUSES):
             if changes is not None:
                 changes.add(one)
+            if csv is not None and one.status == PENDING:
+                self._note_word(csv.unknown_status(one.fields))
             if self._job.status in (ANY, one.status):
                 yield one
             else:
                 left_out = self._exported.left_out
                 left_out[one.status] = left_out.get(one.status, 0) + 1
+
+    def _note_word(self, word: str) -> None:
+        words = self._exported.unknown_words
+        if word and (word in words or len(words) < _MOST_WORDS):
+            words[word] = words.get(word, 0) + 1
 
     def _each(self, what: str, steps: Generator[None, None, None], *, total: int | None = None) -> None:
         bar = self._progress(what, total)
@@ -134,12 +143,15 @@ class _Run:
         bar.close()
 
     def _require_some(self, selection: Selection) -> None:
+        if (told := self._exported.unknown_status) and selection.count:
+            self._exported.advice.append(told)
         if selection.count:
             return
         name, status = self._review.path, self._job.status
         if not self._exported.left_out:
             raise InputError(f"{name}: holds no entries; questions with their answers were expected")
         counts = ", ".join(f"{other} {count}" for other, count in sorted(self._exported.left_out.items()))
+        counts += f"; {told}" if told else ""
         raise InputError(
             f"{name}: no entry is {status} ({counts}), so there is nothing to export; decide on some with: "
             f"mm2energon studio {name}; or export others with --status pending, or --status any"

@@ -194,7 +194,8 @@ def remove_stale(files: Files, exported: Exported) -> None:
 def add_companions(exported: Exported, *, root: Path) -> None:
     """Write the files by which trainers find the others."""
     found = accompany([(file.template, file.path) for file in exported.files], root=root)
-    exported.companions, exported.advice = found.written, found.advice
+    exported.companions = found.written
+    exported.advice += found.advice
     if found.to_add:
         what = dumps(found.to_add).decode()
         exported.advice.append(f"a file of yours is in the place of what the trainer reads; add to it: {what}")

@@ -19,6 +19,8 @@ ANY = "any"
 #: Seconds that the first frame of one video may take.
 VIDEO_SECONDS = 60.0
 _LEAST_MEMORY_BYTES = 4 << 30
+#: Words of a status column that are shown, and characters of each.
+_SHOWN_WORDS, _MOST_CHARACTERS = 8, 40
 
 
 def limits_of(workers: int, *, seconds: float = VIDEO_SECONDS) -> Limits:
@@ -174,6 +176,8 @@ class Exported:
     not_held: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Status -> entries that have it, and were not asked for.
     left_out: dict[str, int] = field(default_factory=dict)
+    #: What stands in the status column of rows that nobody decided on, and is no decision that is known -> rows.
+    unknown_words: dict[str, int] = field(default_factory=dict)
     videos: dict[str, OfVideo] = field(default_factory=dict)
     csv: CsvUpdate | None = None
     #: Files by which trainers find the others.
@@ -183,6 +187,14 @@ class Exported:
     shards: list[str] = field(default_factory=list)
     shards_status: int = 0
     seconds: float = 0.0
+
+    @property
+    def unknown_status(self) -> str:
+        """What is to be said of `unknown_words`; nothing where there are none."""
+        words = [f"{word[:_MOST_CHARACTERS]!r} {count}" for word, count in self.unknown_words.items()]
+        more = ", ..." if len(words) > _SHOWN_WORDS else ""
+        told = f"status column: {', '.join(words[:_SHOWN_WORDS])}{more}: taken for pending"
+        return f"{told}; accepted or rejected were expected" if words else ""
 
     @property
     def samples(self) -> int:

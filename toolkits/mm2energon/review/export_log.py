@@ -24,6 +24,8 @@ def log_lines(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[st
     yield from _videos(job, chosen, exported)
     yield from ("", "Step 3: Final Export Process", f"- Export Directory: {job.output}/")
     yield from _csv(exported)
+    if exported.unknown_words:
+        yield f"- {exported.unknown_status}"
     yield from ("", "File Generation:")
     for file in exported.files:
         yield f"✓ {file.path.name}"
@@ -150,6 +152,7 @@ def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str
         "companions": [path.name for path in exported.companions],
         "account": exported.account,
         "left_out": exported.left_out,
+        "unknown_status": exported.unknown_words,
         "not_held": exported.not_held,
         "skipped": [one.as_json() for one in exported.skipped],
         "skipped_is_all": len(exported.skipped) < MOST_SKIPPED,
