@@ -83,9 +83,11 @@ def test_a_run_of_the_open_dataset_is_started_with_what_was_changed_alone(page: 
 
 def test_other_data_is_named_by_its_path(page: Page, server: StandIn) -> None:
     page.get_by_label("Another file or folder").first.check()
-    page.get_by_role("textbox", name="File or folder").fill("/data/wds")
-    started(page, server)
-    assert server.started[0]["data"] == "/data/wds"
+    page.get_by_label("Name", exact=True).fill("colours")
+    page.get_by_role("textbox", name="File or folder").fill("/data/wds\n/data/more.json")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", name="colours")).to_be_visible()
+    assert server.started[0]["data"] == ["/data/wds", "/data/more.json"]
 
 
 OUT_OF_RANGE = [

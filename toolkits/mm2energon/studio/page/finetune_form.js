@@ -17,8 +17,10 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
   const problem = el("div", { role: "alert" });
   const button = el("button.primary", { type: "submit" }, icon("play", 16), "Start");
   const say = (text) => replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
+  let isStarting = false;
   const submit = async (event) => {
     event.preventDefault();
+    if (isStarting) return;
     const wrong = [model, output, ...fields].find((one) => one.problem() !== "");
     say(wrong?.problem() ?? "");
     if (wrong) return reveal(wrong.input);
@@ -26,9 +28,9 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
     if (output.read()) asked.output = output.read();
     for (const one of fields) if (one.read() !== one.usual) asked[one.name] = one.read();
     remember("finetune-model", asked.model);
-    button.disabled = true;
+    isStarting = true;
     await onStart(asked).then(output.clear, (error) => say(error.message));
-    button.disabled = false;
+    isStarting = false;
   };
   return el(
     "form.tune-form",
@@ -63,7 +65,11 @@ function dataFields(options, session, before) {
   const element = el("fieldset.tune-data", {}, el("legend.label", {}, "Data"), choices, other, path);
   const chosen = () => element.querySelector("input:checked").value;
   const update = () => (path.hidden = chosen() !== "");
-  element.addEventListener("change", () => (update(), path.hidden || path.focus()));
+  element.addEventListener("change", (event) => {
+    if (event.target === path) return;
+    update();
+    if (!path.hidden) path.focus();
+  });
   update();
   const written = () => path.value.split("\n").map((one) => one.trim()).filter(Boolean);
   return { element, read: () => chosen() || (written().length > 1 ? written() : (written()[0] ?? "")) };

@@ -3,19 +3,17 @@
 import { el } from "./dom.js";
 import { recall, remember } from "./memory.js";
 import { answersPanel } from "./try_answers.js";
+import { askAgain, askNow, cancel, keep, loadHistory, reopen } from "./try_asking.js";
 import { askPanel } from "./try_ask.js";
 import { historyPanel } from "./try_history.js";
 import { parametersPanel } from "./try_parameters.js";
 import { setupPanel } from "./try_setup.js";
-import { followAsk } from "./try_follow.js";
 import { timeline } from "./try_timeline.js";
 import { videoPanel } from "./try_video.js";
 
-const ASKS = "/api/chat/asks";
-
 export function mount(root, context) {
   const draft = { choice: {}, changed: {}, question: "", video: null, ...recall("try") };
-  const state = { ask: null, asks: [], models: null, stop: null, isOver: true };
+  const state = { ask: null, asks: [], models: null, stop: null, isOver: true, isAsking: false };
   const save = () => remember("try", draft);
   const parts = buildParts(root, context, draft, state, save);
   const view = { context, draft, state, parts, save };
@@ -81,16 +79,6 @@ async function loadModels({ context, parts, state }) {
   }
 }
 
-async function loadHistory({ context, parts, state }) {
-  try {
-    const told = await context.api.get("/api/chat/history", { signal: context.signal });
-    state.asks = told.asks;
-    parts.history.show(state.asks, state.ask?.id);
-  } catch (error) {
-    if (error.name !== "AbortError") parts.history.fail(error.message);
-  }
-}
-
 /** A video of before is shown when the server has it still. */
 async function showVideoOfBefore({ context, draft, parts }) {
   const there = await fetch(draft.video.url, { headers: { Range: "bytes=0-0" }, signal: context.signal }).then((answer) => answer.ok, () => false);
@@ -111,117 +99,6 @@ async function takeRoute(view) {
     await parts.video.take({ number: Number(params.get("item")), index: Number(params.get("video") ?? 0) });
   } else if (params.has("ask") && params.get("ask") !== state.ask?.id) {
     await reopen(view, params.get("ask"));
-  }
-}
-
-async function reopen(view, id) {
-  const { context, state, parts } = view;
-  const known = await askOf(view, id);
-  if (context.signal.aborted) return;
-  if (known) takeUp(view, known);
-  show(view, known ?? { id, question: "", adapters: [] });
-  parts.history.show(state.asks, id);
-}
-
-/** What an ask was, also one that goes on, or that was asked elsewhere; null where nobody knows it any more. */
-async function askOf({ context, state }, id) {
-  const known = state.asks.find((one) => one.id === id);
-  return known ?? context.api.get(`${ASKS}/${encodeURIComponent(id)}`, { signal: context.signal }).catch(() => null);
-}
-
-/** The settings of an ask become those of the form. */
-function takeUp({ draft, state, parts, save }, ask) {
-  Object.assign(draft.choice, { backend: ask.backend, model: ask.model, adapters: [...ask.adapters], isOther: false });
-  const defaults = state.models?.defaults ?? {};
-  Object.keys(draft.changed).forEach((name) => delete draft.changed[name]);
-  for (const [name, value] of Object.entries(ask.parameters ?? {})) if (name in defaults && value !== defaults[name]) draft.changed[name] = value;
-  parts.ask.setQuestion(ask.question);
-  parts.setup.redraw();
-  parts.parameters.redraw();
-  if (!ask.video) parts.video.miss(`${ask.video_name || "The video"} is not there any more: give it again to ask about it.`);
-  else if (ask.video.id !== parts.video.current()?.id) parts.video.show(ask.video);
-  save();
-}
-
-async function askAgain(view, ask) {
-  takeUp(view, ask);
-  await askNow(view);
-}
-
-async function askNow(view) {
-  const { context, draft, state, parts, save } = view;
-  const problem = whatIsMissing(view);
-  parts.ask.setProblem(problem);
-  if (problem) return;
-  const { backend, model, adapters } = draft.choice;
-  const ask = { backend, model, adapters: [...adapters], question: draft.question.trim(), parameters: parts.parameters.values() };
-  parts.ask.setBusy(true);
-  try {
-    const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id }, { signal: context.signal });
-    save();
-    show(view, { ...ask, id, video: draft.video });
-    context.navigate(`#/try?ask=${encodeURIComponent(id)}`);
-    comeIntoSight(parts.answers.element);
-    void loadHistory(view);
-  } catch (error) {
-    if (error.name !== "AbortError") parts.ask.setProblem(error.message);
-  } finally {
-    parts.ask.setBusy(false);
-  }
-}
-
-/** Scrolls to the answer where it would begin below the middle of the window. */
-function comeIntoSight(element) {
-  if (element.getBoundingClientRect().top > window.innerHeight / 2) element.scrollIntoView({ block: "start" });
-}
-
-function whatIsMissing({ draft, parts }) {
-  if (parts.video.isBusy()) return "The video is still on its way.";
-  if (!draft.video) return "Give a video first.";
-  if (!draft.question.trim()) return "Write a question first.";
-  const wrong = parts.parameters.problem();
-  if (wrong) parts.parameters.open();
-  return wrong || parts.setup.problem();
-}
-
-/** Shows an ask from its first event on: what came before a reload of the page comes again. */
-function show(view, ask) {
-  const { context, draft, state, parts } = view;
-  state.stop?.();
-  state.ask = ask;
-  state.isOver = false;
-  parts.timeline.clear();
-  state.stop = followAsk(ask, {
-    path: `${ASKS}/${encodeURIComponent(ask.id)}/events`,
-    announce: context.announce,
-    onTold: (told, isLost) => {
-      parts.answers.show(ask, told, isLost);
-      if (!ask.video || ask.video.id === draft.video?.id) parts.timeline.show(told);
-    },
-    onOver: () => {
-      state.isOver = true;
-      if (!context.signal.aborted) void loadHistory(view);
-    },
-  });
-}
-
-async function cancel(context, state) {
-  if (state.isOver) return;
-  try {
-    await context.api.post(`${ASKS}/${encodeURIComponent(state.ask.id)}/cancel`);
-  } catch (error) {
-    context.toast(error.message, { kind: "bad" });
-  }
-}
-
-async function keep(context, state, adapter) {
-  try {
-    const { number } = await context.api.post(`${ASKS}/${encodeURIComponent(state.ask.id)}/keep`, { adapter });
-    context.announce("Kept as a sample.");
-    return { number };
-  } catch (error) {
-    context.toast(error.message, { kind: "bad" });
-    return null;
   }
 }
 

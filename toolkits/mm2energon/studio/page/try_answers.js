@@ -57,7 +57,7 @@ export function statusWords(told, isLost) {
   if (told.state === "done") return "Answered.";
   if (told.state === "cancelled") return "Cancelled. What had come by then stays here.";
   if (told.state === "failed") return `It failed: ${told.message || "the server did not say why."}`;
-  if (isLost) return "The connection is lost; the answer goes on, and is taken up again as soon as the server answers.";
+  if (isLost) return "The connection is lost; the answer is taken up again as soon as the server is there.";
   if (told.state === "queued") return queueWords(told.position);
   if (told.state === "loading") return `${sentence(told.message || "loading the model")} …`;
   if (told.state === "sent") return "Sent …";
@@ -129,15 +129,17 @@ function copyButton(run) {
 function keepButton(keep) {
   const place = el("span.try-keep");
   const button = el("button.quiet", { type: "button", onclick: () => run() }, icon("plus", 16), "Keep as a sample");
+  let isKeeping = false;
   const run = async () => {
-    button.disabled = true;
+    if (isKeeping) return;
+    isKeeping = true;
     const kept = await keep();
-    button.disabled = false;
+    isKeeping = false;
     if (kept === null) return;
     // While the dataset is still counted, the number of what comes after it is not known.
     const href = kept.number === null ? "#/review" : `#/review/${kept.number}`;
     const link = el("a.try-kept", { href }, icon("accept", 16), "Kept: see it in the review");
-    const hadFocus = document.activeElement === button || document.activeElement === document.body;
+    const hadFocus = document.activeElement === button;
     replace(place, link);
     if (hadFocus) link.focus();
   };

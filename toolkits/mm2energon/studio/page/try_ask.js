@@ -33,6 +33,7 @@ export function askPanel({ draft, onChange, onAsk, parameters }) {
     question.value = text;
     draft.question = text;
   };
-  const setBusy = (busy) => (button.disabled = busy);
+  // A button that is disabled would lose the focus.
+  const setBusy = (busy) => button.setAttribute("aria-busy", String(busy));
   return { element, setQuestion, setProblem, setBusy, focus: () => question.focus() };
 }

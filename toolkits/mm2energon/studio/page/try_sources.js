@@ -16,24 +16,42 @@ export async function uploadVideo(file, { signal, onProgress }) {
 /** Lets the server take a video: `{url}`, or `{number, index}` of the dataset. */
 export async function takeVideo(source, { signal, onProgress }) {
   onProgress({ done: 0, total: null, words: source.url ? "Fetching" : "Opening" });
-  const answer = await post(VIDEOS, source, { signal });
+  const asked = post(VIDEOS, source);
+  // What is cancelled before it has a name is cancelled as soon as it has one.
+  asked.then(({ job }) => job && signal.aborted && cancelJob(job)).catch(() => {});
+  const answer = await unlessAborted(asked, signal);
   return answer.video ?? followJob(answer.job, { signal, onProgress });
 }
 
 async function followJob(job, { signal, onProgress }) {
-  const path = `${VIDEOS}/jobs/${encodeURIComponent(job)}`;
-  const stop = () => del(path).catch(() => {});
+  const stop = () => cancelJob(job);
   signal.addEventListener("abort", stop, { once: true });
   try {
     for (;;) {
-      const told = await get(path, { signal });
+      const told = await get(jobPath(job), { signal });
       if (told.state === "done") return told.video;
       if (told.state === "failed" || told.state === "cancelled") throw new Error(told.error || "The video could not be had.");
       onProgress({ done: told.done ?? 0, total: told.total ?? null, words: told.message || "Fetching" });
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      signal.throwIfAborted();
+      await unlessAborted(new Promise((resolve) => setTimeout(resolve, POLL_MS)), signal);
     }
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+function jobPath(job) {
+  return `${VIDEOS}/jobs/${encodeURIComponent(job)}`;
+}
+
+function cancelJob(job) {
+  return del(jobPath(job)).catch(() => {});
+}
+
+/** The promise, or an AbortError as soon as the signal is aborted. */
+function unlessAborted(promise, signal) {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    promise.then(resolve, reject);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
