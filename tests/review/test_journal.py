@@ -116,6 +116,31 @@ def test_a_torn_last_line_is_passed_over_and_the_next_is_not_glued_to_it(tmp_pat
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        '"reviewers":["a"],"to":[]',
+        '"reviewers":["a"],"to":[1]',
+        '"reviewers":["a"],"to":[0,0,0]',
+        '"reviewers":["a"],"to":[99999999999999999999]',
+        '"reviewers":[1],"to":[0,0]',
+    ],
+)
+def test_shares_that_are_none_are_nobodys(tmp_path: Path, more: str) -> None:
+    entries = ",".join(f'"{name}"' for name in NAMES[:2])
+    (tmp_path / "a.review.jsonl").write_text(f'{{"do":"assign","entries":[{entries}],{more}}}\n')
+    book = book_of(tmp_path / "a.review.jsonl")
+    assert not any(share.any() for share in book.decisions.shares.values())
+
+
+@pytest.mark.parametrize("name", ["0000000000000005.9223372036854775807", "-000000000000005.0", "5.0", "x" * 16 + ".0"])
+def test_identities_that_are_none_are_those_of_no_entry(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.review.jsonl").write_text(f'{{"do":"accept","entries":["{name}"]}}\n')
+    book = book_of(tmp_path / "a.review.jsonl")
+    assert set(statuses(book)) == {"pending"}
+    assert book.journal.passed_over == 1
+
+
+@pytest.mark.parametrize(
     "line", [b"[]", b"{}", b"nonsense", b'{"do":"accept","entries":["x"]}', b"\xff\xfe", b'{"do":1,"entries":[]}']
 )
 def test_a_damaged_line_costs_itself_alone(tmp_path: Path, line: bytes) -> None:

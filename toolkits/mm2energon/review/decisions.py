@@ -259,7 +259,7 @@ class Decisions:
 
     def _assign(self, shares: tuple[tuple[str, ...], list[int]], entries: int, numbers: Ints, places: Ints) -> Ints:
         names, to = shares
-        each = len(to) // entries if names and len(to) % entries == 0 else 0
+        each = len(to) // entries
         for share in self.shares.values():
             share[numbers] = False
         for name in names:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mm2energon.review.model import Identity
 
+_MOST = 1 << 31
+
 
 class Identities:
     """Finds entries by identity, and identities of entries; what was found once stays when entries are added behind."""
@@ -51,6 +53,6 @@ def parsed(identities: Sequence[Identity]) -> tuple[NDArray[np.uint64], NDArray[
         occurrences = np.fromiter((int(one[17:]) for one in identities), np.int64, count)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"no identities ({error})") from error
-    if any(one[16] != "." for one in identities) or (occurrences < 0).any():
+    if any(one[16] != "." for one in identities) or ((occurrences < 0) | (occurrences >= _MOST)).any():
         raise ValueError("no identities")
     return digests, occurrences

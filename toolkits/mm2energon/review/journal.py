@@ -181,7 +181,12 @@ def _shares(value: Mapping[str, Any]) -> tuple[tuple[str, ...], list[int]] | Non
     reviewers, to = value.get("reviewers"), value.get("to")
     if not isinstance(reviewers, list) or not isinstance(to, list):
         return None
-    if not all(isinstance(name, str) for name in reviewers) or not all(isinstance(one, int) for one in to):
+    if not all(isinstance(name, str) for name in reviewers):
+        return None
+    if not all(isinstance(one, int) and 0 <= one < len(reviewers) for one in to):
+        return None
+    entries = len(value["entries"])
+    if (reviewers and not to) or not entries or len(to) % entries:
         return None
     return tuple(reviewers), to
 
