@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,14 @@ def test_a_model_of_another_kind_is_refused(videos: Path, tmp_path: Path, capsys
     (tmp_path / "bert/config.json").write_text('{"model_type": "bert"}')
     assert cli.main(command(videos / "lines.jsonl", tmp_path / "bert", tmp_path / "out", "--steps", 1)) == 1
     assert "a model of type 'bert'; expected one of qwen2_vl" in capsys.readouterr().err
+
+
+def test_weights_that_are_cut_off_are_said_to_be(
+    videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(base, tmp_path / "cut")
+    os.truncate(tmp_path / "cut/model.safetensors", 5000)
+    assert cli.main(command(videos / "lines.jsonl", tmp_path / "cut", tmp_path / "out", "--steps", 1)) == 1
+    assert "cut: cannot be loaded" in capsys.readouterr().err
+    status = read_status(tmp_path / "out")
+    assert status is not None and status.state == "failed" and "cannot be loaded" in status.message

@@ -91,6 +91,7 @@ def _load_base(folder: Path, settings: Settings) -> Any:
     import torch
 
     try:
+        from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
     except ImportError as error:
         raise missing_extra("transformers", "train") from error
@@ -107,7 +108,7 @@ def _load_base(folder: Path, settings: Settings) -> Any:
         )
     try:
         return AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"--model {folder}: cannot be loaded ({error}); a whole model was expected") from error
 
 
