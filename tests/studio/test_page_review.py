@@ -147,6 +147,25 @@ def test_a_decision_that_the_server_refuses_is_said_and_nothing_moves(page: Page
     expect(page.locator(".sample-title")).to_have_text(title(number))
 
 
+def test_an_edit_that_is_refused_after_it_waited_is_a_draft_again(page: Page, address: str) -> None:
+    number = FIRST_PLAIN + 11
+    show(page, address, number)
+    expect(page.locator(".chat")).to_be_visible()
+    page.route("**/api/**", lambda route: route.abort())
+    page.keyboard.press("e")
+    page.keyboard.type(" Offline.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(f"#row-{number} .row-foot")).to_contain_text("not sent yet")
+    answer = '{"error": {"message": "the journal is gone", "code": "bad-input"}}'
+    page.route("**/decision", lambda route: route.fulfill(status=400, content_type="application/json", body=answer))
+    page.unroute("**/api/**")
+    expect(page.locator(".toasts")).to_contain_text("was not saved: the journal is gone")
+    page.unroute("**/decision")
+    expect(page.locator(f"#row-{number} .row-foot")).to_contain_text("unsaved draft")
+    show(page, address, number)
+    expect(page.get_by_label("Assistant, turn 2")).to_have_value("Answer 11. Offline.")
+
+
 def test_marked_entries_are_decided_on_at_once_and_undone_as_one(page: Page, address: str, data: Path) -> None:
     show(page, address, query="?text=Question")
     page.locator("#row-5").click()

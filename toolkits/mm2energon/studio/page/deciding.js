@@ -4,6 +4,7 @@ import { showAlike } from "./alike.js";
 import { get } from "./api.js";
 import { recall, remember } from "./memory.js";
 import { askReason } from "./reasons.js";
+import { oneLine } from "./texts.js";
 
 export class Deciding {
   /** `review` is the view: its sample, its list (`browse`), its `decisions`, drafts and marks. */
@@ -37,7 +38,7 @@ export class Deciding {
   async reject() {
     const { item } = this.sample;
     if (!item) return;
-    const what = item.sample?.turns.find((turn) => turn.role === "user")?.text.slice(0, 160) ?? "";
+    const what = oneLine(item.sample?.turns.find((turn) => turn.role === "user")?.text ?? "").slice(0, 160);
     const reason = await this.reason({ what });
     if (reason !== null && this.sample.item?.number === item.number) await this.decide({ do: "reject", reason });
   }

@@ -1,6 +1,6 @@
 // The token's dialog, for a studio that is served beyond this machine.
 
-import { post } from "./api.js";
+import { connection, post } from "./api.js";
 import { openDialog } from "./dialogs.js";
 import { el } from "./dom.js";
 
@@ -32,6 +32,8 @@ function form(close) {
     try {
       await post("/api/login", { token: input.value.trim() });
       close(true);
+      // What waited for the token goes on, as after a lost connection.
+      connection.dispatchEvent(new Event("online"));
     } catch (error) {
       problem.textContent = error.message;
       input.select();

@@ -23,18 +23,20 @@ export function askReason({ reasons, title = "Reject", what = "" }) {
 }
 
 function form(offered, what, finish) {
+  // Where a finger points, a keyboard on the screen would hide the reasons.
+  const byTouch = window.matchMedia("(pointer: coarse)").matches;
   const input = el("input", {
     type: "text",
     name: "reason",
     maxlength: "500",
     autocomplete: "off",
-    autofocus: true,
+    autofocus: !byTouch,
     "aria-describedby": "reason-hint",
   });
   const buttons = offered.map((reason, at) =>
     el(
       "button.reason-choice",
-      { type: "button", onclick: () => finish(reason) },
+      { type: "button", autofocus: byTouch && at === 0, onclick: () => finish(reason) },
       el("bdi", {}, reason),
       at < 9 && el("kbd", { "aria-hidden": "true" }, at + 1),
     ),

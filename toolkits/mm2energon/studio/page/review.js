@@ -53,8 +53,7 @@ class Review {
       journal,
       signal: this.context.signal,
       onSent: (item) => this.tookItem(item, { isSent: true }),
-      onRefused: ({ number }, error) =>
-        this.context.toast(`The decision on entry ${number} was not saved: ${error.message}`, { kind: "bad" }),
+      onRefused: (decision, error) => this.refused(decision, error),
       onChange: () => this.browse?.list.redraw(),
     });
   }
@@ -210,6 +209,13 @@ class Review {
     this.browse.rows?.update(item.number, { status: now.status, edited: now.edited, reason: now.reason });
     if (this.sample.item?.number === item.number) this.sample.update(now);
     this.browse.list.redraw();
+  }
+
+  /** What waited and is not taken is said; an edit among it becomes a draft again. */
+  refused({ number, identity, body }, error) {
+    if (body.turns) this.drafts.put(identity, { turns: body.turns, category: body.category ?? undefined });
+    this.context.toast(`The decision on entry ${number} was not saved: ${error.message}`, { kind: "bad" });
+    this.tookMany([number]);
   }
 
   tookMany(numbers) {
