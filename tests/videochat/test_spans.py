@@ -40,6 +40,10 @@ DURATIONS = st.floats(min_value=0.01, max_value=1e5)
         ("[(5, 8), (12,)]", [(5, 8)]),
         ("[(5, 8), (9", [(5, 8)]),
         ("[(1e999, 2), (nan, inf), (3, 4)]", [(3, 4)]),
+        ("[(nan, 5), (3, nan)]", []),
+        ("1. 2 - 4\n2. 6 - 8", [(2, 4), (6, 8)]),
+        (f"[(1{'0' * 27}, 5)]", [(1e27, 5)]),
+        ("[(5, 8.123456789012345)]", [(5, 8.123456789012345)]),
         ("[]", []),
         ("none", []),
         ("", []),
@@ -47,6 +51,12 @@ DURATIONS = st.floats(min_value=0.01, max_value=1e5)
 )
 def test_spans_are_read_as_models_write_them(written: str, spans: list[tuple[float, float]]) -> None:
     assert parse_spans(f"<think>(1, 2)</think><answer>a (3, 4)</answer><glue>{written}</glue>") == spans
+
+
+@pytest.mark.parametrize("written", ["(3, inf)", "(3, Infinity)", "[3, end]", '("3", "end")', f"(3, {'9' * 300})"])
+def test_a_span_without_an_end_lasts_to_that_of_the_video(written: str) -> None:
+    assert tidy(parse_spans(f"<glue>[{written}]</glue>"), 10) == [(3, 10)]
+    assert tidy(parse_spans("<glue>[(-inf, 3)]</glue>"), 10) == [(0, 3)]
 
 
 def test_a_reply_that_was_cut_off_has_the_spans_so_far() -> None:

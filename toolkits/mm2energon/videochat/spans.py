@@ -16,17 +16,22 @@ _MAX_LETTERS = 20_000
 _GLUE = re.compile(r"<glue>(.*?)(?=</glue>|<glue>|\Z)", re.IGNORECASE | re.DOTALL)
 #: The innermost brackets of a list, with what stands in them.
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
-_NUMBER = r"\d{1,12}(?:\.\d{0,12})?|\.\d{1,12}"
-#: 1:02:03.5 and 2:03, 1h2m3s and 90 s, -0.5 (a minus behind a number is a dash between two).
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+#: The numbers of a list: `1. 5 - 8`, each on a line of its own.
+_ORDINAL = re.compile(r"^[ \t]*\d{1,3}[.)]\s", re.MULTILINE)
+#: 1:02:03.5 and 2:03, 1h2m3s and 90 s, -0.5 (a minus behind a number is a dash between two), nan, inf, and `end)`.
 _TIME = re.compile(
     rf"(?P<clock>\d{{1,4}}(?::\d{{1,2}}){{1,2}}(?:\.\d{{1,6}}|,\d{{3}}(?![\d:]))?)"
     rf"|(?P<said>\d{{1,4}}\s?h(?:ours?|rs?)?\s?(?:\d{{1,3}}\s?m(?:in(?:utes?)?)?\s?)?(?:(?:{_NUMBER})\s?s(?:ec(?:onds?)?)?)?"
     rf"|(?:{_NUMBER})\s?m(?:in(?:utes?)?)?(?![a-z])\s?(?:(?:{_NUMBER})\s?s(?:ec(?:onds?)?)?)?)"
+    r"|(?P<word>\bnan\b|-?\binf(?:inity)?\b|\bend\b(?=['\"\s]*[)\]]))"
     rf"|(?P<number>(?:(?<![\d.\w])(?<!\d\s)[-+])?(?:{_NUMBER})(?:e[-+]?\d{{1,3}})?)",
     re.IGNORECASE,
 )
 _UNITS = re.compile(rf"({_NUMBER})\s?([hms])", re.IGNORECASE)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+#: The end of any video.
+_LATEST = 1e12
 
 
 def parse_spans(reply: str) -> list[Span]:
@@ -60,14 +65,13 @@ def tidy(spans: Iterable[Span], duration: float) -> list[Span]:
 def _spans_of(text: str) -> list[Span]:
     groups = [times for inner in _BRACKETS.findall(text) if len(times := _times(inner)) > 1]
     if not groups:
-        groups = [_times(text)]
+        groups = [_times(_ORDINAL.sub("", text))]
     pairs = [pair for times in groups for pair in zip(times[::2], times[1::2], strict=False)]
-    return pairs[:MAX_SPANS]
+    return [pair for pair in pairs if all(map(math.isfinite, pair))][:MAX_SPANS]
 
 
 def _times(text: str) -> list[float]:
-    found = (_seconds(match) for match in _TIME.finditer(text))
-    return [seconds for seconds in found if math.isfinite(seconds)]
+    return [_seconds(match) for match in _TIME.finditer(text)]
 
 
 def _seconds(match: re.Match[str]) -> float:
@@ -76,4 +80,6 @@ def _seconds(match: re.Match[str]) -> float:
         return sum(part * 60.0**place for place, part in enumerate(reversed(parts)))
     if said := match["said"]:
         return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _UNITS.findall(said))
+    if word := match["word"]:
+        return math.nan if word.lower() == "nan" else -_LATEST if word.startswith("-") else _LATEST
     return float(match["number"])
