@@ -101,7 +101,7 @@ def test_what_is_looked_at_more_closely_goes_along_as_frames_with_their_times(vi
         reply(server, asked(video, CLOSER))
     shown, *parts = server.requests[0].json["contents"][0]["parts"]
     assert shown["videoMetadata"] == {"fps": 0.5}
-    assert [part["text"] for part in parts if "text" in part][1:] == ["00:01 (1.0 s)", "00:01 (1.2 s)", "who?"]
+    assert [part["text"] for part in parts if "text" in part][1:] == ["00:01 (1.0 s)", "00:01 (1.25 s)", "who?"]
     frames = [part["inlineData"] for part in parts if "inlineData" in part]
     assert [frame["mimeType"] for frame in frames] == ["image/jpeg"] * 2
     assert all(base64.b64decode(frame["data"])[:2] == b"\xff\xd8" for frame in frames)

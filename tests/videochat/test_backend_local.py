@@ -21,11 +21,14 @@ from mm2energon.videochat.backends.places import USUAL_MODEL, find_model, offere
 from mm2energon.videochat.frames import Unwanted
 from mm2energon.videochat.looking import Look
 from mm2energon.videochat.perception import Asked
+from mm2energon.videochat.prompts import tell_time
 
 from videochat.tiny_models import save_adapter, save_qwen2_5_vl
 
 FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 EVEN = Look((0.0, 0.5, 1.0, 1.5), (False,) * 4)
+#: As few as the budget allows, each in the middle of its share.
+LATE = Look((1.5, 4.5), (False,) * 2)
 UNEVEN = Look((0.0, 1.0, 1.25, 3.0), (False, True, True, False), ((1.0, 1.5),))
 
 
@@ -80,17 +83,33 @@ def test_a_reply_is_what_generate_of_transformers_gives(family: str, models: dic
 
 @pytest.mark.parametrize(
     ("family", "look", "is_told"),
-    [("qwen2_vl", EVEN, True), ("qwen2_5_vl", EVEN, False), ("qwen2_5_vl", UNEVEN, True), ("qwen3_vl", UNEVEN, False)],
+    [
+        ("qwen2_vl", EVEN, True),
+        ("qwen2_5_vl", EVEN, False),
+        ("qwen2_5_vl", LATE, True),
+        ("qwen2_5_vl", UNEVEN, True),
+        ("qwen3_vl", UNEVEN, False),
+    ],
 )
 def test_the_true_times_of_frames_are_told(family: str, look: Look, is_told: bool, models: dict[str, Path]) -> None:
     chat = open_model(str(models[family]), Setup(device="cpu"), lambda _: None)
     inputs = chat.inputs(asked(look=look))
     text = byte_tokenizer().decode(inputs["input_ids"][0])
-    seconds = ", ".join(f"{time:.1f}" for time in look.times)
+    seconds = ", ".join(map(tell_time, look.times))
     assert (seconds in text) == is_told
     assert ("<0.5 seconds>" in text and "<2.1 seconds>" in text) == (family == "qwen3_vl")
     if family == "qwen2_5_vl":
         assert inputs["second_per_grid_ts"].tolist() == [1.0] if look is EVEN else [2.0]
+
+
+def test_what_the_checkpoint_says_ends_a_reply(opened: LocalChat, tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "model"))
+    inputs = opened.inputs(asked())
+    tokens = opened.model.generate(**inputs, do_sample=False, max_new_tokens=12)[0, inputs["input_ids"].shape[1] :]
+    end = next(place for place, token in enumerate(tokens.tolist()) if token != tokens[0])
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [int(tokens[end]), 0]}))
+    chat = open_model(str(folder), Setup(device="cpu"), lambda _: None)
+    assert say(chat, asked()).encode() == byte_tokenizer().decode(tokens[:end]).encode()
 
 
 def test_greedy_answers_are_the_same_each_time_and_sampled_ones_are_not(opened: LocalChat) -> None:

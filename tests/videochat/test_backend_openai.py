@@ -97,7 +97,7 @@ def test_the_request_is_a_chat_with_images_behind_their_times() -> None:
     assert message["role"] == "user"
     kinds = [part["type"] for part in message["content"]]
     assert kinds == ["text", "image_url"] * 4 + ["text"]
-    assert [part["text"] for part in message["content"][0:8:2]] == ["[0.0 s]", "[1.0 s]", "[1.2 s]", "[3.0 s]"]
+    assert [part["text"] for part in message["content"][0:8:2]] == ["[0.0 s]", "[1.0 s]", "[1.25 s]", "[3.0 s]"]
     assert message["content"][-1]["text"].endswith("\nwho?")
     for number, part in enumerate(message["content"][1:8:2]):
         head, data = part["image_url"]["url"].split(",")
@@ -120,7 +120,7 @@ def test_vllm_can_be_given_a_video_with_the_times_of_its_frames(monkeypatch: pyt
     assert [place / about["fps"] for place in about["frames_indices"]] == list(LOOK.times)
     assert about["total_num_frames"] / about["fps"] == about["duration"] == 3.5
     assert about["do_sample_frames"] is False
-    assert "0.0, 1.0, 1.2, 3.0" in text["text"]
+    assert "0.0, 1.0, 1.25, 3.0" in text["text"]
 
 
 def test_pieces_come_as_they_are_made() -> None:

@@ -27,6 +27,8 @@ def test_the_usual_prompts_hold_the_question(prompt: str) -> None:
         ("<think>I never came to", "<think>I never came to"),
         ("<think>hm <answer>two</answer>", "two"),
         ("<answer></answer>two", "<answer></answer>two"),
+        ("begun in the prompt</think>two", "two"),
+        ("say <answer>one</answer>? no</think><answer>two</answer>", "two"),
         ("", ""),
     ],
 )
@@ -42,5 +44,9 @@ def test_a_plain_text_is_its_own_answer(text: str) -> None:
 
 def test_times_of_frames_are_told() -> None:
     told = tell_times([0.0, 0.5, 12.25], duration=13.04)
-    assert "13.0 seconds" in told
-    assert "0.0, 0.5, 12.2" in told
+    assert "13.04 seconds" in told
+    assert "0.0, 0.5, 12.25" in told
+
+
+def test_times_of_neighbouring_frames_are_told_apart() -> None:
+    assert "0.0, 0.03, 0.07." in tell_times([0.0, 1 / 30, 2 / 30], duration=0.1)

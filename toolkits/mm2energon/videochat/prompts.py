@@ -33,8 +33,14 @@ _GLUE = re.compile(r"<glue>.*?(?:</glue>|\Z)", re.IGNORECASE | re.DOTALL)
 
 def tell_times(times: Sequence[float], *, duration: float) -> str:
     """Says when the frames are shown, for models that are not told otherwise."""
-    seconds = ", ".join(f"{time:.1f}" if len(times) > 1 else f"{time:g}" for time in times)
-    return f"The video lasts {duration:.1f} seconds. Its {len(times)} frames here are from these seconds: {seconds}."
+    whole, seconds = tell_time(duration), ", ".join(map(tell_time, times))
+    return f"The video lasts {whole} seconds. Its {len(times)} frames here are from these seconds: {seconds}."
+
+
+def tell_time(seconds: float) -> str:
+    """A time to the hundredth, with no more digits than it needs: 0.0, 12.25."""
+    text = f"{seconds:.2f}"
+    return text[:-1] if text.endswith("0") else text
 
 
 def fill(prompt: str, question: str) -> str:
@@ -47,8 +53,15 @@ def read_answer(reply: str) -> str:
 
     A reply that was cut off, or ends in its thoughts, has what there is of it.
     """
+    reply = _begun(reply)
     found: list[str] = _ANSWER.findall(_THOUGHTS.sub("", reply)) or _ANSWER.findall(reply)
     for text in reversed(found):
         if text.strip():
             return text.strip()
     return _GLUE.sub("", _THOUGHTS.sub("", reply)).strip() or reply.strip()
+
+
+def _begun(reply: str) -> str:
+    """The reply with the tag of its thoughts, which some chat templates put into the prompt."""
+    before, end, _ = reply.partition("</think>")
+    return reply if not end or "<think>" in before else f"<think>{reply}"

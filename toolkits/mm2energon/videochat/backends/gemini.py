@@ -8,6 +8,7 @@ looks at more closely goes along as frames, each behind its time.
 from __future__ import annotations
 
 import base64
+import math
 import os
 import re
 import time
@@ -23,6 +24,7 @@ from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
 from mm2energon.videochat.frames import Unwanted
 from mm2energon.videochat.perception import Asked, Stop
+from mm2energon.videochat.prompts import tell_time
 
 USUAL_MODEL = "gemini-flash-latest"
 _ADDRESS = "https://generativelanguage.googleapis.com"
@@ -208,7 +210,7 @@ def _blocks(video: Path, stop: Stop) -> Iterator[bytes]:
 def _rate(asked: Asked) -> float:
     """How densely Gemini is to look at the whole video: with the frames that go along, within the budget."""
     outside = sum(not one for one in asked.look.inside) if not asked.look.is_even else len(asked.look.times)
-    return min(_MOST_FPS, max(round(outside / max(asked.duration, 1e-3), 3), 0.001))
+    return min(_MOST_FPS, max(math.floor(1e4 * outside / max(asked.duration, 1e-3)) / 1e4, 1e-4))
 
 
 def _frames(asked: Asked) -> list[dict[str, Any]]:
@@ -218,7 +220,7 @@ def _frames(asked: Asked) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{"text": "Some frames of the video, each with its time:"}]
     for seconds, inside, frame in zip(asked.look.times, asked.look.inside, asked.frames(FRAME_SIZE), strict=True):
         if inside:
-            parts.append({"text": f"{_clock(seconds)} ({seconds:.1f} s)"})
+            parts.append({"text": f"{_clock(seconds)} ({tell_time(seconds)} s)"})
             parts.append({"inlineData": {"mimeType": "image/jpeg", "data": jpeg_base64(frame)}})
     return parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,13 @@ _MOST_TOKENS = 64
 class Streamer:
     """Takes tokens from `generate`, as transformers' streamers do, and gives their text at once."""
 
-    def __init__(self, tokenizer: Any, take: Callable[[str], None]) -> None:
+    def __init__(self, tokenizer: Any, take: Callable[[str], None], ends: Collection[int] = ()) -> None:
+        """
+        Args:
+            ends: tokens that end a reply; they are no text, whether the tokenizer knows that or not.
+        """
         self._text = TextOfTokens(tokenizer)
-        self._take = take
+        self._take, self._ends = take, ends
         self._is_prompt = True
 
     def put(self, tokens: Any) -> None:
@@ -27,7 +31,7 @@ class Streamer:
             self._is_prompt = False
             return
         for token in tokens.flatten().tolist():
-            if piece := self._text.add(token):
+            if token not in self._ends and (piece := self._text.add(token)):
                 self._take(piece)
 
     def end(self) -> None:

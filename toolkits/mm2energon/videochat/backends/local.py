@@ -30,7 +30,7 @@ from mm2energon.videochat.qwen_vision import FrameSizing, QwenVision, read_visio
 _VIDEO_TOKENS = 16_384
 #: Seconds that a layer may take before a reply that is unwanted is left to itself.
 _LAYER_SECONDS = 60.0
-#: What ends a reply.
+#: What ends a reply, beside what the checkpoint says (generation_config.json).
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 
 
@@ -125,6 +125,7 @@ class LocalChat:
         self.model, self.tokenizer = model, tokenizer
         self._vision = vision
         self.adapters = Switch(model, name, folder)
+        self._ends = _ends(model, tokenizer)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
 
     @property
@@ -189,7 +190,8 @@ class LocalChat:
         prompt = asked.prompt
         for tag in (IMAGE_TAG, VIDEO_TAG):
             prompt = prompt.replace(tag, tag.strip("<>"))
-        if self._vision.writes_times or (self._vision.family == "qwen2_5_vl" and asked.look.is_even):
+        counts_from_zero = asked.look.is_even and asked.look.times[0] == 0
+        if self._vision.writes_times or (self._vision.family == "qwen2_5_vl" and counts_from_zero):
             return prompt
         return f"{tell_times(asked.look.times, duration=asked.duration)}\n{prompt}"
 
@@ -206,22 +208,29 @@ class LocalChat:
     def _generate(
         self, inputs: dict[str, Any], parameters: Parameters, take: Callable[[str], None], stop: Stop
     ) -> None:
-        ends = [token for token in (self.tokenizer.convert_tokens_to_ids(end) for end in _ENDS) if token is not None]
         is_greedy = parameters.temperature == 0
         chosen = {} if is_greedy else {"temperature": parameters.temperature, "top_p": parameters.top_p, "top_k": 0}
         config = import_module("transformers").GenerationConfig(
             max_new_tokens=parameters.max_new_tokens,
             do_sample=not is_greedy,
             repetition_penalty=parameters.repetition_penalty,
-            eos_token_id=ends,
-            pad_token_id=ends[-1],
+            eos_token_id=self._ends,
+            pad_token_id=self._ends[0],
             **chosen,
         )
         # What the checkpoint has of its own would be mixed in: Qwen2.5-VL's top_k is 1.
         self.model.generation_config = config
-        streamer = Streamer(self.tokenizer, take)
+        streamer = Streamer(self.tokenizer, take, self._ends)
         with stopping(self.model, stop):
             self.model.generate(**inputs, generation_config=config, streamer=streamer)
+
+
+def _ends(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end a reply."""
+    own = model.generation_config.eos_token_id
+    usual = (tokenizer.convert_tokens_to_ids(end) for end in _ENDS)
+    known = [*usual, tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
+    return list(dict.fromkeys(token for token in known if token is not None))
 
 
 def _free_memory() -> None:

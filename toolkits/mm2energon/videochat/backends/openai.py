@@ -19,7 +19,7 @@ from mm2energon.videochat.backends.pieces import from_thread
 from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
 from mm2energon.videochat.perception import Asked, Stop
-from mm2energon.videochat.prompts import tell_times
+from mm2energon.videochat.prompts import tell_time, tell_times
 
 _OPENAI = "https://api.openai.com/v1"
 #: Seconds for which a list of models is believed.
@@ -155,7 +155,7 @@ def _media(asked: Asked, *, as_video: bool) -> dict[str, Any]:
         content.append({"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{','.join(frames)}"}})
     else:
         for seconds, frame in zip(times, frames, strict=True):
-            content.append({"type": "text", "text": f"[{seconds:.1f} s]"})
+            content.append({"type": "text", "text": f"[{tell_time(seconds)} s]"})
             content.append({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{frame}"}})
     content.append({"type": "text", "text": f"{about}\n{asked.prompt}"})
     body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
