@@ -9,6 +9,7 @@ const HEIGHT = 190;
 const LEFT = 46;
 const BOTTOM = 24;
 const TICKS = 4;
+const WIDEST = 72;
 
 /** Series in the order in which they are stacked; each has its colour in CSS as `.series-<name>`. */
 export const STATUSES = ["accepted", "rejected", "disputed", "pending"];
@@ -32,7 +33,7 @@ export function figure({ title, note = "", series = [], draw, table }) {
     "figure.card.figure",
     {},
     el("figcaption", {}, el("h2", {}, title), note && el("p.hint", {}, note)),
-    series.length > 1 && legend(series),
+    series[0] !== "count" && legend(series),
     box,
     el("details.figure-table", {}, el("summary", {}, "As a table"), tableOf(title, table)),
   );
@@ -78,8 +79,8 @@ export function columns(rows, series, width, label) {
   const top = Math.ceil(most / step) * step;
   const [room, high] = [width - LEFT - 8, HEIGHT - BOTTOM - 8];
   const y = (value) => 8 + high * (1 - value / top);
-  const wide = room / rows.length;
-  const every = Math.ceil(rows.length / Math.max(1, Math.floor(room / longest(rows))));
+  const wide = Math.min(WIDEST, room / rows.length);
+  const every = Math.ceil(longest(rows) / wide);
   const grid = [];
   for (let value = 0; value <= top; value += step) {
     grid.push(
