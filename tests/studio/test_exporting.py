@@ -69,6 +69,29 @@ def test_an_output_outside_of_the_roots_is_refused(page, root, output):
     assert not (root.parent / "outside").exists()
 
 
+@pytest.mark.parametrize("name", ["wds", ".mm2energon", "wds/.mm2energon", "wds/.nv-meta"])
+def test_no_folder_of_an_output_is_a_link_that_leads_out(page, root, name):
+    foreign, output = root.parent / "foreign", f"into-{name.replace('/', '-')}"
+    foreign.mkdir(exist_ok=True)
+    (root / output / name).parent.mkdir(parents=True)
+    (root / output / name).symlink_to(foreign)
+    asked = {"templates": ["sharegpt"], "output": output, "shards": True, "overwrite": True}
+    answer = page.post("/api/exports", json=asked)
+    assert answer.status_code == 400 and "link" in answer.json()["error"]["message"]
+    assert list(foreign.iterdir()) == []
+
+
+def test_shards_are_not_replaced_by_those_that_are_made_of_them(page, root):
+    assert export(page, output="made", shards=True, target="crude")["state"] == "done"
+    shards = root / "made/wds"
+    before = {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()}
+    with opened(shards, output_roots=(root,)) as reviewing:
+        reviewing.post("/api/decisions", json={"numbers": [0], "do": "accept"})
+        told = export(reviewing, output="made", shards=True, overwrite=True)
+    assert told["state"] == "failed" and "another folder was expected" in told["error"]["message"]
+    assert {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("asked", "status"),
     [({"templates": ["nope"]}, 400), ({"templates": []}, 422), ({"target": "nope", "shards": True}, 400)]

@@ -44,7 +44,7 @@ from mm2energon.review.export_log import JSON_NAME, TEXT_NAME, log_facts, log_li
 from mm2energon.review.export_media import FoundMedia
 from mm2energon.review.export_records import loader_of
 from mm2energon.review.export_select import Selection, select
-from mm2energon.review.export_shards import make_shards
+from mm2energon.review.export_shards import make_shards, require_apart
 from mm2energon.review.export_splits import count_moved, deal
 from mm2energon.review.model import PENDING, Reviewed
 from mm2energon.review.review import Review
@@ -101,6 +101,7 @@ class _Run:
     def run(self) -> Exported:
         """Select, check, deal, write."""
         job = self._job
+        require_apart(job.shards, self._review.path)
         with ExitStack() as stack:
             media = FoundMedia(self._root, job.further, looks=job.checks_videos)
             selection = stack.enter_context(closing(Selection(media)))

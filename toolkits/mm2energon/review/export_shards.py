@@ -29,6 +29,22 @@ _LEAST_MEMORY_BYTES = 4 << 30
 _SHOWN = 20
 
 
+def require_apart(wanted: ShardsWanted | None, source: Path) -> None:
+    """Refuse shards that would take the place of those that they are made from.
+
+    Raises:
+        InputError: one of the two folders is the other, or lies in it.
+    """
+    if wanted is None or not source.is_dir():
+        return
+    output, read = wanted.output.resolve(), source.resolve()
+    if output.is_relative_to(read) or read.is_relative_to(output):
+        raise InputError(
+            f"{wanted.output}: is where the shards lie that are exported ({source}); another folder was expected; "
+            "choose another one for the new ones"
+        )
+
+
 def make_shards(
     entries: Path, root: Path, job: ExportJob, exported: Exported, *, progress: ProgressMaker
 ) -> frozenset[int]:

@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.machine import usual_workers
 from mm2energon.review.export_job import ExportJob, ShardsWanted
+from mm2energon.review.export_records import MEDIA_FOLDER
+from mm2energon.shards import metadata
 from mm2energon.studio.items import Asked, Word
 from mm2energon.studio.outputs import output_folder
 from mm2energon.studio.state import State
@@ -15,6 +18,8 @@ from mm2energon.targets import target_named
 
 #: Processes that open videos for an export.
 _MOST_WORKERS = 4
+#: The folder of the shards, below the output.
+_SHARDS = "wds"
 Share = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
@@ -48,9 +53,10 @@ class ExportAsked(Asked):
         Raises:
             InputError: a target or an output that is none.
         """
-        settings, output = state.settings, output_folder(self.output, state.settings.output_roots)
+        settings = state.settings
+        output = output_folder(self.output, settings.output_roots, holds=self._folders(state))
         target = target_named(self.target or settings.target).name
-        shards = ShardsWanted(output / "wds", target, self.interval or settings.interval_seconds, self.overwrite)
+        shards = ShardsWanted(output / _SHARDS, target, self.interval or settings.interval_seconds, self.overwrite)
         return ExportJob(
             output,
             tuple(self.templates),
@@ -65,3 +71,8 @@ class ExportAsked(Asked):
             workers=min(_MOST_WORKERS, usual_workers()),
             shards=shards if self.shards else None,
         )
+
+    def _folders(self, state: State) -> list[str]:
+        """The folders of the output that are written to."""
+        shards = [_SHARDS, f"{_SHARDS}/{STATE_FOLDER}", f"{_SHARDS}/{metadata.FOLDER}"] if self.shards else []
+        return [STATE_FOLDER, *shards, *([MEDIA_FOLDER] if state.review.kind == "shards" else [])]
