@@ -31,12 +31,14 @@ export class Browse {
       signal: context.signal,
     });
     this.tally = el("div.tally", { role: "status" }, "Loading …");
+    this.fault = el("p.message.doubt.list-fault", { role: "status", dir: "auto", hidden: true });
     this.nothing = el("div.list-nothing", { hidden: true });
     this.node = el(
       "section.list-pane",
       { "aria-label": "Entries" },
       this.filters.node,
       this.tally,
+      this.fault,
       this.list.node,
       this.nothing,
       foot,
@@ -184,6 +186,14 @@ export class Browse {
       isNarrowed(this.filter) ? `${this.count.toLocaleString("en")} of ${entries(all)}` : entries(this.count),
     );
     this.showNothing(this.count === 0 ? this.whyNothing() : null);
+    this.drawFault();
+  }
+
+  /** What is wrong with the data, the index or the journal, beside the entries that are there all the same. */
+  drawFault() {
+    const { problem } = this.context.session.dataset;
+    this.fault.hidden = !problem || this.count === 0;
+    if (this.fault.textContent !== (problem ?? "")) this.fault.textContent = problem ?? "";
   }
 
   showNothing(state) {

@@ -27,11 +27,8 @@ async function ask(session) {
     const changes = await get("/api/changes", { query: { since: since ?? undefined } });
     const isFirst = since === null;
     since = changes.since;
-    Object.assign(session.dataset, {
-      count: changes.count,
-      indexed: changes.indexed,
-      total: changes.total ?? session.dataset.total,
-    });
+    const { count, indexed, total = null, problem = null } = changes;
+    Object.assign(session.dataset, { count, indexed, total: total ?? session.dataset.total, problem });
     document.dispatchEvent(new CustomEvent("studio:changes", { detail: { ...changes, isFirst } }));
   } catch {
     // Said by the notice; asked again below.

@@ -233,6 +233,7 @@ class Review {
       this.browse.countAgain();
       if ((more || numbers.includes(this.sample.item?.number)) && !this.sample.isBusy) this.sample.refresh();
     }
+    this.browse.drawFault();
     // An entry that was asked for by the address before it was indexed.
     const { number, item, hasFailed } = this.sample;
     if (item === null && hasFailed && number < count) this.openNumber(number);
