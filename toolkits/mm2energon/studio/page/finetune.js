@@ -13,7 +13,9 @@ const LIST_MS = 4000;
 export function mount(root, context) {
   const content = el("div.tune-content");
   const list = runList({ onNew: () => context.navigate("#/finetune") });
-  root.append(el("div.page.tune-page", {}, el("h1.unseen", {}, "Fine-tune"), el("div.tune-grid", {}, content, list.element)));
+  root.append(
+    el("div.page.tune-page", {}, el("h1.unseen", {}, "Fine-tune"), el("div.tune-grid", {}, content, list.element)),
+  );
   const view = { context, content, list, options: null, form: null, shown: null, open: null };
   context.onRoute(() => void showRoute(view));
   context.signal.addEventListener("abort", () => view.open?.abort());
@@ -30,8 +32,16 @@ async function start(view) {
     view.options = await context.api.get("/api/finetune/options", { signal: context.signal });
   } catch (error) {
     if (error.name === "AbortError") return;
-    const again = el("button.primary", { type: "button", onclick: () => void start(view) }, icon("reset", 16), "Look again");
-    replace(content, emptyState({ icon: "warning", title: "Nothing can be trained here yet", text: error.message, actions: [again] }));
+    const again = el(
+      "button.primary",
+      { type: "button", onclick: () => void start(view) },
+      icon("reset", 16),
+      "Look again",
+    );
+    replace(
+      content,
+      emptyState({ icon: "warning", title: "Nothing can be trained here yet", text: error.message, actions: [again] }),
+    );
     return;
   }
   await showRoute(view);
@@ -47,17 +57,32 @@ async function showRoute(view) {
   view.open = new AbortController();
   list.mark(id);
   if (id === "") {
-    view.form ??= runForm({ options: view.options, session: context.session, onStart: (asked) => startRun(view, asked) });
+    view.form ??= runForm({
+      options: view.options,
+      session: context.session,
+      onStart: (asked) => startRun(view, asked),
+    });
     replace(content, view.form);
     return;
   }
-  const panel = runPanel({ id, context, signal: view.open.signal, onChange: () => void loadList(view), onLike: (asked) => fillForm(view, asked) });
+  const panel = runPanel({
+    id,
+    context,
+    signal: view.open.signal,
+    onChange: () => void loadList(view),
+    onLike: (asked) => fillForm(view, asked),
+  });
   replace(content, panel);
 }
 
 /** Opens the form with the settings of another run. */
 function fillForm(view, asked) {
-  view.form = runForm({ options: view.options, session: view.context.session, onStart: (one) => startRun(view, one), asked });
+  view.form = runForm({
+    options: view.options,
+    session: view.context.session,
+    onStart: (one) => startRun(view, one),
+    asked,
+  });
   view.context.navigate("#/finetune");
 }
 

@@ -1,26 +1,48 @@
 // The loss chart: training and validation loss by step, drawn as SVG, read by pointer and by keys.
 
 import { el, replace, svg } from "./dom.js";
-import { line, nearest, niceRange, roundTicks, smoothed, thinned } from "./finetune_scale.js";
+import { HEIGHT, MARGIN, axes, curves, legendOf, scalesOf } from "./finetune_curves.js";
+import { nearest, smoothed } from "./finetune_scale.js";
 import { figure } from "./finetune_words.js";
 import { recall, remember } from "./memory.js";
 
-const HEIGHT = 280;
-const MARGIN = { top: 14, right: 14, bottom: 40, left: 52 };
-const MOST_POINTS = 1200;
 const USUAL_SMOOTHING = 0.6;
 
 /** The chart; `show({losses, evals, total, isLive})`, points {step, loss}, ascending by step. */
 export function lossChart({ signal }) {
-  const state = { losses: [], evals: [], total: 0, weight: recall("smoothing", USUAL_SMOOTHING), at: null, width: 0, drawn: "" };
+  const state = {
+    losses: [],
+    evals: [],
+    total: 0,
+    weight: recall("smoothing", USUAL_SMOOTHING),
+    at: null,
+    width: 0,
+    drawn: "",
+  };
   const picture = svg("svg", { class: "tune-chart", "aria-hidden": "true", height: HEIGHT });
   const tip = el("div.tune-tip", { hidden: true, "aria-hidden": "true" });
-  const frame = el("div.tune-frame", { tabindex: "0", role: "slider", "aria-label": "Loss by step", "aria-valuemin": "0" }, picture, tip);
+  const frame = el(
+    "div.tune-frame",
+    { tabindex: "0", role: "slider", "aria-label": "Loss by step", "aria-valuemin": "0" },
+    picture,
+    tip,
+  );
   const legend = el("div.tune-legend");
   const table = el("tbody");
   const empty = el("p.hint.tune-empty");
   const body = el("div", {}, frame, legend, evalTable(table));
-  const element = el("section.card", { "aria-labelledby": "tune-loss" }, el("div.tune-chart-head", {}, el("h2", { id: "tune-loss" }, "Loss"), smoothing(state, () => draw())), empty, body);
+  const element = el(
+    "section.card",
+    { "aria-labelledby": "tune-loss" },
+    el(
+      "div.tune-chart-head",
+      {},
+      el("h2", { id: "tune-loss" }, "Loss"),
+      smoothing(state, () => draw()),
+    ),
+    empty,
+    body,
+  );
 
   const draw = () => {
     const nothing = !state.losses.length && !state.evals.length;
@@ -58,60 +80,6 @@ export function lossChart({ signal }) {
   return { element, show };
 }
 
-function scalesOf(state) {
-  const values = [...state.losses, ...state.evals].map((one) => one.loss);
-  const steps = [...state.losses, ...state.evals].map((one) => one.step);
-  const last = Math.max(state.total, ...(steps.length ? [steps.reduce((a, b) => Math.max(a, b))] : [1]));
-  const [low, high] = niceRange(values);
-  const x = line([0, Math.max(1, last)], [MARGIN.left, state.width - MARGIN.right]);
-  const y = line([low, high], [HEIGHT - MARGIN.bottom, MARGIN.top]);
-  return { x, y, last: Math.max(1, last), low, high };
-}
-
-function axes({ scales: { x, y, last, low, high }, width }) {
-  const bottom = HEIGHT - MARGIN.bottom;
-  const across = roundTicks(low, high, 4).map((value) => [
-    svg("line", { class: "tune-grid-line", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
-    svg("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, String(value)),
-  ]);
-  const along = roundTicks(0, last, width < 480 ? 4 : 8, { whole: true }).map((step) =>
-    svg("text", { x: x(step), y: bottom + 17, "text-anchor": "middle" }, step.toLocaleString("en")),
-  );
-  const titles = [
-    svg("text", { class: "tune-axis-title", x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "optimizer steps"),
-    svg("text", { class: "tune-axis-title", transform: `translate(12 ${(MARGIN.top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "loss (nats per token)"),
-  ];
-  return svg("g", { class: "tune-axes" }, across, along, titles);
-}
-
-function curves({ losses, smooth, evals, weight, scales }) {
-  const dots = evals.filter((one) => Number.isFinite(one.loss)).map((one) => svg("circle", { class: "tune-eval-dot", cx: scales.x(one.step), cy: scales.y(one.loss), r: 3.5 }));
-  const raw = svg("path", { class: weight > 0 ? "tune-raw" : "tune-train", d: pathOf(losses, scales) });
-  return [raw, weight > 0 ? svg("path", { class: "tune-train", d: pathOf(smooth, scales) }) : null, svg("path", { class: "tune-eval", d: pathOf(evals, scales) }), dots];
-}
-
-/** The points as a path; where a loss is no number the line is broken. */
-function pathOf(points, { x, y }) {
-  let isOpen = false;
-  return thinned(points, MOST_POINTS)
-    .map(({ step, loss }) => {
-      const command = !Number.isFinite(loss) ? "" : `${isOpen ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`;
-      isOpen = command !== "";
-      return command;
-    })
-    .join("");
-}
-
-function legendOf({ weight, evals }) {
-  const mark = (kind) => el(`span.tune-mark.${kind}`, { "aria-hidden": "true" });
-  const training = weight > 0 ? `training, running mean (each step weighs ${(1 - weight).toFixed(2)})` : "training";
-  return [
-    el("span", {}, mark("is-train"), training),
-    weight > 0 && el("span", {}, mark("is-raw"), "training, each step"),
-    evals.length > 0 && el("span", {}, mark("is-eval"), "validation"),
-  ];
-}
-
 function smoothing(state, draw) {
   const told = el("output", { for: "tune-smoothing" }, Number(state.weight).toFixed(2));
   const input = el("input", {
@@ -132,8 +100,17 @@ function smoothing(state, draw) {
 }
 
 function evalTable(rows) {
-  const head = el("thead", {}, el("tr", {}, el("th.number", { scope: "col" }, "Step"), el("th.number", { scope: "col" }, "Validation loss")));
-  return el("details.tune-table", {}, el("summary", {}, "Validation losses as a table"), el("div.table-frame", {}, el("table", {}, head, rows)));
+  const head = el(
+    "thead",
+    {},
+    el("tr", {}, el("th.number", { scope: "col" }, "Step"), el("th.number", { scope: "col" }, "Validation loss")),
+  );
+  return el(
+    "details.tune-table",
+    {},
+    el("summary", {}, "Validation losses as a table"),
+    el("div.table-frame", {}, el("table", {}, head, rows)),
+  );
 }
 
 function evalRows(evals) {
@@ -161,7 +138,16 @@ function listenToPointer(state, parts) {
   frame.addEventListener("blur", () => leave(state, parts));
   frame.addEventListener("keydown", (event) => {
     const far = Math.max(1, Math.round(points().length / 20));
-    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: far, PageDown: -far, Home: -Infinity, End: Infinity };
+    const steps = {
+      ArrowRight: 1,
+      ArrowUp: 1,
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      PageUp: far,
+      PageDown: -far,
+      Home: -Infinity,
+      End: Infinity,
+    };
     if (!(event.key in steps) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     choose(now() + steps[event.key]);
@@ -188,9 +174,18 @@ function point(state, { frame, picture, tip }) {
   const group = picture.querySelector(".tune-pointer");
   if (at === null) return void replace(group);
   const x = scales.x(step);
-  const dots = [state.smooth?.[index], evals.find((one) => one.step === step)].filter((one) => one && Number.isFinite(one.loss));
-  replace(group, svg("line", { x1: x, x2: x, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }), dots.map((one) => svg("circle", { cx: x, cy: scales.y(one.loss), r: 4 })));
-  replace(tip, words.map((one) => el("p", {}, one)));
+  const dots = [state.smooth?.[index], evals.find((one) => one.step === step)].filter(
+    (one) => one && Number.isFinite(one.loss),
+  );
+  replace(
+    group,
+    svg("line", { x1: x, x2: x, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
+    dots.map((one) => svg("circle", { cx: x, cy: scales.y(one.loss), r: 4 })),
+  );
+  replace(
+    tip,
+    words.map((one) => el("p", {}, one)),
+  );
   const isRight = x > state.width / 2;
   tip.classList.toggle("is-left", isRight);
   tip.style.setProperty("--x", `${x}px`);

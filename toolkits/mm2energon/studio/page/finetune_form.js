@@ -2,7 +2,8 @@
 
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
-import { GROUPS, hintOf, labelOf } from "./finetune_words.js";
+import { optionField } from "./finetune_fields.js";
+import { GROUPS, labelOf } from "./finetune_words.js";
 import { recall, remember } from "./memory.js";
 
 /** Groups that are open at first; the others are folded. */
@@ -16,7 +17,8 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
   const fields = (options.options ?? []).map((option) => optionField(option, before[option.name] ?? option.default));
   const problem = el("div", { role: "alert" });
   const button = el("button.primary", { type: "submit" }, icon("play", 16), "Start");
-  const say = (text) => replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
+  const say = (text) =>
+    replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
   let isStarting = false;
   const submit = async (event) => {
     event.preventDefault();
@@ -36,7 +38,13 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
     "form.tune-form",
     { novalidate: true, onsubmit: submit },
     readiness(options),
-    el("section.card", {}, el("h2", {}, "New run"), data.element, el("div.tune-fields", {}, model.element, output.element)),
+    el(
+      "section.card",
+      {},
+      el("h2", {}, "New run"),
+      data.element,
+      el("div.tune-fields", {}, model.element, output.element),
+    ),
     groupsOf(fields),
     el("div.tune-send", {}, problem, button),
   );
@@ -44,7 +52,12 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
 
 function readiness(options) {
   if (options.ready !== false && !options.message) return null;
-  return el("div.message", { class: options.ready === false ? "doubt" : "" }, icon("warning", 18), el("p", { dir: "auto" }, options.message));
+  return el(
+    "div.message",
+    { class: options.ready === false ? "doubt" : "" },
+    icon("warning", 18),
+    el("p", { dir: "auto" }, options.message),
+  );
 }
 
 function reveal(input) {
@@ -54,14 +67,29 @@ function reveal(input) {
 }
 
 function dataFields(options, session, before) {
-  const known = options.data ?? (session.dataset?.path ? [{ path: session.dataset.path, name: session.dataset.name }] : []);
+  const known =
+    options.data ?? (session.dataset?.path ? [{ path: session.dataset.path, name: session.dataset.name }] : []);
   const asked = before ? [before].flat().join("\n") : (known[0]?.path ?? "");
   const isKnown = known.some((one) => one.path === asked);
-  const path = el("textarea", { id: "tune-path", rows: 2, "aria-label": "File or folder", placeholder: "a file or a folder of shards; several on lines of their own", value: isKnown ? "" : asked, spellcheck: "false" });
+  const path = el("textarea", {
+    id: "tune-path",
+    rows: 2,
+    "aria-label": "File or folder",
+    placeholder: "a file or a folder of shards; several on lines of their own",
+    value: isKnown ? "" : asked,
+    spellcheck: "false",
+  });
   const choice = (value, title, detail, checked) =>
-    el("label.choice", {}, el("input", { type: "radio", name: "tune-data", value, checked }), el("span", {}, title, detail && el("span.hint.tune-path", { dir: "auto" }, detail)));
+    el(
+      "label.choice",
+      {},
+      el("input", { type: "radio", name: "tune-data", value, checked }),
+      el("span", {}, title, detail && el("span.hint.tune-path", { dir: "auto" }, detail)),
+    );
   const other = choice("", "Another file or folder", "inside the folders that the studio was opened with", !isKnown);
-  const choices = known.map((one) => choice(one.path, one.title ?? `The open dataset: ${one.name}`, one.path, one.path === asked));
+  const choices = known.map((one) =>
+    choice(one.path, one.title ?? `The open dataset: ${one.name}`, one.path, one.path === asked),
+  );
   const element = el("fieldset.tune-data", {}, el("legend.label", {}, "Data"), choices, other, path);
   const chosen = () => element.querySelector("input:checked").value;
   const update = () => (path.hidden = chosen() !== "");
@@ -71,26 +99,70 @@ function dataFields(options, session, before) {
     if (!path.hidden) path.focus();
   });
   update();
-  const written = () => path.value.split("\n").map((one) => one.trim()).filter(Boolean);
+  const written = () =>
+    path.value
+      .split("\n")
+      .map((one) => one.trim())
+      .filter(Boolean);
   return { element, read: () => chosen() || (written().length > 1 ? written() : (written()[0] ?? "")) };
 }
 
 function modelField(options, before) {
   const models = (options.models ?? []).map((one) => (typeof one === "string" ? one : one.name));
   const usual = before ?? recall("finetune-model") ?? options.model ?? models[0] ?? "";
-  const input = el("input", { id: "tune-model", type: "text", value: usual, list: "tune-models", spellcheck: "false", autocomplete: "off", required: true, "aria-describedby": "tune-model-hint" });
-  const list = el("datalist", { id: "tune-models" }, models.map((value) => el("option", { value })));
-  const hint = el("p.hint", { id: "tune-model-hint" }, "A folder, or a name of the hub, such as OpenGVLab/VideoChat-R1_5-7B.");
+  const input = el("input", {
+    id: "tune-model",
+    type: "text",
+    value: usual,
+    list: "tune-models",
+    spellcheck: "false",
+    autocomplete: "off",
+    required: true,
+    "aria-describedby": "tune-model-hint",
+  });
+  const list = el(
+    "datalist",
+    { id: "tune-models" },
+    models.map((value) => el("option", { value })),
+  );
+  const hint = el(
+    "p.hint",
+    { id: "tune-model-hint" },
+    "A folder, or a name of the hub, such as OpenGVLab/VideoChat-R1_5-7B.",
+  );
   const element = el("div.field", {}, el("label.label", { for: "tune-model" }, "Base model"), input, list, hint);
-  return { element, input, read: () => input.value.trim(), problem: () => (input.value.trim() ? "" : "Base model: a folder or a name is expected.") };
+  return {
+    element,
+    input,
+    read: () => input.value.trim(),
+    problem: () => (input.value.trim() ? "" : "Base model: a folder or a name is expected."),
+  };
 }
 
 function nameField() {
-  const input = el("input", { id: "tune-output", type: "text", spellcheck: "false", autocomplete: "off", placeholder: "by date and time", "aria-describedby": "tune-output-hint" });
-  const hint = el("p.hint", { id: "tune-output-hint" }, "The adapter's folder: letters, digits, dots, hyphens, underscores.");
+  const input = el("input", {
+    id: "tune-output",
+    type: "text",
+    spellcheck: "false",
+    autocomplete: "off",
+    placeholder: "by date and time",
+    "aria-describedby": "tune-output-hint",
+  });
+  const hint = el(
+    "p.hint",
+    { id: "tune-output-hint" },
+    "The adapter's folder: letters, digits, dots, hyphens, underscores.",
+  );
   const fits = () => input.value.trim() === "" || /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(input.value.trim());
   const element = el("div.field", {}, el("label.label", { for: "tune-output" }, "Name"), input, hint);
-  return { element, input, read: () => input.value.trim(), clear: () => (input.value = ""), problem: () => (fits() ? "" : "Name: letters, digits, dots, hyphens and underscores are expected, and a letter or digit first.") };
+  return {
+    element,
+    input,
+    read: () => input.value.trim(),
+    clear: () => (input.value = ""),
+    problem: () =>
+      fits() ? "" : "Name: letters, digits, dots, hyphens and underscores are expected, and a letter or digit first.",
+  };
 }
 
 function groupsOf(fields) {
@@ -99,56 +171,11 @@ function groupsOf(fields) {
     const mine = fields.filter((one) => one.group === name);
     if (!mine.length) return null;
     const title = GROUPS[name] ?? labelOf(name);
-    const body = el("div.tune-fields", {}, mine.map((one) => one.element));
+    const body = el(
+      "div.tune-fields",
+      {},
+      mine.map((one) => one.element),
+    );
     return el("details.card.tune-group", { open: OPEN.includes(name) }, el("summary", {}, el("h2", {}, title)), body);
   });
-}
-
-function optionField(option, value) {
-  const id = `tune-${option.name}`;
-  const make = { flag: flagInput, choice: choiceInput, text: textInput }[option.kind] ?? numberInput;
-  const { input, read, problem = () => "" } = make(option, value, { id, "aria-describedby": `${id}-hint` });
-  const hint = el("p.hint", { id: `${id}-hint` }, hintOf(option));
-  const label = labelOf(option.name);
-  const element =
-    option.kind === "flag"
-      ? el("div.field", {}, el("label.check", {}, input, label), hint)
-      : el("div.field", {}, el("label.label", { for: id }, label), input, hint);
-  const told = () => (problem() ? `${label}: ${problem()}` : "");
-  input.addEventListener("input", () => input.setAttribute("aria-invalid", String(told() !== "")));
-  return { name: option.name, group: option.group, usual: option.default, element, input, read, problem: told };
-}
-
-function flagInput(option, value, attributes) {
-  const input = el("input", { type: "checkbox", checked: value === true, ...attributes });
-  return { input, read: () => input.checked };
-}
-
-function choiceInput(option, value, attributes) {
-  const input = el("select", attributes, option.choices.map((one) => el("option", { value: one, selected: one === value }, one)));
-  return { input, read: () => input.value };
-}
-
-function textInput(option, value, attributes) {
-  const input = el("input", { type: "text", value: value ?? "", ...attributes });
-  return { input, read: () => input.value.trim() || option.default };
-}
-
-/** A number of the option's kind; an empty field stands for none where that is the default. */
-function numberInput(option, value, attributes) {
-  const whole = option.kind.startsWith("count");
-  const least = { count: 1, count0: 0, positive: 0, number: 0, share: 0 }[option.kind] ?? null;
-  const input = el("input", {
-    type: "number",
-    value: value ?? "",
-    min: least,
-    max: option.kind === "share" ? 1 : null,
-    step: whole ? "1" : "any",
-    inputmode: whole ? "numeric" : "decimal",
-    ...attributes,
-  });
-  const isEmpty = () => input.value === "" && !input.validity.badInput;
-  const fits = () => (isEmpty() ? option.default === null : input.validity.valid && (option.kind !== "positive" || input.valueAsNumber > 0));
-  const range = option.kind === "share" ? "from 0 to 1" : option.kind === "positive" ? "above 0" : `from ${least} up`;
-  return { input, read: () => (isEmpty() ? null : input.valueAsNumber), problem: () => (fits() ? "" : `${whole ? "a whole number" : "a number"} ${range} is expected.`) };
 }

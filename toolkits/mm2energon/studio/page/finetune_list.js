@@ -19,7 +19,12 @@ export function runList({ onNew }) {
     const focused = document.activeElement?.getAttribute?.("href");
     state.drawn = drawn;
     const rows = state.runs.map((run) => row(run, run.id === state.current));
-    replace(list, rows.length ? el("ul.tune-rows", {}, rows) : el("p.hint", {}, "Runs that are started here or by the command line are listed here."));
+    replace(
+      list,
+      rows.length
+        ? el("ul.tune-rows", {}, rows)
+        : el("p.hint", {}, "Runs that are started here or by the command line are listed here."),
+    );
     if (focused) [...list.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
   };
   const show = (runs) => ((state.runs = runs), draw());

@@ -22,8 +22,20 @@ export function runPanel({ id, context, signal, onChange, onLike }) {
   const message = el("div", { role: "status" });
   const chart = lossChart({ signal });
   const log = logPanel();
-  const settings = el("details.card.tune-group", {}, el("summary", {}, el("h2", {}, "Settings")), el("dl.tune-settings"));
-  const element = el("div.tune-run", {}, el("section.card.tune-top", {}, head, message, bar, facts), chart.element, log.element, settings);
+  const settings = el(
+    "details.card.tune-group",
+    {},
+    el("summary", {}, el("h2", {}, "Settings")),
+    el("dl.tune-settings"),
+  );
+  const element = el(
+    "div.tune-run",
+    {},
+    el("section.card.tune-top", {}, head, message, bar, facts),
+    chart.element,
+    log.element,
+    settings,
+  );
   const known = { losses: new Map(), evals: new Map(), since: 0, state: "" };
   const act = async (what) => {
     try {
@@ -37,7 +49,9 @@ export function runPanel({ id, context, signal, onChange, onLike }) {
     takeFigures(known, run);
     showHead(head, run, act, onLike);
     showMessage(message, run);
-    const [losses, evals] = [known.losses, known.evals].map((points) => [...points.values()].sort((a, b) => a.step - b.step));
+    const [losses, evals] = [known.losses, known.evals].map((points) =>
+      [...points.values()].sort((a, b) => a.step - b.step),
+    );
     showProgress(bar, facts, run, losses);
     chart.show({ losses, evals, total: run.total ?? 0, isLive: isLive(run) });
     log.show(run.lines ?? []);
@@ -57,7 +71,10 @@ async function follow({ id, context, signal, known, show, fail }) {
   while (!signal.aborted) {
     let pause = POLL_MS;
     try {
-      const run = await context.api.get(`/api/finetune/runs/${encodeURIComponent(id)}`, { query: { since: known.since }, signal });
+      const run = await context.api.get(`/api/finetune/runs/${encodeURIComponent(id)}`, {
+        query: { since: known.since },
+        signal,
+      });
       show(run);
       if (!isLive(run)) pause = RETRY_MS;
     } catch (error) {
@@ -92,10 +109,19 @@ function showHead(head, run, act, onLike) {
   head.dataset.drawn = drawn;
   const canStop = isLive(run) && run.state !== "stopping";
   const stop = canStop && el("button", { type: "button", onclick: () => act("stop") }, icon("stop", 16), "Stop");
-  const resume = run.can_resume && el("button.primary", { type: "button", onclick: () => act("resume") }, icon("play", 16), "Go on");
-  const like = !isLive(run) && run.options?.model && el("button", { type: "button", onclick: () => onLike(run.options) }, icon("plus", 16), "Another like it");
+  const resume =
+    run.can_resume && el("button.primary", { type: "button", onclick: () => act("resume") }, icon("play", 16), "Go on");
+  const like =
+    !isLive(run) &&
+    run.options?.model &&
+    el("button", { type: "button", onclick: () => onLike(run.options) }, icon("plus", 16), "Another like it");
   const hadFocus = head.contains(document.activeElement);
-  replace(head, el("h2", { dir: "auto" }, run.id), badge(run), el("div.tune-actions", {}, stop, like, resume, run.adapter_name && tryLink(run)));
+  replace(
+    head,
+    el("h2", { dir: "auto" }, run.id),
+    badge(run),
+    el("div.tune-actions", {}, stop, like, resume, run.adapter_name && tryLink(run)),
+  );
   if (hadFocus) head.querySelector("button, a")?.focus();
 }
 
@@ -110,7 +136,10 @@ function showMessage(node, run) {
   const text = run.message ?? "";
   if (node.dataset.text === text + kind) return;
   node.dataset.text = text + kind;
-  replace(node, text && el("div.message", { class: kind }, kind && icon("warning", 18), el("p", { dir: "auto" }, text)));
+  replace(
+    node,
+    text && el("div.message", { class: kind }, kind && icon("warning", 18), el("p", { dir: "auto" }, text)),
+  );
 }
 
 function showProgress(bar, facts, run, losses) {
@@ -133,7 +162,9 @@ function showProgress(bar, facts, run, losses) {
 /** By the median of what the last steps took: a pause in between, or one slow step, tells nothing of the others. */
 function secondsLeft(losses, run) {
   const dated = losses.filter((one) => one.at).slice(-RATE_STEPS);
-  const each = dated.slice(1).map((one, at) => (new Date(one.at) - new Date(dated[at].at)) / 1000 / (one.step - dated[at].step));
+  const each = dated
+    .slice(1)
+    .map((one, at) => (new Date(one.at) - new Date(dated[at].at)) / 1000 / (one.step - dated[at].step));
   const usable = each.filter((one) => one > 0).sort((a, b) => a - b);
   return usable.length ? usable[usable.length >> 1] * (run.total - run.step) : null;
 }
@@ -155,6 +186,13 @@ function showSettings(list, options) {
   const drawn = JSON.stringify(options);
   if (list.dataset.drawn === drawn) return;
   list.dataset.drawn = drawn;
-  const rows = Object.entries(options).map(([name, value]) => el("div", {}, el("dt", {}, labelOf(name)), el("dd", { dir: "auto" }, Array.isArray(value) ? value.join(", ") : String(value))));
+  const rows = Object.entries(options).map(([name, value]) =>
+    el(
+      "div",
+      {},
+      el("dt", {}, labelOf(name)),
+      el("dd", { dir: "auto" }, Array.isArray(value) ? value.join(", ") : String(value)),
+    ),
+  );
   replace(list, rows);
 }

@@ -70,5 +70,9 @@ export function length(seconds) {
 export function figure(value) {
   if (!Number.isFinite(value)) return "–";
   if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(1);
-  return Math.abs(value) < 10 ? value.toFixed(3) : Math.abs(value) < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+  return Math.abs(value) < 10
+    ? value.toFixed(3)
+    : Math.abs(value) < 1000
+      ? value.toFixed(1)
+      : Math.round(value).toLocaleString("en");
 }

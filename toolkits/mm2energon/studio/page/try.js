@@ -25,7 +25,16 @@ export function mount(root, context) {
   parts.setup.onLookAgain = () => void loadModels(view);
   registerKeys(view);
   context.onRoute(() => void takeRoute(view));
-  context.guard(() => !parts.video.isBusy() || context.confirm({ title: "A video is still on its way", text: "It is cancelled when you leave.", yes: "Leave", no: "Stay" }));
+  context.guard(
+    () =>
+      !parts.video.isBusy() ||
+      context.confirm({
+        title: "A video is still on its way",
+        text: "It is cancelled when you leave.",
+        yes: "Leave",
+        no: "Stay",
+      }),
+  );
   context.signal.addEventListener("abort", () => state.stop?.());
   void open(view);
 }
@@ -53,10 +62,21 @@ function buildParts(root, context, draft, state, save) {
     onKeep: (adapter) => keep(context, state, adapter),
     onCopy: (text) => void copy(context, text),
   });
-  parts.history = historyPanel({ onOpen: (ask) => parts.history.onOpen(ask), onAgain: (ask) => parts.history.onAgain(ask) });
+  parts.history = historyPanel({
+    onOpen: (ask) => parts.history.onOpen(ask),
+    onAgain: (ask) => parts.history.onAgain(ask),
+  });
   const watching = el("div.try-watching", {}, parts.video.element, parts.timeline.element);
   const asking = el("div.try-asking", {}, parts.ask.element, parts.answers.element, parts.history.element);
-  root.append(el("div.page.try-page", {}, el("h1.unseen", {}, "Try a model"), parts.setup.element, el("div.try-grid", {}, watching, asking)));
+  root.append(
+    el(
+      "div.page.try-page",
+      {},
+      el("h1.unseen", {}, "Try a model"),
+      parts.setup.element,
+      el("div.try-grid", {}, watching, asking),
+    ),
+  );
   return parts;
 }
 
@@ -81,7 +101,10 @@ async function loadModels({ context, parts, state }) {
 
 /** A video of before is shown when the server has it still. */
 async function showVideoOfBefore({ context, draft, parts }) {
-  const there = await fetch(draft.video.url, { headers: { Range: "bytes=0-0" }, signal: context.signal }).then((answer) => answer.ok, () => false);
+  const there = await fetch(draft.video.url, { headers: { Range: "bytes=0-0" }, signal: context.signal }).then(
+    (answer) => answer.ok,
+    () => false,
+  );
   if (!context.signal.aborted) parts.video.show(there ? draft.video : null);
 }
 
@@ -114,7 +137,12 @@ async function copy(context, text) {
 function registerKeys({ context, parts, state }) {
   const { shortcut } = context;
   shortcut({ keys: "Ctrl+Enter", title: "Ask", typing: true, run: () => parts.ask.onAsk() });
-  shortcut({ keys: "c", title: "Cancel the answer", when: () => !state.isOver, run: () => void cancel(context, state) });
+  shortcut({
+    keys: "c",
+    title: "Cancel the answer",
+    when: () => !state.isOver,
+    run: () => void cancel(context, state),
+  });
   shortcut({ keys: "q", title: "Write a question", run: () => parts.ask.focus() });
   shortcut({ keys: "p", title: "Parameters", run: () => parts.parameters.toggle() });
 }

@@ -15,7 +15,14 @@ export function answersPanel({ onCancel, onAgain, onKeep, onCopy }) {
   const question = el("p.try-asked", { dir: "auto" });
   const status = el("div.try-status");
   const columns = el("div.try-columns");
-  const element = el("section.card.try-answers", { "aria-labelledby": "try-answers", hidden: true }, el("h2", { id: "try-answers" }, "Answer"), question, status, columns);
+  const element = el(
+    "section.card.try-answers",
+    { "aria-labelledby": "try-answers", hidden: true },
+    el("h2", { id: "try-answers" }, "Answer"),
+    question,
+    status,
+    columns,
+  );
   const state = { ask: null, sides: new Map(), status: "" };
 
   const show = (ask, told, isLost) => {
@@ -46,7 +53,12 @@ export function answersPanel({ onCancel, onAgain, onKeep, onCopy }) {
     const cancel = !isOver(told) && el("button", { type: "button", onclick: onCancel }, icon("stop", 16), "Cancel");
     const again = isOver(told) && el("button", { type: "button", onclick: onAgain }, icon("reset", 16), "Ask again");
     const mark = isBad ? icon("warning", 18) : isOver(told) ? null : el("span.try-pulse", { "aria-hidden": "true" });
-    replace(status, el("div.try-status-words", { class: isBad ? "is-bad" : "" }, mark, el("p", { dir: "auto" }, words)), cancel, again);
+    replace(
+      status,
+      el("div.try-status-words", { class: isBad ? "is-bad" : "" }, mark, el("p", { dir: "auto" }, words)),
+      cancel,
+      again,
+    );
   };
   const clear = () => ((state.ask = null), (element.hidden = true));
   return { element, show, clear };
@@ -85,7 +97,16 @@ function sideCard(adapter, { onKeep, onCopy }) {
   const empty = el("p.hint", { hidden: true });
   const earlier = el("div.try-earlier");
   const foot = el("div.try-foot");
-  const element = el("article.try-side", { "aria-label": name }, el("h3", { dir: "auto" }, name), earlier, thinking, answer, empty, foot);
+  const element = el(
+    "article.try-side",
+    { "aria-label": name },
+    el("h3", { dir: "auto" }, name),
+    earlier,
+    thinking,
+    answer,
+    empty,
+    foot,
+  );
   const state = { folded: 0, foot: false };
 
   const show = (side, told) => {
@@ -100,10 +121,15 @@ function sideCard(adapter, { onKeep, onCopy }) {
     answer.classList.toggle("is-growing", !over && Boolean(last));
     empty.hidden = text !== "" || !over;
     setText(empty, emptyWords(told, parts, last));
-    for (; state.folded < side.rounds.length - 1; state.folded += 1) earlier.append(earlierRound(side.rounds[state.folded]));
+    for (; state.folded < side.rounds.length - 1; state.folded += 1)
+      earlier.append(earlierRound(side.rounds[state.folded]));
     if (over && text !== "" && !state.foot) {
       state.foot = true;
-      replace(foot, copyButton(() => onCopy(answer.textContent)), side.isDone ? keepButton(() => onKeep(adapter)) : null);
+      replace(
+        foot,
+        copyButton(() => onCopy(answer.textContent)),
+        side.isDone ? keepButton(() => onKeep(adapter)) : null,
+      );
     }
   };
   return { element, show };
@@ -111,15 +137,24 @@ function sideCard(adapter, { onKeep, onCopy }) {
 
 function emptyWords(told, parts, last) {
   if (told.state === "cancelled" && !last) return "It was cancelled before the first word.";
-  if (parts.isThinking) return "It was still thinking when its longest answer was reached: more tokens, or a shorter prompt, may help.";
+  if (parts.isThinking)
+    return "It was still thinking when its longest answer was reached: more tokens, or a shorter prompt, may help.";
   return told.state === "failed" ? "There is no answer." : "The answer is empty.";
 }
 
 /** A round of before, folded: what it thought and said about where to look. */
 function earlierRound(round) {
   const parts = splitThinking(round.text);
-  const said = [parts.thinking && el("p.try-thought", { dir: "auto" }, parts.thinking), parts.answer && el("p", { dir: "auto" }, parts.answer)];
-  return el("details.try-thinking", {}, el("summary", {}, `Round ${round.number}`), said.some(Boolean) ? said : el("p.hint", {}, "It wrote nothing."));
+  const said = [
+    parts.thinking && el("p.try-thought", { dir: "auto" }, parts.thinking),
+    parts.answer && el("p", { dir: "auto" }, parts.answer),
+  ];
+  return el(
+    "details.try-thinking",
+    {},
+    el("summary", {}, `Round ${round.number}`),
+    said.some(Boolean) ? said : el("p.hint", {}, "It wrote nothing."),
+  );
 }
 
 function copyButton(run) {

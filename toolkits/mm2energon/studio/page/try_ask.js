@@ -6,7 +6,8 @@ import { icon } from "./icons.js";
 /** The panel. `draft.question` is kept as it is written; methods: `setQuestion`, `setProblem`, `setBusy`, `focus`. */
 export function askPanel({ draft, onChange, onAsk, parameters }) {
   const problem = el("div", { role: "alert" });
-  const setProblem = (text) => replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
+  const setProblem = (text) =>
+    replace(problem, text && el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text)));
   const question = el("textarea", {
     id: "try-question",
     rows: 3,

@@ -34,11 +34,13 @@ function takeUp({ draft, state, parts, save }, ask) {
   Object.assign(draft.choice, { backend: ask.backend, model: ask.model, adapters: [...ask.adapters], isOther: false });
   const defaults = state.models?.defaults ?? {};
   Object.keys(draft.changed).forEach((name) => delete draft.changed[name]);
-  for (const [name, value] of Object.entries(ask.parameters ?? {})) if (name in defaults && value !== defaults[name]) draft.changed[name] = value;
+  for (const [name, value] of Object.entries(ask.parameters ?? {}))
+    if (name in defaults && value !== defaults[name]) draft.changed[name] = value;
   parts.ask.setQuestion(ask.question);
   parts.setup.redraw();
   parts.parameters.redraw();
-  if (!ask.video) parts.video.miss(`${ask.video_name || "The video"} is not there any more: give it again to ask about it.`);
+  if (!ask.video)
+    parts.video.miss(`${ask.video_name || "The video"} is not there any more: give it again to ask about it.`);
   else if (ask.video.id !== parts.video.current()?.id) parts.video.show(ask.video);
   save();
 }
@@ -55,7 +57,13 @@ export async function askNow(view) {
   parts.ask.setProblem(problem);
   if (problem) return;
   const { backend, model, adapters } = draft.choice;
-  const ask = { backend, model, adapters: [...adapters], question: draft.question.trim(), parameters: parts.parameters.values() };
+  const ask = {
+    backend,
+    model,
+    adapters: [...adapters],
+    question: draft.question.trim(),
+    parameters: parts.parameters.values(),
+  };
   state.isAsking = true;
   parts.ask.setBusy(true);
   try {

@@ -5,13 +5,59 @@ import { icon } from "./icons.js";
 
 /** Of each parameter: its label, range, step, whether it is whole, and what it does. */
 const NUMBERS = [
-  { name: "iterations", label: "Rounds of perception", min: 1, max: 10, whole: true, hint: "Each round looks closer at the spans that the one before found." },
-  { name: "fps", label: "Frames per second", min: 0.01, max: 30, hint: "How densely the first round samples the video, within the budget." },
-  { name: "frame_budget", label: "Frame budget", min: 2, max: 768, whole: true, hint: "No round has more frames than this; more cost memory and time." },
-  { name: "max_new_tokens", label: "Longest answer", unit: "tokens", min: 1, max: 16384, whole: true, hint: "A round that reaches it is cut off." },
-  { name: "temperature", label: "Temperature", min: 0, max: 2, hint: "0: always the likeliest token. Higher: more varied." },
-  { name: "top_p", label: "Top-p", min: 0.01, max: 1, hint: "Only the likeliest tokens that make up this share are drawn from." },
-  { name: "repetition_penalty", label: "Repetition penalty", min: 0.5, max: 2, hint: "1: none. Higher: what was said is less likely to come again." },
+  {
+    name: "iterations",
+    label: "Rounds of perception",
+    min: 1,
+    max: 10,
+    whole: true,
+    hint: "Each round looks closer at the spans that the one before found.",
+  },
+  {
+    name: "fps",
+    label: "Frames per second",
+    min: 0.01,
+    max: 30,
+    hint: "How densely the first round samples the video, within the budget.",
+  },
+  {
+    name: "frame_budget",
+    label: "Frame budget",
+    min: 2,
+    max: 768,
+    whole: true,
+    hint: "No round has more frames than this; more cost memory and time.",
+  },
+  {
+    name: "max_new_tokens",
+    label: "Longest answer",
+    unit: "tokens",
+    min: 1,
+    max: 16384,
+    whole: true,
+    hint: "A round that reaches it is cut off.",
+  },
+  {
+    name: "temperature",
+    label: "Temperature",
+    min: 0,
+    max: 2,
+    hint: "0: always the likeliest token. Higher: more varied.",
+  },
+  {
+    name: "top_p",
+    label: "Top-p",
+    min: 0.01,
+    max: 1,
+    hint: "Only the likeliest tokens that make up this share are drawn from.",
+  },
+  {
+    name: "repetition_penalty",
+    label: "Repetition penalty",
+    min: 0.5,
+    max: 2,
+    hint: "1: none. Higher: what was said is less likely to come again.",
+  },
 ];
 const PROMPTS = [
   { name: "first_prompt", label: "Prompt of the rounds before the last" },
@@ -40,9 +86,17 @@ export function parametersPanel({ changed, onChange }) {
       ...NUMBERS.filter((one) => one.name in defaults).map((one) => numberField(one, defaults, changed, told)),
       ...PROMPTS.filter((one) => one.name in defaults).map((one) => promptField(one, defaults, changed, told)),
     ];
-    const reset = () => (Object.keys(changed).forEach((name) => delete changed[name]), draw(), element.querySelector("summary").focus());
+    const reset = () => (
+      Object.keys(changed).forEach((name) => delete changed[name]),
+      draw(),
+      element.querySelector("summary").focus()
+    );
     const button = el("button.quiet", { type: "button", onclick: reset }, icon("reset", 16), "All as by default");
-    replace(body, fields.map((one) => one.element), el("div.try-parameter-foot", {}, button));
+    replace(
+      body,
+      fields.map((one) => one.element),
+      el("div.try-parameter-foot", {}, button),
+    );
     told();
   };
   const show = (now) => {
@@ -70,21 +124,57 @@ function numberField(one, defaults, changed, told) {
     required: true,
   });
   const label = one.unit ? `${one.label} (${one.unit})` : one.label;
-  const problem = () => (input.validity.valid ? "" : `${one.label}: ${one.whole ? "a whole number" : "a number"} from ${one.min} to ${one.max} is expected.`);
-  return resettable({ one, id, label, input, problem, hint: one.hint, read: () => input.valueAsNumber, defaults, changed, told });
+  const problem = () =>
+    input.validity.valid
+      ? ""
+      : `${one.label}: ${one.whole ? "a whole number" : "a number"} from ${one.min} to ${one.max} is expected.`;
+  return resettable({
+    one,
+    id,
+    label,
+    input,
+    problem,
+    hint: one.hint,
+    read: () => input.valueAsNumber,
+    defaults,
+    changed,
+    told,
+  });
 }
 
 function promptField(one, defaults, changed, told) {
   const id = `try-${one.name}`;
-  const input = el("textarea", { id, rows: 4, dir: "auto", value: changed[one.name] ?? defaults[one.name], "aria-describedby": `${id}-hint ${id}-fault` });
-  const problem = () => (input.value.includes("[QUESTION]") ? "" : `${one.label}: [QUESTION] is missing, where the question is put.`);
+  const input = el("textarea", {
+    id,
+    rows: 4,
+    dir: "auto",
+    value: changed[one.name] ?? defaults[one.name],
+    "aria-describedby": `${id}-hint ${id}-fault`,
+  });
+  const problem = () =>
+    input.value.includes("[QUESTION]") ? "" : `${one.label}: [QUESTION] is missing, where the question is put.`;
   const hint = "[QUESTION] is where the question is put.";
-  return resettable({ one, id, label: one.label, input, problem, hint, read: () => input.value, defaults, changed, told });
+  return resettable({
+    one,
+    id,
+    label: one.label,
+    input,
+    problem,
+    hint,
+    read: () => input.value,
+    defaults,
+    changed,
+    told,
+  });
 }
 
 function resettable({ one, id, label, input, problem, hint, read, defaults, changed, told }) {
   const fault = el("p.problem", { id: `${id}-fault`, role: "status" });
-  const reset = el("button.quiet.try-reset", { type: "button", "aria-label": `${one.label}: as by default` }, icon("reset", 16));
+  const reset = el(
+    "button.quiet.try-reset",
+    { type: "button", "aria-label": `${one.label}: as by default` },
+    icon("reset", 16),
+  );
   const update = () => {
     const isDefault = problem() === "" && read() === defaults[one.name];
     if (isDefault) delete changed[one.name];

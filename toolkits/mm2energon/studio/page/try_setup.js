@@ -15,7 +15,13 @@ const NOBODY = "\u0000nobody";
 export function setupPanel({ choice, onChange, onLookAgain }) {
   const body = el("div.try-setup-fields");
   const notes = el("div.try-notes", { role: "status" });
-  const element = el("section.card.try-setup", { "aria-labelledby": "try-setup" }, el("h2", { id: "try-setup" }, "Model"), body, notes);
+  const element = el(
+    "section.card.try-setup",
+    { "aria-labelledby": "try-setup" },
+    el("h2", { id: "try-setup" }, "Model"),
+    body,
+    notes,
+  );
   let models = null;
 
   const change = () => {
@@ -24,7 +30,12 @@ export function setupPanel({ choice, onChange, onLookAgain }) {
   };
   const draw = () => {
     const focused = document.activeElement?.id;
-    replace(body, backendField(models, choice, change), modelField(models, choice, change), adapterFields(models, choice, change));
+    replace(
+      body,
+      backendField(models, choice, change),
+      modelField(models, choice, change),
+      adapterFields(models, choice, change),
+    );
     replace(notes, problemNotes(models, choice, onLookAgain));
     if (focused && body.contains(document.getElementById(focused))) document.getElementById(focused).focus();
   };
@@ -82,7 +93,15 @@ function problemNotes(models, choice, onLookAgain) {
     const words = backend ? backend.message || `${backend.title} is not ready.` : "No back end is there to answer.";
     const again = el("button.quiet", { type: "button", onclick: onLookAgain }, icon("reset", 16), "Look again");
     const kind = backend?.ready ? "message" : "message.doubt";
-    nodes.push(el(`div.${kind}`, {}, icon(backend?.ready ? "review" : "warning", 18), el("p", { dir: "auto" }, words), backend?.ready ? null : again));
+    nodes.push(
+      el(
+        `div.${kind}`,
+        {},
+        icon(backend?.ready ? "review" : "warning", 18),
+        el("p", { dir: "auto" }, words),
+        backend?.ready ? null : again,
+      ),
+    );
   }
   const unready = (models.adapters ?? []).filter((one) => !one.ready);
   if (unready.length) nodes.push(unreadyAdapters(unready));
@@ -90,20 +109,39 @@ function problemNotes(models, choice, onLookAgain) {
 }
 
 function unreadyAdapters(adapters) {
-  const rows = adapters.map((one) => el("li", {}, el("strong", { dir: "auto" }, one.name), ": ", el("span", { dir: "auto" }, one.message)));
+  const rows = adapters.map((one) =>
+    el("li", {}, el("strong", { dir: "auto" }, one.name), ": ", el("span", { dir: "auto" }, one.message)),
+  );
   const title = adapters.length === 1 ? "1 adapter cannot be used" : `${adapters.length} adapters cannot be used`;
   return el("details.try-unready", {}, el("summary", {}, title), el("ul", {}, rows));
 }
 
 function field(id, label, control, hint = null) {
-  return el("div.field", {}, el("label.label", { for: id }, label), control, hint && el("p.hint", { id: `${id}-hint` }, hint));
+  return el(
+    "div.field",
+    {},
+    el("label.label", { for: id }, label),
+    control,
+    hint && el("p.hint", { id: `${id}-hint` }, hint),
+  );
 }
 
 function backendField(models, choice, change) {
   const options = (models.backends ?? []).map((one) =>
-    el("option", { value: one.name, selected: one.name === choice.backend }, one.ready ? one.title : `${one.title} (not ready)`),
+    el(
+      "option",
+      { value: one.name, selected: one.name === choice.backend },
+      one.ready ? one.title : `${one.title} (not ready)`,
+    ),
   );
-  const select = el("select", { id: "try-backend", onchange: () => (Object.assign(choice, { backend: select.value, model: null }), settle(models, choice), change()) }, options);
+  const select = el(
+    "select",
+    {
+      id: "try-backend",
+      onchange: () => (Object.assign(choice, { backend: select.value, model: null }), settle(models, choice), change()),
+    },
+    options,
+  );
   return field("try-backend", "Back end", select);
 }
 
@@ -151,14 +189,22 @@ function adapterFields(models, choice, change) {
   const [first, second] = choice.adapters;
   const ready = [null, ...(models.adapters ?? []).filter((one) => one.ready).map((one) => one.name)];
   const option = (adapter, chosen) =>
-    el("option", { value: adapter ?? "", selected: adapter === chosen }, adapterName(adapter) + madeFor(models, choice, adapter));
+    el(
+      "option",
+      { value: adapter ?? "", selected: adapter === chosen },
+      adapterName(adapter) + madeFor(models, choice, adapter),
+    );
   const take = () => {
     const one = answering.value || null;
     const other = beside.value === NOBODY ? undefined : beside.value || null;
     choice.adapters = other === undefined || other === one ? [one] : [one, other];
     change();
   };
-  const answering = el("select", { id: "try-adapter", onchange: take }, ready.map((one) => option(one, first)));
+  const answering = el(
+    "select",
+    { id: "try-adapter", onchange: take },
+    ready.map((one) => option(one, first)),
+  );
   const rest = ready.filter((one) => one !== first);
   const beside = el(
     "select",

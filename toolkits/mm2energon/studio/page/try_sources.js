@@ -30,7 +30,8 @@ async function followJob(job, { signal, onProgress }) {
     for (;;) {
       const told = await get(jobPath(job), { signal });
       if (told.state === "done") return told.video;
-      if (told.state === "failed" || told.state === "cancelled") throw new Error(told.error || "The video could not be had.");
+      if (told.state === "failed" || told.state === "cancelled")
+        throw new Error(told.error || "The video could not be had.");
       onProgress({ done: told.done ?? 0, total: told.total ?? null, words: told.message || "Fetching" });
       await unlessAborted(new Promise((resolve) => setTimeout(resolve, POLL_MS)), signal);
     }

@@ -30,14 +30,19 @@ export function timeline({ signal, onSeek: seek }) {
   const setVideo = (video, player) => {
     Object.assign(state, { player, duration: video?.duration || 0, drawn: "" });
     if (!player) return;
-    for (const name of ["seeking", "seeked", "timeupdate", "pause"]) player.addEventListener(name, moveHead, { signal });
+    for (const name of ["seeking", "seeked", "timeupdate", "pause"])
+      player.addEventListener(name, moveHead, { signal });
     player.addEventListener("play", follow, { signal });
-    player.addEventListener("loadedmetadata", () => {
-      if (Number.isFinite(player.duration) && player.duration > 0) state.duration = player.duration;
-      drawAxis(axis, state.duration, onSeek);
-      if (state.told) show(state.told);
-      moveHead();
-    }, { signal });
+    player.addEventListener(
+      "loadedmetadata",
+      () => {
+        if (Number.isFinite(player.duration) && player.duration > 0) state.duration = player.duration;
+        drawAxis(axis, state.duration, onSeek);
+        if (state.told) show(state.told);
+        moveHead();
+      },
+      { signal },
+    );
     drawAxis(axis, state.duration, onSeek);
     moveHead();
   };
@@ -48,7 +53,10 @@ export function timeline({ signal, onSeek: seek }) {
     state.drawn = drawn;
     const several = told.sides.length > 1;
     element.hidden = !told.sides.some((side) => side.rounds.length);
-    replace(lanes, told.sides.filter((side) => side.rounds.length).map((side) => sideOf(side, several, state.duration, onSeek)));
+    replace(
+      lanes,
+      told.sides.filter((side) => side.rounds.length).map((side) => sideOf(side, several, state.duration, onSeek)),
+    );
   };
   const clear = () => {
     Object.assign(state, { drawn: "", told: null });
@@ -60,7 +68,9 @@ export function timeline({ signal, onSeek: seek }) {
 
 /** What decides how the lanes look: they are not drawn anew for each token. */
 function keyOf(told, duration) {
-  const rounds = told.sides.map((side) => side.rounds.map((round) => `${round.number}:${round.frames.length}:${JSON.stringify(round.spans)}`));
+  const rounds = told.sides.map((side) =>
+    side.rounds.map((round) => `${round.number}:${round.frames.length}:${JSON.stringify(round.spans)}`),
+  );
   return `${duration} ${JSON.stringify(rounds)}`;
 }
 
@@ -73,13 +83,24 @@ function sideOf(side, several, duration, onSeek) {
 function lane(round, name, of, duration, onSeek) {
   const label = of > 1 ? `Round ${round.number}` : "Frames";
   const frames = round.frames.filter(Number.isFinite);
-  const track = trackOf({ frames, spans: round.spans ?? [], label: name ? `${name}, ${label}` : label, duration, onSeek });
+  const track = trackOf({
+    frames,
+    spans: round.spans ?? [],
+    label: name ? `${name}, ${label}` : label,
+    duration,
+    onSeek,
+  });
   const chips = (round.spans ?? []).map((one) => {
     const chip = el("button.try-chip", { type: "button", onclick: () => onSeek(one[0]) }, span(one));
     chip.setAttribute("aria-label", `Go to the span ${span(one)}`);
     return chip;
   });
-  const found = round.spans === null ? null : chips.length ? el("span.try-found", {}, "found", chips) : round.note || "no span found";
+  const found =
+    round.spans === null
+      ? null
+      : chips.length
+        ? el("span.try-found", {}, "found", chips)
+        : round.note || "no span found";
   const words = el("div.try-lane-words", {}, `${frames.length} frames`, found && " · ", found);
   return el("div.try-lane", {}, el("span.try-lane-label", {}, label), track, words);
 }
@@ -95,7 +116,13 @@ function trackOf({ frames, spans, label, duration, onSeek }) {
   });
   const track = el(
     "div.try-track",
-    { role: "slider", tabindex: "0", "aria-label": `${label}: frames`, "aria-valuemin": "1", "aria-valuemax": String(Math.max(1, frames.length)) },
+    {
+      role: "slider",
+      tabindex: "0",
+      "aria-label": `${label}: frames`,
+      "aria-valuemin": "1",
+      "aria-valuemax": String(Math.max(1, frames.length)),
+    },
     bars,
     ticksOf(frames, duration),
     el("div.try-head"),
@@ -104,12 +131,22 @@ function trackOf({ frames, spans, label, duration, onSeek }) {
   const choose = (index, seek = true) => {
     chosen = Math.max(0, Math.min(frames.length - 1, index));
     track.setAttribute("aria-valuenow", String(chosen + 1));
-    track.setAttribute("aria-valuetext", frames.length ? `frame ${chosen + 1} of ${frames.length}, at ${clock(frames[chosen], 2)}` : "no frames");
+    track.setAttribute(
+      "aria-valuetext",
+      frames.length ? `frame ${chosen + 1} of ${frames.length}, at ${clock(frames[chosen], 2)}` : "no frames",
+    );
     if (seek && frames.length) onSeek(frames[chosen]);
   };
   choose(0, false);
   track.addEventListener("keydown", (event) => {
-    const to = { ArrowRight: chosen + 1, ArrowUp: chosen + 1, ArrowLeft: chosen - 1, ArrowDown: chosen - 1, Home: 0, End: frames.length - 1 }[event.key];
+    const to = {
+      ArrowRight: chosen + 1,
+      ArrowUp: chosen + 1,
+      ArrowLeft: chosen - 1,
+      ArrowDown: chosen - 1,
+      Home: 0,
+      End: frames.length - 1,
+    }[event.key];
     if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     choose(to);
@@ -127,19 +164,29 @@ function trackOf({ frames, spans, label, duration, onSeek }) {
 }
 
 function nearestOf(frames, time) {
-  return frames.reduce((best, one, index) => (best < 0 || Math.abs(one - time) < Math.abs(frames[best] - time) ? index : best), -1);
+  return frames.reduce(
+    (best, one, index) => (best < 0 || Math.abs(one - time) < Math.abs(frames[best] - time) ? index : best),
+    -1,
+  );
 }
 
 /** All ticks are one path: a round may have hundreds. */
 function ticksOf(frames, duration) {
   const d = frames.map((time) => `M${((1000 * time) / (duration || 1)).toFixed(2)} 0v10`).join("");
-  return svg("svg", { class: "try-ticks", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { d }));
+  return svg(
+    "svg",
+    { class: "try-ticks", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("path", { d }),
+  );
 }
 
 function drawAxis(axis, duration, onSeek) {
   const step = STEPS_OF_AXIS.find((one) => duration / one <= 6) ?? Math.ceil(duration / 6);
   const decimals = duration < 4 ? 1 : 0;
-  const times = duration < 4 ? roundTicks(0, duration, 4) : Array.from({ length: Math.floor(duration / step) + 1 }, (_, n) => n * step);
+  const times =
+    duration < 4
+      ? roundTicks(0, duration, 4)
+      : Array.from({ length: Math.floor(duration / step) + 1 }, (_, n) => n * step);
   const marks = times.map((time) => {
     const mark = el("span", { class: time > 0.94 * duration ? "is-last" : "" }, clock(time, decimals));
     mark.style.left = `${(100 * time) / (duration || 1)}%`;

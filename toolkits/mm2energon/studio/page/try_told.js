@@ -41,7 +41,12 @@ function tellSide(told, name, data) {
   const side = sideOf(told, data.adapter ?? null);
   if (name === "round") {
     side.of = data.of ?? side.of;
-    side.rounds.push({ number: data.round ?? side.rounds.length + 1, frames: data.frames ?? [], text: "", spans: null });
+    side.rounds.push({
+      number: data.round ?? side.rounds.length + 1,
+      frames: data.frames ?? [],
+      text: "",
+      spans: null,
+    });
   } else if (name === "token") latestRound(side).text += data.text ?? "";
   else if (name === "spans") Object.assign(latestRound(side), { spans: data.spans ?? [], note: data.message ?? "" });
   else if (name === "answer") Object.assign(side, { answer: data.text ?? "", isDone: true });

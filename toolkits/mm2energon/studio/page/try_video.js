@@ -14,7 +14,12 @@ import { bytes, clock } from "./try_words.js";
  */
 export function videoPanel({ signal, onVideo }) {
   const stage = el("div.try-stage");
-  const element = el("section.card.try-video", { "aria-labelledby": "try-video" }, el("h2", { id: "try-video" }, "Video"), stage);
+  const element = el(
+    "section.card.try-video",
+    { "aria-labelledby": "try-video" },
+    el("h2", { id: "try-video" }, "Video"),
+    stage,
+  );
   const state = { video: null, player: null, transfer: null };
 
   const show = (video) => {
@@ -25,7 +30,13 @@ export function videoPanel({ signal, onVideo }) {
     else choose("");
     onVideo(video, state.player);
   };
-  const showPlayer = () => replace(stage, state.player, unplayable(state.player), captionOf(state.video, () => choose("")));
+  const showPlayer = () =>
+    replace(
+      stage,
+      state.player,
+      unplayable(state.player),
+      captionOf(state.video, () => choose("")),
+    );
   const choose = (problem) => {
     state.player?.pause();
     replace(stage, chooser({ take, problem, back: state.video ? showPlayer : null }));
@@ -56,7 +67,15 @@ export function videoPanel({ signal, onVideo }) {
   acceptDrops(element, take);
   choose("");
   const isBusy = () => state.transfer !== null && !state.transfer.signal.aborted;
-  return { element, take, show, miss, isBusy, current: () => state.video, seek: (seconds) => seekTo(state.player, seconds) };
+  return {
+    element,
+    take,
+    show,
+    miss,
+    isBusy,
+    current: () => state.video,
+    seek: (seconds) => seekTo(state.player, seconds),
+  };
 }
 
 function seekTo(player, seconds) {
@@ -68,7 +87,13 @@ function seekTo(player, seconds) {
 
 function playerOf(video) {
   const name = `Video: ${video.name}`;
-  return el("video.try-player", { src: video.url, controls: true, preload: "metadata", playsinline: true, "aria-label": name });
+  return el("video.try-player", {
+    src: video.url,
+    controls: true,
+    preload: "metadata",
+    playsinline: true,
+    "aria-label": name,
+  });
 }
 
 function unplayable(player) {
@@ -96,8 +121,19 @@ function captionOf(video, another) {
 }
 
 function chooser({ take, problem, back }) {
-  const file = el("input.try-file", { id: "try-file", type: "file", accept: "video/*,.mkv,.avi,.mov", onchange: () => file.files[0] && take({ file: file.files[0] }) });
-  const address = el("input", { id: "try-url", type: "url", placeholder: "https://…", autocomplete: "off", required: true });
+  const file = el("input.try-file", {
+    id: "try-file",
+    type: "file",
+    accept: "video/*,.mkv,.avi,.mov",
+    onchange: () => file.files[0] && take({ file: file.files[0] }),
+  });
+  const address = el("input", {
+    id: "try-url",
+    type: "url",
+    placeholder: "https://…",
+    autocomplete: "off",
+    required: true,
+  });
   const fetching = el(
     "form.try-source",
     { onsubmit: (event) => (event.preventDefault(), take({ url: address.value.trim() })) },
@@ -106,10 +142,24 @@ function chooser({ take, problem, back }) {
   );
   return [
     problem && el("div.message.bad", { role: "alert" }, icon("warning", 18), el("p", { dir: "auto" }, problem)),
-    el("div.try-drop", {}, icon("upload", 28), file, el("label.try-choose", { for: "try-file" }, "Choose a video file"), el("p.hint", {}, "or drop one here")),
+    el(
+      "div.try-drop",
+      {},
+      icon("upload", 28),
+      file,
+      el("label.try-choose", { for: "try-file" }, "Choose a video file"),
+      el("p.hint", {}, "or drop one here"),
+    ),
     fetching,
-    el("p.hint", {}, "Or from the dataset: ", el("a", { href: "#/review" }, "open an entry in the review"), " and try a model on it there."),
-    back && el("button.quiet.try-back", { type: "button", onclick: back }, icon("back", 16), "Keep the video of before"),
+    el(
+      "p.hint",
+      {},
+      "Or from the dataset: ",
+      el("a", { href: "#/review" }, "open an entry in the review"),
+      " and try a model on it there.",
+    ),
+    back &&
+      el("button.quiet.try-back", { type: "button", onclick: back }, icon("back", 16), "Keep the video of before"),
   ];
 }
 
@@ -121,7 +171,11 @@ function progressOf(source, stop) {
     const known = total > 0 && done < total;
     if (known) bar.value = done / total;
     else bar.removeAttribute("value");
-    words.textContent = known ? `${what}: ${bytes(done)} of ${bytes(total)}` : done > 0 && total === null ? `${what}: ${bytes(done)}` : `${what} …`;
+    words.textContent = known
+      ? `${what}: ${bytes(done)} of ${bytes(total)}`
+      : done > 0 && total === null
+        ? `${what}: ${bytes(done)}`
+        : `${what} …`;
   };
   const element = el(
     "div.try-transfer",
@@ -143,7 +197,10 @@ function acceptDrops(element, take) {
     event.preventDefault();
     element.classList.add("is-over");
   });
-  element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || element.classList.remove("is-over"));
+  element.addEventListener(
+    "dragleave",
+    (event) => element.contains(event.relatedTarget) || element.classList.remove("is-over"),
+  );
   element.addEventListener("drop", (event) => {
     element.classList.remove("is-over");
     if (!isFile(event)) return;

@@ -30,7 +30,12 @@ export function adapterName(adapter) {
 
 /** The last part of a model's path or name, by which an adapter's base is compared with it. */
 export function modelName(model) {
-  return (model ?? "").split(/[\\/]/).findLast((part) => part !== "")?.toLowerCase() ?? "";
+  return (
+    (model ?? "")
+      .split(/[\\/]/)
+      .findLast((part) => part !== "")
+      ?.toLowerCase() ?? ""
+  );
 }
 
 /** The time of day of an ISO date, with the date when it is not today's. */
