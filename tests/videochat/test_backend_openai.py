@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,26 @@ def test_the_request_is_a_chat_with_images_behind_their_times() -> None:
         assert abs(picture.getpixel((9, 9))[0] - number * 60) < 6
 
 
+def test_ends_of_lines_within_a_text_end_no_event() -> None:
+    text = "a\u2028b\u2029c\x85d\x1ce\x0bf 😀"
+    with serving(answering([json.dumps(piece(text), ensure_ascii=False), "[DONE]"])) as server:
+        assert reply(server) == text
+
+
+def test_a_server_that_does_not_stream_is_heard_too() -> None:
+    with serving(lambda _: Reply(body={"choices": [{"message": {"role": "assistant", "content": "red"}}]})) as server:
+        assert reply(server) == "red"
+
+
+def test_an_answer_without_a_text_is_told() -> None:
+    for events in ([piece(None), "[DONE]"], ["[DONE]"]):
+        with serving(answering(events)) as server, pytest.raises(InputError, match="gave no text"):
+            reply(server)
+    filtered = {"choices": [{"delta": {"content": "It"}, "finish_reason": "content_filter"}]}
+    with serving(answering([filtered])) as server, pytest.raises(InputError, match="content_filter"):
+        reply(server)
+
+
 def test_vllm_can_be_given_a_video_with_the_times_of_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_VIDEO", "1")
     with serving(answering()) as server:
@@ -128,7 +149,7 @@ def test_pieces_come_as_they_are_made() -> None:
     with serving(lambda _: Reply(events=STREAM, hold=hold)) as server:
         chat = openai.open_model("qwen", setup(server), lambda _: None)
         pieces = chat.reply(asked(), lambda: False)
-        assert [next(pieces), next(pieces), next(pieces)] == ["", "It is ", "red."]
+        assert [next(pieces), next(pieces)] == ["It is ", "red."]
         hold.set()
         chat.close()
 

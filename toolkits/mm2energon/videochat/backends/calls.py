@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +25,7 @@ _LIST_SECONDS = 4.0
 _MOST_SAID = 300
 #: Bytes of one event, at most.
 _LONGEST_LINE = 16 << 20
+_LINE_END = re.compile(r"[\r\n]")
 
 
 class Server:
@@ -82,7 +84,11 @@ class Server:
             if response.status_code != 200:
                 response.read()
             self._check(response)
-            for line in response.iter_lines():
+            if response.headers.get("content-type", "").startswith("application/json"):  # it does not stream
+                response.read()
+                yield self._event(response.text)
+                return
+            for line in _lines(response.iter_text()):
                 if not line.startswith("data:"):
                     continue
                 text = line[5:].strip()
@@ -129,6 +135,17 @@ class Server:
                 f"cannot be reached, or broke off ({type(error).__name__}: {error}); an answer was expected; "
                 "see that it runs, and that its address is right"
             ) from None  # the error holds the request with its key
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """The lines of a stream; LF and CR end one, and none of the others that Python knows, which stand in texts."""
+    rest = ""
+    for text in texts:
+        *lines, rest = _LINE_END.split(rest + text)
+        yield from lines
+        if len(rest) > _LONGEST_LINE:
+            break
+    yield rest
 
 
 class RefusedError(InputError):

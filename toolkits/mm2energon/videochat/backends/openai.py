@@ -15,6 +15,7 @@ from typing import Any
 from mm2energon.errors import InputError
 from mm2energon.videochat.asking import Parameters
 from mm2energon.videochat.backends.calls import FRAME_SIZE, RefusedError, Server, jpeg_base64
+from mm2energon.videochat.backends.deltas import BrokenOffError, pieces
 from mm2energon.videochat.backends.pieces import from_thread
 from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
@@ -108,14 +109,24 @@ class OpenaiChat:
     def _read(self, body: dict[str, Any], take: Callable[[str], None], stop: Stop) -> None:
         while True:
             try:
-                for event in self._server.stream("chat/completions", self.known(body)):
-                    if stop():
-                        return
-                    take(_text(event))
+                self._take(self._server.stream("chat/completions", self.known(body)), take, stop)
                 return
             except RefusedError as error:
                 if not self._learns(error, body):
                     raise
+
+    def _take(self, events: Iterator[dict[str, Any]], take: Callable[[str], None], stop: Stop) -> None:
+        said = False
+        try:
+            for piece in pieces(events):
+                if stop():
+                    return
+                said = True
+                take(piece)
+        except BrokenOffError as error:
+            raise self._server.refused(f"it broke off its answer ({error})") from None
+        if not said and not stop():
+            raise self._server.refused("it gave no text; raise the new tokens, or see what it says in its log")
 
     def known(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request, as this server takes it."""
@@ -173,14 +184,6 @@ def _places(asked: Asked) -> dict[str, Any]:
         "duration": asked.duration,
         "do_sample_frames": False,
     }
-
-
-def _text(event: dict[str, Any]) -> str:
-    try:
-        piece = event["choices"][0]["delta"].get("content")
-    except (KeyError, IndexError, TypeError, AttributeError):  # the last one, of what it cost, has no choices
-        return ""
-    return piece if isinstance(piece, str) else ""
 
 
 def forget_models() -> None:
