@@ -58,6 +58,8 @@ def decided(source: Source, decisions: Mapping[int, Any]) -> list[Reviewed]:
                 status="accepted" if is_edit else decision,
                 reason="",
                 fields=found.fields,
+                entry=found.entry.value,
+                breaks_off=found.entry.breaks_off,
             )
         )
     return told

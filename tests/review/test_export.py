@@ -134,6 +134,22 @@ def test_a_dataset_without_decisions_exports_nothing_and_says_how_to_decide(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+def test_what_is_set_aside_stands_there_as_it_is_in_the_source(tmp_path):
+    whole = {"messages": chat("Which?", "This."), "x": 1}
+    sound = {"conversations": chat("Which?", "This.")}
+    (tmp_path / "a.json").write_text(json.dumps([sound, 5, {"images": 3, **whole}, sound])[:-10])
+    write_csv(tmp_path / "b.csv", '0,v.mp4,"never closed,c,A', row(1, status="accepted"))
+    for name, entries, lost in (
+        ("a.json", [5, {"images": 3, **whole}], 1),
+        ("b.csv", ['0,v.mp4,"never closed,c,A\n'], 0),
+    ):
+        with open_review(tmp_path / name) as review:
+            exported = run(review, "sharegpt", status="any", output=tmp_path / name[0])
+        aside = entries_of(tmp_path / name[0] / "set_aside.jsonl")
+        assert [one["entry"] for one in aside[: len(entries)]] == entries
+        assert len(exported.account["lost_behind"]) == lost == len(aside) - len(entries)
+
+
 def test_words_of_the_status_column_that_are_no_decision_are_told(tmp_path):
     words = ["yes", "accepted", "yes", "Pending", "", "?"]
     review = StandIn(write_csv(tmp_path / "a.csv", *(row(i, status=word) for i, word in enumerate(words))))

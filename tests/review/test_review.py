@@ -405,7 +405,7 @@ def test_an_index_that_cannot_be_finished_is_told_and_not_waited_for(
         process = review._state.entries._process
         assert process is not None
         process.kill()
-        process.join()
+        process.wait()
         if not review.is_indexed:  # it may have been quicker
             assert "indexing ended before all was read" in str(review.problem)
             with pytest.raises(InputError, match="ended before"):
@@ -571,6 +571,9 @@ def test_a_source_that_holds_nothing_says_so(tmp_path: Path, name: str, text: st
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\x1f\x8b....")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/dataset_dict.json").write_text('{"splits": ["train"]}')
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
     write(tmp_path / "b.json", entry(1))
     write(tmp_path / "b.review.jsonl", {"version": 1, "do": "accept", "entries": []})
     os.mkfifo(tmp_path / "pipe.json")
@@ -578,7 +581,9 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
         ("none.json", {}, "is not there"),
         ("pipe.json", {}, "is a pipe or a device"),
         ("b.review.jsonl", {}, "holds decisions"),
-        ("folder", {}, "metadata of finished shards"),
+        ("folder", {}, "is a folder, and holds no metadata of finished shards"),
+        ("rows.parquet", {}, "is Parquet or Arrow; .* mm2energon convert"),
+        ("saved", {}, "is a dataset that `datasets` saved; .* mm2energon convert"),
         ("b.json", {"root": tmp_path / "none"}, "is no folder"),
         ("b.json", {"read_as": "nothing"}, "no such format"),
         ("b.json", {"reviewers": ("a", "a")}, "named twice"),

@@ -110,7 +110,7 @@ def write_files(
             try:
                 records = _write(one, split, files, selection, exported)
             except SampleError as error:
-                account.set_aside(Entry(one.origin, one.entry), error)
+                account.set_aside(Entry(one.origin, one.entry, breaks_off=one.breaks_off), error)
                 _skip(exported, Skipped(one.origin, error.code, str(error)))
             else:
                 account.written["entries" if split_of is None else split] += 1

@@ -31,8 +31,9 @@ class Picked:
     origin: str
     sample: Sample | None
     error: SampleError | None = None
-    #: What `set_aside.jsonl` shows of it.
+    #: What `set_aside.jsonl` shows of it; and whether all behind it cannot be read.
     entry: Any = None
+    breaks_off: bool = False
 
     @property
     def medium(self) -> str:
@@ -55,10 +56,10 @@ class Selection:
         sample = None if one.sample is None else _as_json(one.sample)
         error = None if one.error is None else [str(one.error), one.error.code]
         try:
-            line = dumps([one.number, one.origin, sample, error, one.entry])
+            line = dumps([one.number, one.origin, sample, error, _writable(one.entry), one.breaks_off])
         except (TypeError, ValueError):
             told = f"{one.origin}: cannot be written as JSON again; mend the entry"
-            line = dumps([one.number, one.origin, None, [told, "broken-json"], None])
+            line = dumps([one.number, one.origin, None, [told, "broken-json"], None, False])
         self.file.write(line + b"\n")
         self.count += 1
 
@@ -67,13 +68,14 @@ class Selection:
         self.file.flush()
         self.file.seek(0)
         for line in self.file:
-            number, origin, sample, error, entry = loads(line, max_depth=MAX_DEPTH_AROUND)
+            number, origin, sample, error, entry, breaks_off = loads(line, max_depth=MAX_DEPTH_AROUND)
             one = Picked(
                 number,
                 origin,
                 None if sample is None else _from_json(sample, origin),
                 None if error is None else SampleError(*error),
                 entry,
+                breaks_off,
             )
             failure = None if one.sample is None or one.error is not None else self.media.failure(one.sample)
             yield one if failure is None else replace(one, error=failure)
@@ -102,7 +104,7 @@ def select(
 
 
 def _pick(one: Reviewed, media: FoundMedia, category_key: str, load: Callable[[Reviewed], Sample] | None) -> Picked:
-    entry = dict(one.fields) or (None if one.sample is None else sharegpt.dump(one.sample))
+    entry = one.entry if one.sample is None or not one.edited else dict(one.fields) or sharegpt.dump(one.sample)
     try:
         if one.sample is None or (one.error is not None and not one.edited):
             raise _told(one)
@@ -110,8 +112,17 @@ def _pick(one: Reviewed, media: FoundMedia, category_key: str, load: Callable[[R
         _require_fields(sample, one)
         sample = media.found(_with_category(sample, one, category_key))
     except SampleError as error:
-        return Picked(one.number, one.origin, None, error, entry)
+        return Picked(one.number, one.origin, None, error, entry, one.breaks_off)
     return Picked(one.number, one.origin, sample, None, entry)
+
+
+def _writable(entry: Any) -> Any:
+    """An entry; nothing where it cannot be written as JSON again, though its sample may."""
+    try:
+        dumps(entry)
+    except (TypeError, ValueError):
+        return None
+    return entry
 
 
 def _with_category(sample: Sample, one: Reviewed, key: str) -> Sample:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from mm2energon.errors import ToolkitError
+from mm2energon.errors import InputError, ToolkitError
 from mm2energon.locks import LockFile
+from mm2energon.pipeline.rows import are_rows
 from mm2energon.review.columns import About, Batch, ColumnWriter, read_about
 from mm2energon.review.csv_source import CsvSource
 from mm2energon.review.facets import Facetting
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import Found, JsonSource, Source
+from mm2energon.shards.metadata import FOLDER
 from mm2energon.storage import remove_leftovers
 from mm2energon.targets import target_named
 from mm2energon.terminal import told
@@ -29,6 +34,9 @@ from mm2energon.terminal import told
 _FIRST, _SHARE, _MOST_ROWS = 100, 0.08, 4096
 #: Seconds after which those that there are, are shown at the latest.
 _SOON_SECONDS = 2.0
+#: Files by which a dataset is known that was saved, and what can be done with it.
+_OF_SAVED = ("state.json", "dataset_dict.json")
+_TO_LINES = "JSON lines, a JSON array or a CSV was expected; make them of it with: mm2energon convert"
 _CSV_SUFFIXES = (".csv", ".tsv")
 
 
@@ -65,39 +73,68 @@ def source_at(path: Path, *, read_as: str | None = None) -> Source:
         InputError: nothing that can be reviewed.
     """
     if path.is_dir():
+        _require_shards(path)
         return ShardsSource(path)
+    if are_rows(path):
+        raise InputError(f"{path}: is Parquet or Arrow; {_TO_LINES}")
     if path.suffix.lower() in _CSV_SUFFIXES:
         return CsvSource(path)
     return JsonSource(path, read_as=read_as)
 
 
-def start_indexing(job: IndexJob) -> multiprocessing.process.BaseProcess:
-    """Start the process; it ends with this one.
+def _require_shards(folder: Path) -> None:
+    if (folder / FOLDER).exists():
+        return
+    if any((folder / name).exists() for name in _OF_SAVED):
+        raise InputError(f"{folder}: is a dataset that `datasets` saved; {_TO_LINES}")
+    raise InputError(
+        f"{folder}: is a folder, and holds no metadata of finished shards ({FOLDER}); shards, or the name of an "
+        "annotation file or of a CSV, were expected"
+    )
+
+
+def start_indexing(job: IndexJob) -> subprocess.Popen[bytes]:
+    """Start the process; it ends when its input does, which is when this one ends, however that is.
 
     Raises:
         OSError: there can be none.
     """
-    process = multiprocessing.get_context("spawn").Process(target=_index_or_say, args=(job,), daemon=True)
-    process.start()
+    process = subprocess.Popen([sys.executable, "-I", "-c", _BEGIN], stdin=subprocess.PIPE)
+    words = {field.name: getattr(job, field.name) for field in fields(job)}
+    asked = json.dumps({"path": sys.path, "job": words}, default=str)  # names of files may be no UTF-8
+    if process.stdin is not None:
+        process.stdin.write(asked.encode("ascii") + b"\n")
+        process.stdin.flush()
     return process
 
 
-def _index_or_say(job: IndexJob) -> None:
-    """Index; what goes wrong stands where those read it who wait."""
+#: What the process does first: it finds modules where this one does.
+_BEGIN = """
+import json, sys
+asked = json.loads(sys.stdin.readline())
+sys.path[:] = asked["path"]
+from mm2energon.review.indexing import serve
+serve(asked["job"])
+"""
+
+
+def serve(words: Mapping[str, Any]) -> None:
+    """Index what another process asks for."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started us
     with suppress(OSError, AttributeError):
         os.nice(5)  # whoever looks at the page comes first
+    paths = {name: Path(words[name]) for name in ("path", "folder", "root")}
     try:
-        index(job)
+        index(IndexJob(**{**words, **paths}))
     except OSError:  # the disk is full: there is no place to say so, but this status
         os._exit(errno.ENOSPC)
 
 
 def _die_with_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
+    while os.read(0, 1):  # not by way of sys.stdin, whose lock this thread would hold when the interpreter ends
+        pass
+    os._exit(1)
 
 
 def index(job: IndexJob) -> None:

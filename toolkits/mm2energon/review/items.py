@@ -133,6 +133,8 @@ def reviewed_of(state: State, numbers: Sequence[int]) -> list[Reviewed]:
                 status=STATUSES[state.book.standing.status[number]],
                 reason=reason_of(state, number),
                 fields=read.found.fields,
+                entry=read.found.entry.value,
+                breaks_off=read.found.entry.breaks_off,
             )
         )
     return found

@@ -150,6 +150,10 @@ class Reviewed:
     reason: str
     #: Of a CSV: column -> value as it stands there, further columns too.
     fields: Mapping[str, str] = field(default_factory=dict)
+    #: The raw value; of one that is no JSON, or no row, its text.
+    entry: Any = None
+    #: What stands behind it in its source cannot be read.
+    breaks_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,8 @@ class JsonSource:
             text = file.read(_SHOWN_BYTES).decode("utf-8", "replace")
         advice = "mend it, for it and all behind it cannot be read"
         fault = f"behind line {line}, byte {place.start} of the file"
-        return broken_entry(f"{self.name}[{place.position}]", fault, text=text, advice=advice)
+        broken = broken_entry(f"{self.name}[{place.position}]", fault, text=text, advice=advice)
+        return broken._replace(breaks_off=True)
 
     def load(self, found: Found) -> Loaded:
         """As of `Source`."""
