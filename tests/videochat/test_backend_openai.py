@@ -157,7 +157,7 @@ def test_pieces_come_as_they_are_made() -> None:
 def test_a_reply_that_is_stopped_waits_for_nothing() -> None:
     hold = threading.Event()
     stop = threading.Event()
-    with serving(lambda _: Reply(events=STREAM[:2], hold=hold)) as server:
+    with serving(lambda _: Reply(events=STREAM[:3], hold=hold)) as server:
         chat = openai.open_model("qwen", setup(server), lambda _: None)
         pieces = chat.reply(asked(), stop.is_set)
         next(pieces)
