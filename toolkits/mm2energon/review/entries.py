@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +56,7 @@ class Entries:
         self._facetting = job.facetting(source)
         self._job, self._kept = job, _Kept(kept_path, job)
         self._files: ColumnFiles | None = None
-        self._process: BaseProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.about = About()
         self.held = {name: np.zeros(0, _HELD_TYPES.get(name, COLUMNS[name])) for name in _HELD}
         self.identities = Identities(self.held["digest"])
@@ -74,7 +74,7 @@ class Entries:
         """End the process, and let go of the files."""
         if self._process is not None:
             self._process.terminate()
-            self._process.join()
+            self._process.communicate()
         if self._files is not None:
             self._files.close()
 
@@ -127,7 +127,7 @@ class Entries:
     def refresh(self) -> bool:
         """Take up what was indexed, or kept, since; whether there is anything new."""
         before, now = self.count, time.monotonic()
-        ended = self._process is not None and self._process.exitcode is not None
+        ended = self._process is not None and self._process.poll() is not None
         if not self.is_complete and (ended or now - self._looked_at > _LOOK_SECONDS):
             self._looked_at = now
             if (about := read_about(self._job.folder)) is not None and about.count >= self.about.count:
