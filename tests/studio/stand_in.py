@@ -102,6 +102,8 @@ class StandIn:
         #: The name of the event before which streams wait, and a number of events after which one is cut, once.
         self.hold_before = ""
         self.cut_after = 0
+        #: Whether events of before are known no more, as after a restart.
+        self.has_forgotten = False
         #: How much of a video from elsewhere is there, in bytes of 1000; -1: it failed.
         self.fetched = 1000
 
@@ -283,7 +285,7 @@ def _add_chat(app: FastAPI, stand_in: StandIn) -> None:
 
     @app.get("/api/chat/asks/{number}/events")
     async def events(number: int, request: Request) -> Response:
-        if number >= len(stand_in.asked):
+        if number >= len(stand_in.asked) or stand_in.has_forgotten:
             return _fault(404, f"no question {number} is known any more")
         after = request.headers.get("last-event-id", "")
         stand_in.connections.append(after)

@@ -478,3 +478,17 @@ def test_who_leaves_while_a_video_comes_is_asked(page: Page, server: StandIn) ->
     page.get_by_role("button", name="Stay").click()
     server.fetched = 1000
     expect(page.locator("video")).to_be_visible()
+
+
+def test_answers_are_shown_whose_events_the_server_has_forgotten(page: Page, server: StandIn, clip: Path) -> None:
+    ask(page, clip)
+    expect(answer(page)).to_have_text("The square is blue.")
+    rounds = [{"round": 1, "frames": [0.0], "spans": [[0.5, 1.0]]}, {"round": 2, "frames": [0.5], "spans": []}]
+    kept = {"adapter": None, "text": "It is green.", "reply": "<think>Hm.</think>It is green.", "rounds": rounds}
+    server.asked[0]["answers"] = [kept]
+    server.has_forgotten = True
+    page.reload()
+    expect(answer(page)).to_have_text("It is green.")
+    expect(page.get_by_role("button", name="Go to the span 0:00.5 – 0:01.0")).to_be_visible()
+    page.locator("summary", has_text="Round 1").click()
+    expect(page.get_by_text("What it wrote in this round was not kept.")).to_be_visible()

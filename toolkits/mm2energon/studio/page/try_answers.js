@@ -144,7 +144,7 @@ function emptyWords(told, parts, last) {
 
 /** A round of before, folded: what it thought and said about where to look. */
 function earlierRound(round) {
-  const parts = splitThinking(round.text);
+  const parts = splitThinking(round.text ?? "");
   const said = [
     parts.thinking && el("p.try-thought", { dir: "auto" }, parts.thinking),
     parts.answer && el("p", { dir: "auto" }, parts.answer),
@@ -153,7 +153,9 @@ function earlierRound(round) {
     "details.try-thinking",
     {},
     el("summary", {}, `Round ${round.number}`),
-    said.some(Boolean) ? said : el("p.hint", {}, "It wrote nothing."),
+    said.some(Boolean)
+      ? said
+      : el("p.hint", {}, round.text === null ? "What it wrote in this round was not kept." : "It wrote nothing."),
   );
 }
 

@@ -27,11 +27,11 @@ export function tellAnswers(told, ask) {
   for (const { adapter = null, text, reply, rounds = [] } of ask.answers) {
     const side = sideOf(told, adapter);
     side.of = rounds.length;
-    side.rounds = rounds.map((round) => ({ ...round, number: round.round, text: "" }));
+    side.rounds = rounds.map((round) => ({ ...round, number: round.round, text: null }));
     const last = side.rounds[side.rounds.length - 1];
     // The last round is not asked for spans.
     if (last && !last.spans?.length) last.spans = null;
-    if (side.rounds.length && reply) latestRound(side).text = reply;
+    if (side.rounds.length) latestRound(side).text = reply ?? "";
     if (typeof text === "string") Object.assign(side, { answer: text, isDone: ask.state === "done" });
   }
   Object.assign(told, { state: isOver(ask) ? ask.state : "done", message: ask.message ?? "" });
