@@ -51,7 +51,8 @@ def test_names_of_this_machine_are_answered(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8000", "127.0.0.1.nip.io", "localhost.evil.example", "192.168.0.9", "a@127.0.0.1"],
+    ["evil.example", "evil.example:8000", "127.0.0.1.nip.io", "localhost.evil.example", "192.168.0.9", "a@127.0.0.1"]
+    + ["127.0.0.1:8000, evil.example", "127.0.0.1:evil.example", "[::1", "[::1]evil.example", "127.0.0.1."],
 )
 @pytest.mark.parametrize("path", ["/api/echo", "/page", "/"])
 def test_a_name_that_was_bound_to_this_machine_by_others_is_refused(host, path):
@@ -134,7 +135,8 @@ def test_long_bodies_are_refused_by_their_length_and_where_they_have_none():
     long = bytes(MOST_BODY_BYTES + 1)
     with client() as page:
         assert page.post("/api/echo", content=long, headers=OURS).status_code == 413
-        assert page.post("/api/echo", content=iter([long[:100], long]), headers=OURS).status_code == 413
+        answer = page.post("/api/echo", content=iter([long[:100], long]), headers=OURS)
+        assert answer.status_code == 413 and answer.json()["error"]["code"] == "too-large"
         assert page.post("/api/echo", content=long[1:], headers=OURS).json() == {"bytes": MOST_BODY_BYTES}
 
 
@@ -143,6 +145,22 @@ def test_an_upload_may_be_as_long_as_was_said_and_no_longer():
         assert page.put("/api/chat/videos", content=bytes(10), headers=OURS).json() == {"bytes": 10}
         assert page.put("/api/chat/videos", content=bytes(11), headers=OURS).status_code == 413
         assert page.put("/api/chat/videos", content=iter([bytes(6)] * 2), headers=OURS).status_code == 413
+
+
+def test_who_begins_a_request_and_falls_silent_is_given_up(monkeypatch):
+    monkeypatch.setattr("mm2energon.studio.security._STALL_SECONDS", 0.05)
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1:8000"), (b"x-studio", b"1"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": "/api/login", "headers": headers, "query_string": b""}
+    asyncio.run(client().app({**scope, "scheme": "http", "raw_path": b"", "root_path": ""}, receive, send))
+    assert sent[0]["status"] == 408 and json.loads(sent[1]["body"])["error"]["code"] == "too-slow"
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "1e3", "٣"])
@@ -184,6 +202,12 @@ def test_programs_may_bring_the_token_itself():
 def test_a_cookie_of_ones_own_lets_nobody_in(cookie):
     text = cookie.format(name=Gate(TOKEN, 8000).cookie)
     assert guarded().get("/api/echo", headers={"Cookie": text.encode("latin-1")}).status_code == 401
+
+
+def test_cookies_of_other_servers_of_this_host_keep_nobody_out():
+    ours = f"{Gate(TOKEN, 8000).cookie}={Gate(TOKEN, 8000).pass_}"
+    for cookie in ('a b=c d; [x]=y; {"j": 1}; ' + ours, ours + "; =;;é", f'x="; {ours}'):
+        assert guarded().get("/api/echo", headers={"Cookie": cookie.encode("latin-1")}).status_code == 200
 
 
 def test_wrong_tokens_are_slow_and_then_nobody_is_asked_any_more(monkeypatch):

@@ -27,7 +27,7 @@ def page(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "begin", "end"),
     [("0-0", 0, 1), ("0-", 0, None), ("5-9", 5, 10), ("-7", -7, None), ("1000000-", 1000000, None)]
-    + [("10-99999999999", 10, None), ("-99999999999", 0, None), (" 3-4 ", 3, 5)],
+    + [("10-99999999999", 10, None), ("-99999999999", 0, None), (" 3-4 ", 3, 5), ("-" + "9" * 99, 0, None)],
 )
 def test_a_range_is_answered_with_these_bytes(page, asked, begin, end):
     answer = page.get("/file", headers={"Range": f"bytes={asked}"})
@@ -38,7 +38,7 @@ def test_a_range_is_answered_with_these_bytes(page, asked, begin, end):
     assert answer.headers["content-length"] == str(len(wanted))
 
 
-@pytest.mark.parametrize("asked", ["1024000-", "9999999-99999999", "-0", "7-5"])
+@pytest.mark.parametrize("asked", ["1024000-", "9999999-99999999", "-0", "9" * 99 + "-"])
 def test_a_range_with_nothing_in_it_cannot_be_answered(page, asked):
     answer = page.get("/file", headers={"Range": f"bytes={asked}"})
     assert (answer.status_code, answer.content) == (416, b"")
@@ -46,7 +46,7 @@ def test_a_range_with_nothing_in_it_cannot_be_answered(page, asked):
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=0-1,4-5", "bytes=-", "bytes=a-b", "lines=0-1", "bytes 0-1", "bytes=1", "bytes=" + "9" * 99 + "-"]
+    "asked", ["bytes=0-1,4-5", "bytes=-", "bytes=a-b", "lines=0-1", "bytes 0-1", "bytes=1", "bytes=7-5"]
 )
 def test_what_is_no_single_range_is_answered_with_all(page, asked):
     answer = page.get("/file", headers={"Range": asked})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -16,7 +18,11 @@ from mm2energon.studio.settings import LOOPBACK, Settings
 #: Bytes of a request that is no upload.
 MOST_BODY_BYTES = 4 << 20
 UPLOADS = ("PUT", "/api/chat/videos")
+#: Seconds for which nothing may come of a request that has begun; an upload has more patience of its own.
+_STALL_SECONDS = 300.0
 
+#: A name, or an address of version 6 in brackets, with or without a port (RFC 9110, 7.2).
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]\s,@]+))(?::\d{0,5})?", re.ASCII)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What is answered before anybody has logged in.
 _OPEN = frozenset({"/api/login"})
@@ -123,10 +129,9 @@ def _host(headers: Headers) -> str:
 
 
 def _name(host: str) -> str:
-    """The name of a host without its port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if ":" in host else host
+    """The name of a host without its port and brackets; nothing where it is none."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]) if found else ""
 
 
 def _check_origin(method: str, headers: Headers, hosts: tuple[str, ...]) -> None:
@@ -153,13 +158,18 @@ def _netloc(origin: str) -> str:
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """What is received, up to so many bytes."""
-    seen = 0
+    """What is received, up to so many bytes, and while there is no end of it not after any time."""
+    seen, is_whole = 0, False
 
     async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, is_whole
+        try:
+            with anyio.fail_after(None if is_whole else _STALL_SECONDS):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "the rest of the request did not come; send it again") from error
         seen += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if seen > limit:
             raise HTTPException(413, _too_long(limit))
         return message

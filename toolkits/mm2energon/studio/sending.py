@@ -14,7 +14,8 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
 _CHUNK_BYTES = 256 << 10
-_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
+#: Of any number: one beyond the end is answered as such.
+_RANGE = re.compile(r"bytes=\s*(\d{0,4000})-(\d{0,4000})\s*", re.ASCII | re.IGNORECASE)
 #: What a browser may do with a medium that it shows by itself: nothing.
 _SANDBOX = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
@@ -55,9 +56,9 @@ def send(request: Request, what: Sent) -> Response:
         what.file.close()
         return Response(status_code=304, headers=headers)
     begin, end, status = 0, what.size, 200
-    wanted = _RANGE.fullmatch(request.headers.get("range", ""))
-    if wanted and (wanted[1] or wanted[2]) and request.headers.get("if-range", tag) == tag:
-        begin, end = _range(wanted[1], wanted[2], what.size)
+    wanted = _range(request.headers.get("range", ""), what.size)
+    if wanted is not None and request.headers.get("if-range", tag) == tag:
+        begin, end = wanted
         if begin >= end:
             what.file.close()
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{what.size}"})
@@ -89,12 +90,15 @@ def _is_listed(listed: str, tag: str) -> bool:
     return tag in tags or tags == ["*"]
 
 
-def _range(first: str, last: str, size: int) -> tuple[int, int]:
-    """Where a range begins and ends; the same where there is nothing in it."""
+def _range(asked: str, size: int) -> tuple[int, int] | None:
+    """Where a range begins and ends, the same where there is nothing in it; None where none is asked for."""
+    wanted = _RANGE.fullmatch(asked)
+    first, last = (wanted[1], wanted[2]) if wanted else ("", "")
+    if first and last and int(last) < int(first):
+        return None
     if not first:
-        return max(0, size - int(last)), size
-    begin = int(first)
-    return min(begin, size), min(int(last) + 1, size) if last else size
+        return (max(0, size - int(last)), size) if last else None
+    return min(int(first), size), min(int(last) + 1, size) if last else size
 
 
 def _chunks(file: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
