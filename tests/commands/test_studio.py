@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mm2energon.commands import studio
 from mm2energon.errors import InputError
+from mm2energon.videochat.backends.setup import Setup
 
 TOKEN = "a-token-that-nobody-guesses"
 
@@ -47,6 +48,32 @@ def test_each_reviewer_counts_once(here):
         "anna",
         "ben",
     )
+
+
+def test_models_and_servers_are_as_they_were_asked_for(here, capsys):
+    assert settings("d.json").backends == Setup()
+    asked = (
+        "--model", "a/b", "--model", "c/d", "--models", here / "more", "--offline", "--device", "cuda:1", "--dtype",
+        "float16", "--no-four-bit", "--openai-url", "http://127.0.0.1:9/v1", "--openai-video", "--gemini-url",
+        "http://127.0.0.1:8",
+    )  # fmt: skip
+    assert settings("d.json", *asked).backends == Setup(
+        models=("a/b", "c/d"),
+        model_folders=(here / "more",),
+        device="cuda:1",
+        dtype="float16",
+        four_bit=False,
+        may_download=False,
+        openai_address="http://127.0.0.1:9/v1",
+        openai_video=True,
+        gemini_address="http://127.0.0.1:8",
+    )
+    for wrong in (("--device", "gpu"), ("--openai-url", "localhost:8001"), ("--dtype", "int8")):
+        with pytest.raises(SystemExit):
+            settings("d.json", *wrong)
+        assert wrong[1] in capsys.readouterr().err
+    with pytest.raises(InputError, match="--models"):
+        settings("d.json", "--models", here / "none")
 
 
 def test_the_token_comes_from_the_environment_a_file_or_the_command_line(here, monkeypatch):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mm2energon.tuning import runs
 from mm2energon.tuning.options import OPTIONS
+from mm2energon.videochat.backends.setup import Setup
 from starlette.testclient import TestClient
 
 from studio.opened import opened
@@ -59,7 +60,7 @@ def page(folder: Path) -> Iterator[TestClient]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "command_line", command)
-        with opened(write_data(folder / "data"), model="OpenGVLab/VideoChat-R1_5-7B") as page:
+        with opened(write_data(folder / "data"), backends=Setup(models=("OpenGVLab/VideoChat-R1_5-7B",))) as page:
             yield page
 
 

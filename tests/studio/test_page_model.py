@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from media import write_clip
+from mm2energon.videochat.backends.setup import Setup
 from playwright.sync_api import Browser, Page, expect
 from tuning.conftest import solid
 from videochat.tiny_models import save_qwen2_5_vl
@@ -73,7 +74,7 @@ def test_an_adapter_that_was_trained_here_tells_red_from_blue(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads wait for each other, busily, where cores are shared
     tiny = save_qwen2_5_vl(tmp_path / "tiny")
-    with studio(data, model=str(tiny)) as address, opened(browser, f"{address}/#/finetune") as page:
+    with studio(data, backends=Setup(models=(str(tiny),))) as address, opened(browser, f"{address}/#/finetune") as page:
         train(page)
         page.get_by_role("link", name="Try this adapter").click()
         page.get_by_label("Compared with").select_option("Base model")

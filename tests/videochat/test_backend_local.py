@@ -291,7 +291,7 @@ def test_only_models_that_are_offered_are_opened(tiny: Path) -> None:
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [({"config.json": "{}"}, "a model of type None"), ({"model.safetensors": "torn"}, "cannot be loaded")],
+    [({"config.json": "{}"}, "a model of type None"), ({"tokenizer.json": "torn"}, "cannot be loaded")],
 )
 def test_a_folder_that_is_no_model_is_told(tiny: Path, tmp_path: Path, files: dict[str, str], message: str) -> None:
     shutil.copytree(tiny, tmp_path / "m")

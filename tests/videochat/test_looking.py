@@ -46,7 +46,7 @@ def test_spans_are_seen_denser_out_of_the_same_budget() -> None:
     assert in_span(before.times, *span) == 1
     assert in_span(after.times, *span) == 32
     assert not after.is_even
-    assert [inside for inside in after.inside].count(True) == 32
+    assert list(after.inside).count(True) == 32
 
 
 def test_within_a_span_the_frames_are_even_in_time() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm2energon.commands import Result
+from mm2energon.commands.back_ends import add_models, add_servers, setup_of
 from mm2energon.commands.options import add_further_roots, further_roots
 from mm2energon.commands.values import positive, size
 from mm2energon.errors import InputError, missing_extra
@@ -88,7 +89,7 @@ def _add_training_side(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to try: a folder, or a name of the hub")
+    add_models(group)
     group.add_argument("--adapters", type=Path, metavar="FOLDER", help="folder of LoRA adapters")
     group.add_argument(
         "--max-upload", type=size, default=2 << 30, metavar="SIZE", help="size of a video from outside, at most (2G)"
@@ -97,6 +98,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cache-size", type=size, default=20 << 30, metavar="SIZE", help="what they may take together (20G)"
     )
+    add_servers(parser.add_argument_group("servers that are asked"))
 
 
 def run(arguments: argparse.Namespace, _progress: ProgressMaker) -> Result:
@@ -151,7 +153,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         interval_seconds=arguments.time_interval,
         tokens_model=arguments.tokens_of,
         tokenizer=arguments.tokenizer,
-        model=arguments.model,
+        backends=setup_of(arguments),
         adapters=None if arguments.adapters is None else arguments.adapters.absolute(),
         max_upload_bytes=arguments.max_upload,
         max_cache_bytes=arguments.cache_size,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mm2energon.errors import InputError
+from mm2energon.videochat.backends.setup import Setup
 
 #: Names by which this machine alone reaches itself, and what browsers then send as the host.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -45,14 +46,20 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     #: Folders below which exports and trained adapters may be written.
     output_roots: tuple[Path, ...] = ()
-    #: Where adapters are found, and the model that is tried first: a folder or a name of the hub.
+    #: Where adapters are found.
     adapters: Path | None = None
-    model: str | None = None
+    #: The models that can be tried, and how.
+    backends: Setup = field(default_factory=Setup)
     #: Bytes of one uploaded video, and of all videos from outside together.
     max_upload_bytes: int = 2 << 30
     max_cache_bytes: int = 20 << 30
     #: Where the studio keeps what can be made again: frames, videos from outside.
     cache: Path = field(default_factory=lambda: usual_cache())
+
+    @property
+    def model(self) -> str | None:
+        """The model that is tried first: a folder or a name of the hub."""
+        return next(iter(self.backends.models), None)
 
     @property
     def is_loopback(self) -> bool:

@@ -121,9 +121,7 @@ class Trying:
 
 def setup_for(settings: Settings) -> Setup:
     """What the back ends are given."""
-    from mm2energon.videochat.backends.setup import Setup
-
-    return Setup(models=() if settings.model is None else (settings.model,), adapters=adapters_folder(settings))
+    return replace(settings.backends, adapters=adapters_folder(settings))
 
 
 def adapters_folder(settings: Settings) -> Path | None:

@@ -18,9 +18,10 @@ from mm2energon.videochat.backends.fetching import said
 from mm2energon.videochat.backends.generating import Streamer, stopping
 from mm2energon.videochat.backends.lora import Switch
 from mm2energon.videochat.backends.pieces import from_thread
-from mm2energon.videochat.backends.places import cached, find_model, here, offered
+from mm2energon.videochat.backends.places import cached, find_model, here, offered, require_hub_name
 from mm2energon.videochat.backends.ready import Ready, missing_package
 from mm2energon.videochat.backends.setup import Setup
+from mm2energon.videochat.backends.wholeness import require_whole
 from mm2energon.videochat.perception import Asked, Stop
 from mm2energon.videochat.prompts import tell_times
 from mm2energon.videochat.qwen_inputs import Film, batch, encode_chat
@@ -30,6 +31,8 @@ from mm2energon.videochat.qwen_vision import FrameSizing, QwenVision, read_visio
 _VIDEO_TOKENS = 16_384
 #: Seconds that a layer may take before a reply that is unwanted is left to itself.
 _LAYER_SECONDS = 60.0
+#: Models whose state is told, at most.
+_MOST_TOLD = 3
 #: What ends a reply, beside what the checkpoint says (generation_config.json).
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 
@@ -38,13 +41,29 @@ def ready(setup: Setup) -> Ready:
     """Whether transformers and torch are installed; where the usual model comes from."""
     if (lacking := missing_package(("torch", "transformers"), "train")) is not None:
         return lacking
-    name = offered(setup)[0]
-    if here(name, setup.model_folders) is not None or cached(name) is not None:
+    states = [_readiness(name, setup) for name in offered(setup)]
+    told = [state.message for place, state in enumerate(states) if state.message and not (state.ok and place)]
+    return Ready(any(state.ok for state in states), "; ".join(told[:_MOST_TOLD]))
+
+
+def _readiness(name: str, setup: Setup) -> Ready:
+    """Whether one model can be opened, and where it comes from."""
+    folder = here(name, setup.model_folders)
+    if folder is not None:
+        try:
+            require_whole(name, folder)
+        except InputError as error:
+            return Ready(False, str(error))
+        return Ready(True)
+    try:
+        require_hub_name(name)
+    except InputError as error:
+        return Ready(False, str(error))
+    if cached(name) is not None:
         return Ready(True)
     if not setup.may_download:
-        return Ready(
-            False, f"{name} is not on this machine; put its files into {Path(name).name}, or name another model"
-        )
+        place = setup.model_folders[0].absolute() / Path(name).name
+        return Ready(False, f"{name} is not on this machine; put its files into {place}, or name another model")
     return Ready(
         True,
         f"{name} is not on this machine: it is fetched from the hub at the first question; to have it "
@@ -71,17 +90,32 @@ def open_model(name: str, setup: Setup, tell: Callable[[str], None]) -> LocalCha
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "train") from error
     folder = find_model(name, setup, tell)
+    require_whole(name, folder)
     vision = read_vision(folder)
     device = choose_device(setup, folder)
     tell(f"loading {name} on {device.told}")
     with _load_errors(name), _no_bars(transformers.utils.logging):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, **device.arguments()
+        model, loaded = transformers.AutoModelForImageTextToText.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **device.arguments(),
         )
+        _require_all(loaded)
         if device.moves:
             model = model.to(device.name)
     return LocalChat(name, folder, vision, tokenizer, model.eval())
+
+
+def _require_all(loaded: dict[str, Any]) -> None:
+    """Refuse a model of which a part would be random numbers."""
+    if lacking := sorted(loaded["missing_keys"]):
+        raise ValueError(f"{len(lacking)} weights are missing, {lacking[0]} among them")
+    if others := sorted(loaded["mismatched_keys"]):
+        raise ValueError(f"{len(others)} weights have other sizes than config.json says, {others[0][0]} among them")
 
 
 @contextmanager

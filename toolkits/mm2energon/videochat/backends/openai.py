@@ -52,8 +52,8 @@ def ready(setup: Setup) -> Ready:
     if place is None:
         return Ready(
             False,
-            "no server is known; set OPENAI_BASE_URL (http://127.0.0.1:8001/v1) and, where it wants one, "
-            "OPENAI_API_KEY before the studio is started",
+            "no server is known; start the studio with --openai-url (http://127.0.0.1:8001/v1), or with "
+            "OPENAI_BASE_URL in the environment, and, where it wants one, with OPENAI_API_KEY",
         )
     names, message = _models(setup)
     if not names and not message:
@@ -227,7 +227,9 @@ def _server(setup: Setup) -> Server:
     if place is None:
         raise InputError(ready(setup).message)
     if not place.startswith(("http://", "https://")):
-        raise InputError("OPENAI_BASE_URL: its scheme is unknown; http://... or https://... was expected; change it")
+        raise InputError(
+            "--openai-url or OPENAI_BASE_URL: its scheme is unknown; http://... or https://... was expected; change it"
+        )
     key = _key(setup)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return Server("the OpenAI-compatible server", place, headers, secret=key)

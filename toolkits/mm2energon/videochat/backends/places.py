@@ -48,14 +48,23 @@ def find_model(name: str, setup: Setup, tell: Callable[[str], None]) -> Path:
     """
     if (folder := here(name, setup.model_folders)) is not None:
         return folder
-    if not _HUB_NAME.fullmatch(name):
-        raise InputError(f"model {name}: no such folder, or no config.json in it; give where a model lies, or its name")
+    require_hub_name(name)
     if (folder := cached(name)) is not None:
         return folder
     if not setup.may_download:
         raise _missing(name, setup, "the hub is not asked")
     tell(f"fetching {name} from the hub; this may take long")
     return _fetched(name, setup, tell)
+
+
+def require_hub_name(name: str) -> None:
+    """Check that a model that does not lie here may be one of the hub.
+
+    Raises:
+        InputError: it is a path.
+    """
+    if not _HUB_NAME.fullmatch(name):
+        raise InputError(f"model {name}: no such folder, or no config.json in it; give where a model lies, or its name")
 
 
 def cached(name: str) -> Path | None:
