@@ -10,7 +10,9 @@ may append to one journal, and each takes up what the others say, in the order i
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
 _BLOCK_BYTES = 1 << 20
+#: A link would lead anywhere, and nobody waits for the other end of a pipe.
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Event(NamedTuple):
@@ -72,7 +76,7 @@ class Journal:
             OSError: it cannot be read.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            descriptor = os.open(self.path, os.O_RDONLY | _FLAGS)
         except FileNotFoundError:
             return
         with os.fdopen(descriptor, "rb", buffering=_BLOCK_BYTES) as file:
@@ -223,11 +227,14 @@ class Appending:
 
     def __enter__(self) -> Appending:
         is_new = not self.path.exists()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _FLAGS
         with naming(self.path):
             while True:
                 self._descriptor = os.open(self.path, flags, 0o666)
                 lock(self._descriptor, wait=True)
+                if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                    os.close(self._descriptor)
+                    raise OSError(errno.EINVAL, "no plain file, as it was when it was opened", str(self.path))
                 if self._is_there():
                     break
                 os.close(self._descriptor)  # it was exchanged while we waited

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import shutil
+import stat
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +26,8 @@ from mm2energon.review.sources import Source
 _FOLDER = "review"
 _KEY_CHARACTERS = 16
 _NAME_CHARACTERS = 80
+#: What there must be room for.
+_PROBE_BYTES = 256 << 10
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -59,6 +63,21 @@ def check_options(path: Path, read_as: str | None, reviewers: Sequence[str]) -> 
         raise InputError(f"reviewers {', '.join(reviewers)}: one is named twice; each once was expected")
 
 
+def check_plain(*places: Path) -> None:
+    """Look at where decisions and kept samples go: through a link they would go, and be read, anywhere.
+
+    Raises:
+        InputError: something lies there that is no plain file.
+    """
+    for place in places:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(place.lstat().st_mode):
+                raise InputError(
+                    f"{place}: is a link, a folder, a pipe or a device; a plain file was expected, or nothing; "
+                    "move it away"
+                )
+
+
 @dataclass(frozen=True)
 class IndexPlace:
     """Where the index of a source lies."""
@@ -82,8 +101,10 @@ def index_place(job: IndexJob, source: Source) -> IndexPlace:
     folder = above / f"{name}-{key}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        if any(place.is_symlink() for place in (above.parent, above, folder, *folder.iterdir())):
+            raise OSError(errno.ELOOP, "a link in its place would lead elsewhere", str(folder))
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))  # a full disk has room for names
     except OSError:
         return IndexPlace(Path(tempfile.mkdtemp(prefix="mm2energon-review-")), is_temporary=True)
     for other in above.glob(f"{glob.escape(name)}-{'[0-9a-f]' * _KEY_CHARACTERS}"):

@@ -19,7 +19,7 @@ from mm2energon.review.indexing import IndexJob
 from mm2energon.review.journal import Appending, event_line, now
 from mm2energon.review.model import View
 from mm2energon.review.moves import MOVED, MOVING, Move, renamed
-from mm2energon.review.opening import check_options, journal_beside
+from mm2energon.review.opening import check_options, check_plain, journal_beside, kept_beside
 from mm2energon.review.reading import Reading
 from mm2energon.sample import Sample
 
@@ -49,11 +49,13 @@ def open_review(
     """
     path = path.absolute()
     check_options(path, read_as, reviewers)
+    journal = journal or journal_beside(path)
+    check_plain(journal, kept_beside(path))
     root = (root or path.parent).resolve()
     if not root.is_dir():
         raise InputError(f"{root}: is no folder; the one that media paths are relative to was expected")
     job = IndexJob(path, path, root, category_key, read_as, target)
-    return Review(job, reviewers=reviewers, journal=journal or journal_beside(path))
+    return Review(job, reviewers=reviewers, journal=journal)
 
 
 class Review(Reading):
