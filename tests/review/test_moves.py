@@ -13,6 +13,7 @@ from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportJob
 from mm2energon.review.moves import renamed
 from mm2energon.review.review import open_review
+from mm2energon.sample import Turn
 
 from review.reviewing import edited, row, write_csv
 
@@ -67,6 +68,15 @@ def test_decisions_stay_with_their_rows_here_elsewhere_and_when_it_is_opened_aga
         # Decided after the rows had other names, by somebody who was there before.
         elsewhere.decide([1], "accept", reviewer="bert")
         assert [one[0] for one in standing(reviewed)] == ["accepted", "accepted", "rejected", "accepted"]
+
+
+def test_an_edit_of_a_row_need_not_name_its_video(reviewed, tmp_path):
+    sample = reviewed.item(1).sample
+    for turns in (edited("Where?", "There."), (Turn("user", "Where?"), Turn("assistant", "There."))):
+        reviewed.decide([1], "edit", reviewer="anna", sample=replace(sample, turns=turns))
+        assert [turn.text for turn in reviewed.item(1).sample.turns] == ["<video>\nWhere?", "There."]
+    exported = export(reviewed, ExportJob(tmp_path / "out", ("legacy-qwen",), checks_videos=False))
+    assert exported.records == 3 and exported.skipped == []
 
 
 def test_only_entries_whose_names_change_are_renamed():

@@ -10,7 +10,7 @@ import numpy as np
 from mm2energon.errors import InputError
 from mm2energon.review.assignment import dealt, shuffled
 from mm2energon.review.decisions import NONE, Ints
-from mm2energon.review.editing import as_entry, says_the_same
+from mm2energon.review.editing import as_entry, as_read_of_row, says_the_same
 from mm2energon.review.items import sample_now
 from mm2energon.review.journal import event_line
 from mm2energon.review.model import ACCEPTED, DOES, STATUSES
@@ -86,8 +86,10 @@ def decision(state: State, wanted: Wanted, numbers: Ints) -> tuple[Ints, bytes]:
         category = None  # it is that already
     if wanted.sample is not None and len(numbers):
         now, original = sample_now(state, int(numbers[0]))
-        if not says_the_same(wanted.sample, now):
-            entry = as_entry(wanted.sample, original)
+        sample = wanted.sample if state.entries.source.kind != "csv" else as_read_of_row(wanted.sample)
+        # What is chosen for all is written down even where it stands now: it holds whatever reviewers do later.
+        if do == "settle-accept" or not says_the_same(sample, now):
+            entry = as_entry(sample, original)
     if do == "edit" and entry is None and category is None:
         do = "accept"
     if entry is None and category is None:

@@ -9,9 +9,10 @@ from typing import Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.formats import sharegpt
 from mm2energon.formats.media import read_paths, read_videos
+from mm2energon.formats.pairs import shown
 from mm2energon.formats.turns import read_turns
 from mm2energon.review.facets import without_tags
-from mm2energon.sample import Sample, Turn
+from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
 
 def as_entry(sample: Sample, original: Sample | None) -> dict[str, Any]:
@@ -28,6 +29,16 @@ def as_entry(sample: Sample, original: Sample | None) -> dict[str, Any]:
     except UnicodeEncodeError as error:
         raise InputError("an edit with half of a surrogate pair: Unicode text was expected; mend the text") from error
     return entry
+
+
+def as_read_of_row(sample: Sample) -> Sample:
+    """A sample of a CSV as its row would be read: a column names its video, which the question need not."""
+    turns = sample.turns
+    place = next((place for place, turn in enumerate(turns) if turn.role == "user"), None)
+    if place is None or len(sample.videos) != 1 or any(VIDEO_TAG in turn.text for turn in turns):
+        return sample
+    asked = replace(turns[place], text=shown(turns[place].text))
+    return replace(sample, turns=(*turns[:place], asked, *turns[place + 1 :]))
 
 
 def _with_extra(sample: Sample, original: Sample | None) -> tuple[Turn, ...]:
