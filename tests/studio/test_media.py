@@ -16,6 +16,7 @@ from studio.steps import hang
 
 #: As Python has a name that is no UTF-8.
 NOT_UTF8 = os.fsdecode(b"\xff\xfe.jpg")
+TURNED = "\u202egpj.4pm.mp4"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def ask(root):
         "image": ["a.jpg", "a.tiff", "a.bmp", "page.jpg", "drawn.svg", "link.jpg", "../secret.jpg", "none.jpg"]
         + [str(root.parent / "secret.jpg"), "http://127.0.0.1/a.jpg", "folder.jpg", 'né "x"\n<b>.jpg', "a\0.jpg"]
         + [NOT_UTF8, "\ud800.jpg"],
-        "video": ["clip.mp4", "old.avi", "broken.mp4", "../../etc/passwd"],
+        "video": ["clip.mp4", "old.avi", "broken.mp4", "../../etc/passwd", TURNED],
         "audio": ["tone.wav", "page.jpg"],
     }
     entries = []
@@ -127,8 +128,17 @@ def test_an_odd_name_goes_into_headers_safely(ask):
 def test_a_name_that_is_no_utf8_is_shown_too_and_one_that_no_file_can_have_is_refused(ask):
     answer = ask("image", NOT_UTF8)
     assert (answer.status_code, answer.headers["content-disposition"]) == (200, "inline; filename*=UTF-8''%3F%3F.jpg")
-    assert ask.page.get(f"/api/items/{ask.wanted['image', NOT_UTF8]}").json()["media"][0]["name"] == NOT_UTF8
+    assert told_name(ask, "image", NOT_UTF8) == r"\udcff\udcfe.jpg"
     assert ask("image", "\ud800.jpg").status_code == 404
+
+
+def told_name(ask, kind, path):
+    return ask.page.get(f"/api/items/{ask.wanted[kind, path]}").json()["media"][0]["name"]
+
+
+def test_a_name_that_turns_its_direction_is_shown_as_it_is_written(ask):
+    assert told_name(ask, "video", TURNED) == r"\u202egpj.4pm.mp4"  # which would look like 4pm.mp4.jpg
+    assert told_name(ask, "image", 'né "x"\n<b>.jpg') == r'né "x"\n<b>.jpg'
 
 
 def test_a_video_is_sought_in_by_ranges(ask, root):

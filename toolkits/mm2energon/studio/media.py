@@ -22,6 +22,7 @@ from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, Kind, Medium, kind_of
 from mm2energon.studio.sending import Sent, file_tag, send, send_bytes
 from mm2energon.studio.showing import Picture, as_shown
 from mm2energon.studio.state import State
+from mm2energon.terminal import shown
 
 if TYPE_CHECKING:
     from mm2energon.review.model import Item
@@ -130,8 +131,8 @@ def _told(state: State, item: Item, kind: Medium, index: int, name: Any) -> dict
     if not isinstance(name, str):
         paths = ", ".join(map(str, name[:1]))
         about |= {"playable": False, "message": "a list of frames"}
-        return {**about, "name": f"{paths} and {len(name) - 1} more", "url": None, **frames}
-    about |= {"name": name, "url": f"{base}/media/{kind}/{index}", **frames}
+        return {**about, "name": f"{shown(paths)} and {len(name) - 1} more", "url": None, **frames}
+    about |= {"name": shown(name), "url": f"{base}/media/{kind}/{index}", **frames}
     try:
         path = media_file(state.root, name, origin=item.origin, further=state.settings.further)
         playable = _kind(path, kind)
