@@ -200,11 +200,26 @@ def test_a_question_that_nobody_asked_is_not_there(page: TestClient, path: str, 
     assert page.request(method, f"{ASKS}/{name}{path}", json={}).status_code in (404, 405, 422)
 
 
+def test_browsers_that_come_from_one_address_take_turns(
+    page: TestClient, video: dict[str, Any], script: Script
+) -> None:
+    script.go_on.clear()
+    try:
+        names = [ask(page, question(video, who=who)) for who in ("anna", "anna", "anna", "ben")]
+    finally:
+        script.go_on.set()
+    told = [events(page.get(f"{ASKS}/{name}/events").text) for name in names]
+    first_place = next(data["position"] for _, kind, data in told[-1] if kind == "queued")
+    assert first_place <= 2  # 1, or 2 where none of anna's was taken yet
+    assert all(one[-1][1] == "done" for one in told)
+
+
 def test_an_answer_is_kept_as_a_sample_of_the_datasets_own_video(page: TestClient, video: dict[str, Any]) -> None:
     name = ask(page, question(video, "<image>What colour?"))
     assert page.post(f"{ASKS}/{name}/keep", json={"adapter": "other"}).status_code == 409
     page.get(f"{ASKS}/{name}/events")
     number = page.post(f"{ASKS}/{name}/keep", json={"adapter": None}).json()["number"]
+    assert page.post(f"{ASKS}/{name}/keep", json={"adapter": None}).json()["number"] == number  # and only once
     item = page.get(f"/api/items/{number}").json()
     turns = [(turn["role"], turn["text"]) for turn in item["sample"]["turns"]]
     assert turns == [("user", "<video>\nimageWhat colour?"), ("assistant", "It is red\nvideo & <b>")]

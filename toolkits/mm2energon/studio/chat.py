@@ -36,6 +36,8 @@ class QuestionAsked(Asked):
     model: Name = ""
     adapters: Annotated[list[Name | None], Field(min_length=1, max_length=2)] = [None]
     parameters: Annotated[dict[str, Any], Field(max_length=50)] = {}
+    #: What a browser calls itself: many may come from one address, by a proxy, a tunnel or a container.
+    who: Annotated[str, Field(max_length=64)] = ""
 
 
 class KeepAsked(Asked):
@@ -77,7 +79,7 @@ def _add_questions(routes: APIRouter, trying: Trying) -> None:
             model=asked.model,
             adapters=tuple(asked.adapters),
             parameters=Parameters.read(asked.parameters),
-            who=address_of(request.scope),
+            who=f"{address_of(request.scope)} {asked.who}",
         )
         return Json({"id": trying.ask(asked.video, question)})
 

@@ -22,7 +22,7 @@ _LONGEST_STEM = 60
 
 
 def keep_answer(state: State, trying: Trying, entry: dict[str, Any], adapter: str | None) -> int | None:
-    """Keep an answer; the number of its sample, or None while those of the source are still counted.
+    """Keep an answer, once; the number of its sample, or None while those of the source are still counted.
 
     Args:
         entry: the question, as the desk tells it.
@@ -33,9 +33,16 @@ def keep_answer(state: State, trying: Trying, entry: dict[str, Any], adapter: st
     answer = next((one for one in entry["answers"] if one.get("adapter") == adapter), None)
     if answer is None or not str(answer.get("text") or "").strip():
         raise Refused(409, "there is no answer to be kept; wait until it is there", "no-answer")
+    with trying.keeping:
+        if (entry["id"], adapter) not in trying.kept:
+            trying.kept[entry["id"], adapter] = _kept(state, trying, entry, adapter, str(answer["text"]))
+        return trying.kept[entry["id"], adapter]
+
+
+def _kept(state: State, trying: Trying, entry: dict[str, Any], adapter: str | None, answer: str) -> int | None:
     try:
         path = _video_of(state, trying, entry)
-        turns = (Turn("user", f"{VIDEO_TAG}\n{_plain(entry['question'])}"), Turn("assistant", _plain(answer["text"])))
+        turns = (Turn("user", f"{VIDEO_TAG}\n{_plain(entry['question'])}"), Turn("assistant", _plain(answer)))
         return state.review.keep(Sample(turns, videos=(path,)), _about(entry, adapter))
     except OSError as error:
         raise Refused(409, f"{error.filename or state.root}: cannot be written ({error.strerror})", "disk") from error

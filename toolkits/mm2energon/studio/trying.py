@@ -35,6 +35,9 @@ class Trying:
         self._given_desk, self._given_intake = desk, intake
         self._settings = settings
         self._lock = threading.Lock()
+        #: (question, adapter) -> the number of the sample that its answer became, while the studio runs.
+        self.kept: dict[tuple[str, str | None], int | None] = {}
+        self.keeping = threading.Lock()
 
     @property
     def desk(self) -> Desk:

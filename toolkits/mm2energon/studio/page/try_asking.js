@@ -1,5 +1,6 @@
 // Asking: a question is put, asked again, shown as it is answered, cancelled and kept, in the view that is open.
 
+import { recall, remember } from "./memory.js";
 import { followAsk } from "./try_follow.js";
 
 const ASKS = "/api/chat/asks";
@@ -67,7 +68,7 @@ export async function askNow(view) {
   state.isAsking = true;
   parts.ask.setBusy(true);
   try {
-    const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id }, { signal: context.signal });
+    const { id } = await context.api.post(ASKS, { ...ask, video: draft.video.id, who: browserName() }, { signal: context.signal });
     save();
     show(view, { ...ask, id, video: draft.video });
     context.navigate(`#/try?ask=${encodeURIComponent(id)}`);
@@ -134,4 +135,14 @@ export async function keep(context, state, adapter) {
     context.toast(error.message, { kind: "bad" });
     return null;
   }
+}
+
+/** What this browser calls itself, so that the queue is fair to each of those that come from one address. */
+function browserName() {
+  const known = recall("who");
+  if (typeof known === "string") return known;
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  const name = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  remember("who", name);
+  return name;
 }
