@@ -73,6 +73,7 @@ class StandIn:
         self.source: Any = source_at(path)
         self.kind, self.category_key = self.source.kind, "category"
         self.decisions = decisions or {}
+        self.problem: str | None = None
 
     def reviewed(self, _status: Sequence[str]) -> Iterator[Reviewed]:
         """All entries."""

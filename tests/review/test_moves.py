@@ -70,6 +70,15 @@ def test_decisions_stay_with_their_rows_here_elsewhere_and_when_it_is_opened_aga
         assert [one[0] for one in standing(reviewed)] == ["accepted", "accepted", "rejected", "accepted"]
 
 
+def test_a_decision_on_a_row_that_was_changed_by_hand_is_told_of(reviewed, tmp_path):
+    reviewed.path.write_text(reviewed.path.read_text().replace("What is 2?", "What is two?"))
+    with open_review(reviewed.path) as again:
+        exported = export(again, ExportJob(tmp_path / "out", ("legacy-qwen",), checks_videos=False))
+    assert exported.samples == 2 and exported.left_out == {"pending": 2}
+    assert any("1 decisions are about entries that are not there any more" in note for note in exported.advice)
+    assert "not there any more" in (tmp_path / "out/export_log.txt").read_text()
+
+
 def test_an_edit_of_a_row_need_not_name_its_video(reviewed, tmp_path):
     sample = reviewed.item(1).sample
     for turns in (edited("Where?", "There."), (Turn("user", "Where?"), Turn("assistant", "There."))):

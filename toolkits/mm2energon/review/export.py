@@ -111,6 +111,7 @@ class _Run:
             load = loader_of(self._review, job.output) if self._review.kind == "shards" else None
             key = self._review.category_key
             self._each("entries", select(self._wanted(changes, csv), selection, category_key=key, load=load))
+            self._exported.problem = self._review.problem or ""
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)
@@ -144,15 +145,14 @@ class _Run:
         bar.close()
 
     def _require_some(self, selection: Selection) -> None:
-        if (told := self._exported.unknown_status) and selection.count:
-            self._exported.advice.append(told)
         if selection.count:
+            self._exported.advice += self._exported.notes
             return
         name, status = self._review.path, self._job.status
         if not self._exported.left_out:
             raise InputError(f"{name}: holds no entries; questions with their answers were expected")
         counts = ", ".join(f"{other} {count}" for other, count in sorted(self._exported.left_out.items()))
-        counts += f"; {told}" if told else ""
+        counts = "; ".join([counts, *self._exported.notes])
         raise InputError(
             f"{name}: no entry is {status} ({counts}), so there is nothing to export; decide on some with: "
             f"mm2energon studio {name}; or export others with --status pending, or --status any"

@@ -178,6 +178,8 @@ class Exported:
     left_out: dict[str, int] = field(default_factory=dict)
     #: What stands in the status column of rows that nobody decided on, and is no decision that is known -> rows.
     unknown_words: dict[str, int] = field(default_factory=dict)
+    #: What is wrong with the source or the journal, though it can be exported: decisions on what is not there any more.
+    problem: str = ""
     videos: dict[str, OfVideo] = field(default_factory=dict)
     csv: CsvUpdate | None = None
     #: Files by which trainers find the others.
@@ -187,6 +189,11 @@ class Exported:
     shards: list[str] = field(default_factory=list)
     shards_status: int = 0
     seconds: float = 0.0
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the source and of its journal."""
+        return [note for note in (self.problem, self.unknown_status) if note]
 
     @property
     def unknown_status(self) -> str:

@@ -24,8 +24,7 @@ def log_lines(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[st
     yield from _videos(job, chosen, exported)
     yield from ("", "Step 3: Final Export Process", f"- Export Directory: {job.output}/")
     yield from _csv(exported)
-    if exported.unknown_words:
-        yield f"- {exported.unknown_status}"
+    yield from (f"- {note}" for note in exported.notes)
     yield from ("", "File Generation:")
     for file in exported.files:
         yield f"✓ {file.path.name}"
@@ -153,6 +152,7 @@ def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str
         "account": exported.account,
         "left_out": exported.left_out,
         "unknown_status": exported.unknown_words,
+        "notes": exported.notes,
         "not_held": exported.not_held,
         "skipped": [one.as_json() for one in exported.skipped],
         "skipped_is_all": len(exported.skipped) < MOST_SKIPPED,
