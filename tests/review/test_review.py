@@ -274,6 +274,29 @@ def test_two_who_disagree_are_settled_by_a_third(source: Path) -> None:
         assert review.item(3).by_reviewer == {"anna": "accepted", "bob": "rejected"}
 
 
+def test_of_two_different_edits_one_is_chosen_for_all_and_holds(source: Path) -> None:
+    with open_review(source, reviewers=("anna", "bob")) as review:
+        before = review.item(2).sample
+        of_anna, of_bob = (replace(before, turns=(*before.turns[:-1], Turn("assistant", text))) for text in ("A", "B"))
+        review.decide([2], "edit", reviewer="anna", sample=of_anna, category="new")
+        review.decide([2], "edit", reviewer="bob", sample=of_bob, reason="typing error")
+        review.decide([2], "reject", reviewer="carl", reason="wrong")
+        item = review.item(2)
+        assert item.status == "disputed"
+        assert {name: (one.status, one.reason) for name, one in item.opinions.items()} == {
+            "anna": ("accepted", ""),
+            "bob": ("accepted", "typing error"),
+            "carl": ("rejected", "wrong"),
+        }
+        assert [one.sample and one.sample.turns[-1].text for one in item.opinions.values()] == ["A", "B", None]
+        assert [one.category for one in item.opinions.values()] == ["new", "c2", "c2"]
+        review.decide([2], "settle-accept", reviewer="eve", sample=item.opinions["bob"].sample)
+        of_all = review.item(2)
+        assert (of_all.status, of_all.sample.turns[-1].text) == ("accepted", "B")
+        review.decide([2], "edit", reviewer="anna", sample=replace(of_anna, turns=before.turns[:-1]))
+        assert review.item(2).sample.turns == of_bob.turns
+
+
 def test_shares_are_even_and_can_be_asked_for(source: Path) -> None:
     with open_review(source) as review:
         assert review.assign(["anna", "bob", "eve"], per_entry=2, seed=4) == {"anna": 20, "bob": 20, "eve": 20}

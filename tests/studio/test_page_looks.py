@@ -33,11 +33,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def dispute(page: Page, number: int) -> None:
     """Let the two decide differently on an entry."""
     for name, do in zip(PEOPLE, ("accept", "reject"), strict=True):
-        body = {"do": do, "reviewer": name, "reason": "" if do == "accept" else "wrong answer"}
-        answer = page.request.post(
-            f"{page.url.split('#')[0]}api/items/{number}/decision", data=body, headers={"X-Studio": "1"}
-        )
-        assert answer.ok
+        decide(page, number, {"do": do, "reviewer": name, "reason": "" if do == "accept" else "wrong answer"})
+
+
+def decide(page: Page, number: int, body: dict[str, Any]) -> None:
+    address = f"{page.url.split('#')[0]}api/items/{number}/decision"
+    assert page.request.post(address, data=body, headers={"X-Studio": "1"}).ok
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -127,6 +128,28 @@ def test_two_people_disagree_and_somebody_settles_it(browser: Browser, address: 
         expect(page.locator(".toasts")).to_contain_text("anna 20, ben 20")
         show(page, address, query="?assigned_to=ben")
         expect(page.locator(".tally")).to_have_text("20 of 40 entries")
+
+
+@pytest.mark.parametrize("width", [1280, NARROW])
+def test_two_edits_stand_side_by_side_and_one_is_chosen_for_all(browser: Browser, address: str, width: int) -> None:
+    number = FIRST_PLAIN + (6 if width == NARROW else 7)
+    with opened(browser, address, width=width) as page:
+        for name in PEOPLE:
+            turns = [{"role": "user", "text": "What?"}, {"role": "assistant", "text": f"As {name} has it."}]
+            decide(page, number, {"do": "edit", "reviewer": name, "turns": turns})
+        show(page, address, number)
+        page.locator(".sample-title").press("s")
+        versions = page.get_by_role("dialog").get_by_role("article")
+        expect(versions).to_have_count(2)
+        expect(versions.nth(0)).to_contain_text("As anna has it.")
+        expect(versions.nth(1)).to_contain_text("As ben has it.")
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Compare versions").click()
+        versions.nth(0).get_by_role("button", name="Choose this of anna").click()
+        show(page, address, number)
+        expect(page.locator(".sample-chips")).to_contain_text("accepted")
+        expect(page.locator(".turn-assistant")).to_contain_text("As anna has it.")
 
 
 def test_decisions_of_others_appear_by_themselves(browser: Browser, address: str) -> None:

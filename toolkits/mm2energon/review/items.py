@@ -12,7 +12,7 @@ from mm2energon.review.decisions import NONE, PENDING_NUMBER
 from mm2energon.review.editing import edited, still_wrong
 from mm2energon.review.entries import Read
 from mm2energon.review.facets import MEDIA_CODES, without_tags
-from mm2energon.review.model import STATUSES, Item, Past, Reviewed, Row
+from mm2energon.review.model import STATUSES, Item, Opinion, Past, Reviewed, Row
 from mm2energon.review.views import State
 from mm2energon.sample import Sample
 
@@ -105,6 +105,7 @@ def item_of(state: State, number: int, reviewer: str) -> Item:
         fields=now.read.found.fields,
         history=history_of(state, number),
         by_reviewer=by_reviewer(state, number),
+        opinions=opinions_of(state, number, now.read),
         assigned_to=assigned_to(state, number),
         can_undo=can_undo,
         can_redo=can_redo,
@@ -151,13 +152,18 @@ def sample_now(state: State, number: int) -> tuple[Sample | None, Sample | None]
 
 
 def _now(state: State, number: int, read: Read) -> _Now:
-    event = int(state.book.standing.edit[number])
+    sample = _edited_in(state, int(state.book.standing.edit[number]), read)
+    if sample is None:
+        return _Now(read, read.loaded.sample, read.loaded.error)
+    return _Now(read, sample, still_wrong(read.loaded.error, sample))
+
+
+def _edited_in(state: State, event: int, read: Read) -> Sample | None:
+    """The sample as an event has edited it; None where there is no such event, or no edit in it."""
     place = None if event == NONE else state.book.decisions.events[event].sample_at
     if place is None:
-        return _Now(read, read.loaded.sample, read.loaded.error)
-    origin = read.found.entry.origin
-    sample = edited(read.loaded.sample, state.book.journal.sample(place), origin=origin)
-    return _Now(read, sample, still_wrong(read.loaded.error, sample))
+        return None
+    return edited(read.loaded.sample, state.book.journal.sample(place), origin=read.found.entry.origin)
 
 
 def _told(error: SampleError | None) -> tuple[str, str] | None:
@@ -183,10 +189,32 @@ def reason_of(state: State, number: int) -> str:
 
 def by_reviewer(state: State, number: int) -> dict[str, str]:
     """Reviewer -> status, of those who have decided."""
+    status = state.book.decisions.log["status"]
+    return {name: STATUSES[status[row]] for name, row in _rows_by_reviewer(state, number).items()}
+
+
+def opinions_of(state: State, number: int, read: Read) -> dict[str, Opinion]:
+    """Reviewer -> what they have decided, with the sample as they edited it."""
+    return {name: _opinion(state, row, read) for name, row in _rows_by_reviewer(state, number).items()}
+
+
+def _opinion(state: State, row: int, read: Read) -> Opinion:
+    decisions = state.book.decisions
+    category = int(decisions.log["category"][row])
+    return Opinion(
+        status=STATUSES[decisions.log["status"][row]],
+        reason=decisions.events[decisions.log["event"][row]].reason,
+        category=read.category if category == NONE else decisions.categories.all[category],
+        sample=_edited_in(state, int(decisions.log["edit"][row]), read),
+    )
+
+
+def _rows_by_reviewer(state: State, number: int) -> dict[str, int]:
+    """Reviewer -> the row of the log where they stand with an entry, of those who have decided."""
     decisions = state.book.decisions
     rows = {name: int(track.at[number]) for name, track in decisions.tracks.items()}
-    found = {name: int(decisions.log["status"][row]) for name, row in rows.items() if row != NONE}
-    return {name: STATUSES[status] for name, status in found.items() if status != PENDING_NUMBER}
+    status = decisions.log["status"]
+    return {name: row for name, row in rows.items() if row != NONE and status[row] != PENDING_NUMBER}
 
 
 def assigned_to(state: State, number: int) -> tuple[str, ...]:

@@ -103,6 +103,18 @@ class Past(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one reviewer has decided on an entry."""
+
+    status: str
+    reason: str
+    #: As they have it: changed, or that of the source.
+    category: str
+    #: As they edited it; None where they left it as it stands in the source.
+    sample: Sample | None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """All that is known of an entry."""
 
@@ -128,6 +140,8 @@ class Item:
     #: The oldest first.
     history: tuple[Past, ...]
     by_reviewer: Mapping[str, str]
+    #: Reviewer -> what they say, of the same reviewers.
+    opinions: Mapping[str, Opinion]
     assigned_to: tuple[str, ...]
     #: Whether the reviewer who asked can undo and redo.
     can_undo: bool

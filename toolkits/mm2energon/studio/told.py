@@ -9,7 +9,7 @@ from mm2energon.sample import Sample
 from mm2energon.studio.answers import encoded
 
 if TYPE_CHECKING:
-    from mm2energon.review.model import Item, Row
+    from mm2energon.review.model import Item, Opinion, Row
 
 #: Bytes of an entry, as JSON, that a page is shown.
 _MOST_ENTRY_BYTES = 200_000
@@ -53,9 +53,19 @@ def item_told(item: Item) -> dict[str, Any]:
         "fields": dict(item.fields),
         "history": [past._asdict() for past in item.history],
         "by_reviewer": dict(item.by_reviewer),
+        "opinions": {name: _opinion_told(one) for name, one in item.opinions.items()},
         "assigned_to": list(item.assigned_to),
         "can_undo": item.can_undo,
         "can_redo": item.can_redo,
+    }
+
+
+def _opinion_told(opinion: Opinion) -> dict[str, Any]:
+    return {
+        "status": opinion.status,
+        "reason": opinion.reason,
+        "category": opinion.category,
+        "sample": sample_told(opinion.sample),
     }
 
 

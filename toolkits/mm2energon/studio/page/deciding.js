@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { recall, remember } from "./memory.js";
 import { askReason } from "./reasons.js";
 import { oneLine } from "./texts.js";
+import { acceptedVersions, showVersions } from "./versions.js";
 
 export class Deciding {
   /** `review` is the view: its sample, its list (`browse`), its `decisions`, drafts and marks. */
@@ -80,8 +81,14 @@ export class Deciding {
     this.review.browse.list.redraw();
   }
 
+  /** Settles a dispute for all; where there are several texts to choose from, they are shown side by side. */
   async settle(verb) {
     const { item } = this.sample;
+    if (verb === "compare" || (verb === "settle-accept" && acceptedVersions(item) > 1)) {
+      const chosen = await showVersions(item);
+      if (chosen !== null && item.number === this.sample.item?.number) await this.decide(chosen);
+      return;
+    }
     const reason = verb === "settle-reject" ? await this.reason({ title: "Settle: reject" }) : "";
     if (reason !== null && item === this.sample.item) await this.decide({ do: verb, reason });
   }

@@ -6,6 +6,7 @@ import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
 import { nameOf } from "./people.js";
 import { statusChip } from "./row.js";
+import { acceptedVersions } from "./versions.js";
 
 const DONE = {
   accept: "accepted",
@@ -87,30 +88,33 @@ export class Details {
     const rows = decided.map(([name, status]) =>
       el("li.verdict", {}, el("bdi", {}, nameOf(name)), statusChip(status), this.lastWord(name)),
     );
-    const settle = this.item.status === "disputed" && [
-      el("p.hint", {}, "The reviewers disagree. Whoever settles it decides for all."),
-      el(
-        "div.settle",
-        {},
-        el(
-          "button",
-          { type: "button", onclick: () => this.onSettle("settle-accept") },
-          icon("accept", 16),
-          "Settle: accept",
-        ),
-        el(
-          "button",
-          { type: "button", onclick: () => this.onSettle("settle-reject") },
-          icon("reject", 16),
-          "Settle: reject",
-        ),
-      ),
-    ];
-    return el("section", {}, el("h3", {}, "Reviewers"), el("ul.verdicts", {}, rows), settle);
+    const isDisputed = this.item.status === "disputed";
+    return el(
+      "section",
+      {},
+      el("h3", {}, "Reviewers"),
+      el("ul.verdicts", {}, rows),
+      isDisputed && el("p.hint", {}, "The reviewers disagree. Whoever settles it decides for all."),
+      this.settling(isDisputed),
+    );
+  }
+
+  settling(isDisputed) {
+    const button = (name, title, run) => el("button", { type: "button", onclick: run }, icon(name, 16), title);
+    const versions = acceptedVersions(this.item);
+    const isChoice = versions > 1;
+    if (!isDisputed && !isChoice) return null;
+    return el(
+      "div.settle",
+      {},
+      button("settle", "Compare versions", () => this.onSettle("compare")),
+      isDisputed && !isChoice && button("accept", "Settle: accept", () => this.onSettle("settle-accept")),
+      isDisputed && button("reject", "Settle: reject", () => this.onSettle("settle-reject")),
+    );
   }
 
   lastWord(name) {
-    const { reason } = (this.item.history ?? []).map(past).findLast((one) => one.reviewer === name && one.reason) ?? {};
+    const reason = this.item.opinions?.[name]?.reason;
     return reason && el("span.dim", { dir: "auto" }, reason);
   }
 

@@ -89,7 +89,6 @@ function sections(context, found, pairs, redraw) {
 
 function summary(status, all, { edited = 0, is_indexed: isIndexed = true }) {
   const decided = all - (status.pending ?? 0);
-  const share = Math.floor((decided / all) * 1000) / 10;
   const parts = STATUSES.filter((name) => status[name] || name !== "disputed").map((name) =>
     el(
       "div.figure-number",
@@ -107,7 +106,7 @@ function summary(status, all, { edited = 0, is_indexed: isIndexed = true }) {
   return el(
     "section.card.summary",
     { "aria-label": "Progress" },
-    el("h2", {}, `${decided.toLocaleString("en")} of ${count(all, "entry", "entries")} decided (${share} %)${so}`),
+    el("h2", {}, `${decided.toLocaleString("en")} of ${count(all, "entry", "entries")} decided (${percent(decided, all)})${so}`),
     el(
       "div.meter",
       { role: "img", "aria-label": STATUSES.map((name) => `${name} ${status[name] ?? 0}`).join(", ") },
@@ -234,6 +233,10 @@ function seriesOf(rows) {
   return [...STATUSES.filter((name) => names.has(name)), ...[...names].filter((name) => !STATUSES.includes(name))];
 }
 
+/** A share to a tenth of a percent; what is not nothing is not told as 0, nor what is not all as 100. */
 function percent(part, all) {
-  return `${(Math.round((part / all) * 1000) / 10).toLocaleString("en")} %`;
+  const tenths = Math.round((part / all) * 1000);
+  if (part > 0 && tenths === 0) return "< 0.1 %";
+  if (part < all && tenths === 1000) return "> 99.9 %";
+  return `${(tenths / 10).toLocaleString("en")} %`;
 }
