@@ -48,5 +48,9 @@ def test_times_of_frames_are_told() -> None:
     assert "0.0, 0.5, 12.25" in told
 
 
+def test_one_frame_is_told_as_one() -> None:
+    assert tell_times([0.0], duration=0.1) == "The video lasts 0.1 seconds. Its frame here is from second: 0.0."
+
+
 def test_times_of_neighbouring_frames_are_told_apart() -> None:
     assert "0.0, 0.03, 0.07." in tell_times([0.0, 1 / 30, 2 / 30], duration=0.1)

@@ -34,7 +34,10 @@ _GLUE = re.compile(r"<glue>.*?(?:</glue>|\Z)", re.IGNORECASE | re.DOTALL)
 def tell_times(times: Sequence[float], *, duration: float) -> str:
     """Says when the frames are shown, for models that are not told otherwise."""
     whole, seconds = tell_time(duration), ", ".join(map(tell_time, times))
-    return f"The video lasts {whole} seconds. Its {len(times)} frames here are from these seconds: {seconds}."
+    frames = (
+        f"Its {len(times)} frames here are from these seconds" if len(times) > 1 else "Its frame here is from second"
+    )
+    return f"The video lasts {whole} seconds. {frames}: {seconds}."
 
 
 def tell_time(seconds: float) -> str:
