@@ -132,6 +132,14 @@ def test_a_text_of_videochat_without_an_answer_is_refused_and_line_ends_of_windo
         form.load({"video_path": "v.mp4", "text": "USER: One? ASSISTANT: A."}, origin="t.json[0]")
     text = "USER: One?\r\nASSISTANT: A.\r\nUSER: Two?\r\nASSISTANT: B."
     assert form.load({"video_path": "v.mp4", "text": text}, origin="t.json[0]").turns == TWO_QUESTIONS
+    for end in ("\n", "\r\n"):
+        assert form.load({"video_path": "v.mp4", "text": text + end}, origin="t.json[0]").turns == TWO_QUESTIONS
+
+
+def test_a_text_of_videochat_holds_an_answer_that_ends_in_a_line_end() -> None:
+    form = FORMATS["videochat-finetune"]
+    odd = sample("<video>\nOne?", "A.\n", videos=("v.mp4",))
+    assert form.load(form.dump(odd), origin="t.json[0]").turns == odd.turns
 
 
 def test_a_refusal_names_the_option_that_helps() -> None:

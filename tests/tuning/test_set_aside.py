@@ -75,6 +75,18 @@ def test_a_sample_that_cannot_be_read_any_more_costs_itself(videos: Path, base: 
     assert noted["reason"] == "unreadable-image" and noted["origin"].startswith("lines.jsonl:")
 
 
+def test_tags_that_the_text_lacks_are_put_there_where_that_is_asked_for(
+    videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"from": "human", "value": "Which?"}, {"from": "gpt", "value": "red"}]
+    entries = [{"videos": [f"red{number}.mp4"], "conversations": turns} for number in range(2)]
+    (videos / "untagged.json").write_text(json.dumps(entries))
+    words = command(videos / "untagged.json", base, tmp_path / "out", "--steps", 1)
+    assert cli.main(words) == 1
+    assert "use --prepend-missing-tags" in (tmp_path / "out/set_aside.jsonl").read_text()
+    assert cli.main([*words, "--prepend-missing-tags"]) == 0
+
+
 def test_samples_of_one_video_are_on_one_side(videos: Path, base: Path, tmp_path: Path) -> None:
     both = [line(path, word) for path in sorted(videos.glob("red*.mp4")) for word in ("red", "it is red")]
     data = write_lines(videos / "twice.jsonl", both)
@@ -97,6 +109,7 @@ def test_samples_of_one_video_are_on_one_side(videos: Path, base: Path, tmp_path
         (("--batch-size", "3"), "--effective-batch 4: is no multiple of --batch-size 3"),
         (("--dataset-root", "/nowhere"), "--dataset-root /nowhere: no such folder"),
         (("--val-share", "1"), "below 1"),
+        (("--dropout", "1"), "--dropout 1: a number below 1"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_prepared(

@@ -2,7 +2,7 @@
 
     {"video_path": "films/7.mp4", "text": "USER: What is this?\\nASSISTANT: A cat."}
 
-A line that begins with `USER: ` or `ASSISTANT: ` begins a turn.
+A line that begins with `USER: ` or `ASSISTANT: ` begins a turn; a line end behind the last one is no part of it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def dump(sample: Sample) -> dict[str, Any]:
     """
     held = asked(sample, name="videochat-finetune", holds=HOLDS)
     text = "\n".join(f"{_NAMES[turn.role]}: {turn.text}" for turn in held.turns)
+    text += "\n" if text.endswith("\n") else ""
     if _turns(text, origin=sample.origin) != list(held.turns):
         raise SampleError(
             f"{sample.origin}: a line that begins with USER: or ASSISTANT:, which an entry of videochat-finetune "
@@ -69,6 +70,7 @@ def dump(sample: Sample) -> dict[str, Any]:
 
 
 def _turns(text: str, *, origin: str) -> list[Turn]:
+    text = text.removesuffix("\n")
     begins = list(_BEGIN.finditer(text))
     if not begins or text[: begins[0].start()].strip():
         raise SampleError(

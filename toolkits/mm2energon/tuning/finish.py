@@ -30,7 +30,7 @@ def write_adapter(folder: Path, model: Any, job: TuneJob, *, base: Path, facts: 
     """Write the adapter of a trained model into a folder, which appears when it is whole."""
     about = {
         "made_by": f"mm2energon {mm2energon.__version__} finetune",
-        "base": job.model,
+        "base": job.base,
         "data": [str(path) for path in job.data],
         "finished": now(),
         **facts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.prepare import GroupBy
-from mm2energon.tuning.options import OPTIONS, check_value
+from mm2energon.tuning.options import BY_NAME, OPTIONS, check_value
 from mm2energon.video.encode import FrameOptions
 from mm2energon.video.sampling import Sampling
 from mm2energon.videochat.adapters import model_name
@@ -20,12 +21,16 @@ _INTERVAL_SECONDS = 0.5
 #: data has one order with any number.)
 _WATCHING = ("eval_every", "save_every", "keep_checkpoints", "no_gradient_checkpointing")
 
+#: So much of each file of weights is looked at, in so many places.
+_SAMPLE_BYTES, _SAMPLES = 4096, 64
+
 
 @dataclass(frozen=True)
 class Settings:
     """The values of `OPTIONS`, which says what each means."""
 
     dataset_root: str
+    prepend_missing_tags: bool
     val_share: float
     group_by: GroupBy
     max_tokens: int
@@ -80,8 +85,10 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         option.name: option.default if given[option.name] is None else check_value(option, given[option.name])
         for option in OPTIONS
     }
-    if told["val_share"] >= 1:
-        raise InputError(f"--val-share {told['val_share']:g}: a number below 1 was expected, such as 0.1")
+    for name, such in (("val_share", "0.1"), ("dropout", "0.05")):
+        if told[name] >= 1:  # nothing would be trained
+            flag = BY_NAME[name].flag
+            raise InputError(f"{flag} {told[name]:g}: a number below 1 was expected, such as {such}")
     return Settings(**told)
 
 
@@ -101,6 +108,11 @@ class TuneJob:
     restart: bool = False
 
     @property
+    def base(self) -> str:
+        """What the base is called, from whatever folder."""
+        return str(Path(self.model).absolute()) if Path(self.model).is_dir() else self.model
+
+    @property
     def root(self) -> Path:
         """The dataset root."""
         return Path(self.settings.dataset_root).resolve()
@@ -115,24 +127,29 @@ class TuneJob:
         """As `Runs.start` takes it, from whatever folder."""
         settings = {name: value for name, value in asdict(self.settings).items() if value is not None}
         settings["dataset_root"] = str(self.root)
-        model = str(Path(self.model).absolute()) if Path(self.model).is_dir() else self.model
         roots = [str(root) for root in self.further]
         return {
             "data": [str(path.absolute()) for path in self.data],
-            "model": model,
+            "model": self.base,
             **settings,
             **({"allow_absolute_media": roots} if roots else {}),
         }
 
-    def decides(self, sources: list[Path]) -> dict[str, Any]:
+    def decides(self, sources: list[Path], base: Path) -> dict[str, Any]:
         """What decides what is learnt: a run with other values is another one.
 
         Args:
             sources: the files that are read.
+            base: the folder of the model.
         """
         leaves_out = {*_WATCHING, "dataset_root"} | (set() if self.shards is not None else {"loaders"})
         settings = {name: value for name, value in asdict(self.settings).items() if name not in leaves_out}
-        return {"model": model_name(self.model), **settings, "data": [_state_of(path) for path in sources]}
+        return {
+            "model": model_name(self.model),
+            "weights": _state_of_model(base),
+            **settings,
+            "data": [_state_of(path) for path in sources],
+        }
 
 
 def is_shards(path: Path) -> bool:
@@ -171,7 +188,23 @@ def check_job(job: TuneJob) -> None:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What tells two runs apart, for a message."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return ["other data" if name == "data" else f"{name} {before.get(name)}" for name in names]
+    told = {"data": "other data", "weights": "other weights of the base model"}
+    return [told.get(name) or f"{name} {before.get(name)}" for name in names]
+
+
+def _state_of_model(folder: Path) -> str:
+    """What tells the weights of a base from others of its name, wherever they are copied to: a digest of samples."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.iterdir()):
+        if path.name != "config.json" and path.suffix not in (".safetensors", ".bin"):
+            continue
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            for place in range(0, size, max(_SAMPLE_BYTES, size // _SAMPLES)):
+                file.seek(place)
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def _state_of(path: Path) -> list[Any]:

@@ -47,6 +47,7 @@ _DATA, _FRAMES, _TRAINING, _ADAPTER, _WATCHING = "data", "frames", "training", "
 
 OPTIONS: tuple[Option, ...] = (
     Option("dataset_root", "text", ".", "folder that media paths are relative to", _DATA),
+    Option("prepend_missing_tags", "flag", False, "put tags that the text lacks before the first question", _DATA),
     Option("val_share", "share", 0.1, "share to validate on; shards with a split val keep theirs", _DATA),
     Option(
         "group_by", "choice", "media", "what keeps samples on one side of the split", _DATA, ("media", "id", "none")

@@ -146,7 +146,7 @@ def _prepared(
     progress: ProgressMaker,
 ) -> Iterator[Prepared]:
     bar = progress("entries", None)
-    mending = Mending(max_frames=job.settings.max_frames)
+    mending = Mending(prepend_missing_tags=job.settings.prepend_missing_tags, max_frames=job.settings.max_frames)
     for entry in _entries(job, sources):
         account.read += 1
         bar.update(1)

@@ -177,7 +177,7 @@ class Runs:
         if status is None:
             raise InputError(f"{run}: no such run below {self.folder}")
         status = self._with_end(run, folder, status)
-        steps, _ = read_metrics(folder) if status.state in (*LIVE, "interrupted") else ([], 0)
+        steps, _ = read_metrics(folder) if status.state != "done" else ([], 0)
         if steps:
             status = replace(status, step=max(status.step, steps[-1]["step"]))
         final = folder / FINAL

@@ -13,6 +13,7 @@ from typing import Any
 
 from mm2energon.errors import missing_extra
 from mm2energon.tuning.adapting import uses_bf16
+from mm2energon.tuning.breakdowns import require_number, written_or_removed
 from mm2energon.tuning.folders import checkpoint_folder, finish_folder, keep_last, start_folder, unfinished
 from mm2energon.tuning.job import Settings
 from mm2energon.tuning.stopping import Watch
@@ -109,9 +110,15 @@ class Tuner(Trainer):
         return told
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Tell the loss of a step, or of a validation."""
+        """Tell the loss of a step, or of a validation.
+
+        Raises:
+            InputError: the loss or the gradients of a step are no numbers (any more).
+        """
         super().log(logs, start_time)
         step = self.state.global_step
+        for name in ("loss", "grad_norm"):
+            require_number(name, logs.get(name, 0.0), step=step, settings=self._settings)
         if "eval_loss" in logs:
             self._watch.tell({"step": step, "eval_loss": logs["eval_loss"]})
         elif "loss" in logs:
@@ -136,18 +143,24 @@ class Tuner(Trainer):
         if self.is_world_process_zero():
             start_folder(folder)
         self.accelerator.wait_for_everyone()
+        with written_or_removed(unfinished(folder)):
+            self._write_part(folder)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            with written_or_removed(unfinished(folder)):
+                _lift(unfinished(folder), folder.name)
+                finish_folder(folder)
+            keep_last(output, self._settings.keep_checkpoints)
+        self.accelerator.wait_for_everyone()
+
+    def _write_part(self, folder: Path) -> None:
+        """Write what this process has to say into an unfinished checkpoint."""
         self._saves_to = unfinished(folder)
         try:
             super()._save_checkpoint(self.model_wrapped, None)
         finally:
             self._saves_to = None
         self._feed.save(unfinished(folder) / folder.name)
-        self.accelerator.wait_for_everyone()
-        if self.is_world_process_zero():
-            _lift(unfinished(folder), folder.name)
-            finish_folder(folder)
-            keep_last(output, self._settings.keep_checkpoints)
-        self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self, *_arguments: Any, **_options: Any) -> None:
         self.save_whole()

@@ -25,10 +25,11 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.storage import write_whole
+from mm2energon.tuning.breakdowns import told_what_to_do, written_or_removed
 from mm2energon.tuning.device import Device
 from mm2energon.tuning.encoding import Encoder, faults
 from mm2energon.tuning.finish import write_adapter
-from mm2energon.tuning.folders import last_checkpoint, remove_run
+from mm2energon.tuning.folders import last_checkpoint, remove_run, unfinished
 from mm2energon.tuning.holding import held_by_us, told_how_it_ends
 from mm2energon.tuning.job import TuneJob, check_job, differences
 from mm2energon.tuning.prepare import Counts, prepare_samples, read_prepared, sources_of
@@ -116,7 +117,7 @@ class _Run:
 
         job = self._job
         sources = [job.shards / ".nv-meta" / ".info.json"] if job.shards else sources_of(job)
-        decided = job.decides([path for path in sources if path.exists()])
+        decided = job.decides([path for path in sources if path.exists()], self._model)
         fingerprint = hashlib.sha256(dumps(decided)).hexdigest()
         self._encoder.vision  # noqa: B018 - a model of another kind is told before the data is prepared
         if self._device.leads:
@@ -192,7 +193,8 @@ class _Run:
             if self._device.leads:
                 tell_status(self._job.output, state="running", step=step, total=total)
             if step < total:
-                tuner.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+                with told_what_to_do():
+                    tuner.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             elif checkpoint is not None:  # it was killed between its last step and the end
                 tuner.load_weights(checkpoint, step=total)
             tuned = self._ended(counts, tuner.state.global_step, total, stop, resumed_from=step)
@@ -212,7 +214,7 @@ class _Run:
         job = self._job
         step, checkpoint = found if found else (0, None)
         set_seed(job.settings.seed)  # which decides the first weights of the adapters
-        model = load_adapted(self._model, job.settings, name=job.model)
+        model = load_adapted(self._model, job.settings, name=job.base)
         made = arguments(job.settings, job.output, steps=total, devices=self._device.count)
         feed = feed_of(job, self._encoder, counts, self._device, from_step=step, checkpoint=checkpoint)
         return Tuner(model, made, feed=feed, watch=watch, settings=job.settings)
@@ -259,7 +261,8 @@ class _Run:
                 "last_loss": tuned.losses[-1] if tuned.losses else None,
                 "eval_loss": tuned.eval_loss,
             }
-            write_adapter(output / FINAL, model, self._job, base=self._model, facts=facts)
+            with written_or_removed(unfinished(output / FINAL)):
+                write_adapter(output / FINAL, model, self._job, base=self._model, facts=facts)
         tell_status(output, state=state, step=tuned.step, total=tuned.total)
 
 
