@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from mm2energon.errors import InputError
+from mm2energon.videochat import addresses
 from mm2energon.videochat.addresses import RefusedAddressError, is_public, open_connection, parse_url
 
 CLOSED = [
@@ -76,6 +77,8 @@ def test_a_url_is_taken_apart(url: str, scheme: str, host: str, port: int, targe
         ("http://example.com/\r\nHost: x", "characters that no URL has"),
         ("http://example.com/\0", "characters that no URL has"),
         ("http://" + "é" * 200 + ".com/", "its host"),
+        ("http://" + "a" * 64 + ".com/", "its host"),
+        ("http://a..example.com/", "its host"),
         ("http://example.com/" + "a" * 9000, "characters"),
     ],
 )
@@ -99,6 +102,15 @@ def listener() -> Iterator[socket.socket]:
 def test_names_and_spellings_of_this_machine_are_refused_by_the_address_they_lead_to(host: str) -> None:
     with pytest.raises(RefusedAddressError, match="no public address"):
         open_connection(host, 80, seconds=5)
+
+
+def test_a_public_address_of_this_machine_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    for host in ("127.0.0.1", "127.9.9.9"):  # any of them can be bound to, as its own public one
+        with pytest.raises(RefusedAddressError):
+            open_connection(host, 80, seconds=5)
+    assert addresses.is_ours("127.0.0.1")
+    assert not any(map(addresses.is_ours, ["192.0.2.7", "8.8.8.8", "2606:4700::1111"]))
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *lists: list[str]) -> list[str]:

@@ -63,6 +63,9 @@ _CLOSED_6 = [
     )
 ]
 
+#: Of documents alone (RFC 5737, RFC 3849): of no machine, of version 4 and 6.
+_NOBODYS = ("192.0.2.1", "2001:db8::1")
+
 #: What only the C library, or another process, would do behind the guard's back.
 _STARTS_PROCESS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn")
 _SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg")
@@ -108,6 +111,24 @@ def is_public(address: str) -> bool:
     if isinstance(number, ipaddress.IPv4Address):
         return not any(number in network for network in _CLOSED_4)
     return number in _OPEN_6 and not any(number in network for network in _CLOSED_6)
+
+
+def is_ours(address: str) -> bool:
+    """Whether an address, in numbers, is one of this machine: a way to what it serves to itself alone.
+
+    Nobody else's can be bound to, but on a machine that is set to bind to any.
+    """
+    return _can_bind(address) and not _can_bind(_NOBODYS[":" in address])
+
+
+def _can_bind(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def parse_url(text: str, *, allowed: Collection[Endpoint] = ()) -> WebAddress:
@@ -160,7 +181,7 @@ def open_connection(host: str, port: int, *, seconds: float, allowed: Collection
         if not _is_open(number, port, allowed):
             continue
         try:
-            return _connected(family, (number, port), seconds, allowed)
+            return _connected(family, (number, port), seconds)
         except OSError as error:
             fault = error
     raise fault
@@ -193,17 +214,14 @@ def _require_open(place: Any, allowed: Collection[Endpoint]) -> None:
 
 
 def _is_open(number: str, port: int, allowed: Collection[Endpoint]) -> bool:
-    return (number, port) in allowed or (port in PORTS and is_public(number))
+    return (number, port) in allowed or (port in PORTS and is_public(number) and not is_ours(number))
 
 
-def _connected(family: int, place: Endpoint, seconds: float, allowed: Collection[Endpoint]) -> socket.socket:
+def _connected(family: int, place: Endpoint, seconds: float) -> socket.socket:
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(seconds)
         connection.connect(place)
-        # A public address of this very machine is a way to what it serves itself alone.
-        if connection.getsockname()[0] == connection.getpeername()[0] and place not in allowed:
-            raise RefusedAddressError(f"{place[0]} (this machine)")
     except BaseException:
         connection.close()
         raise
@@ -211,9 +229,9 @@ def _connected(family: int, place: Endpoint, seconds: float, allowed: Collection
 
 
 def _ascii(text: str, host: str) -> str:
-    """The host as it is asked for: names of other alphabets in their ASCII form."""
+    """The host as it is asked for: names of other alphabets in their ASCII form; no part is empty, or too long."""
     try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
+        return host.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise _no_url(text, f"its host {host!r} is none ({error})", "check it") from error
 
