@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 from mm2energon.errors import InputError
+from mm2energon.review.export import export
+from mm2energon.review.export_job import ExportJob
 from mm2energon.review.model import Filter
 from mm2energon.review.review import open_review
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.targets import TARGETS
 from pipeline.making import chat, image_entry, run_shard, stored, tree_bytes, write_frames, write_images, write_json
+from pipeline.originals import convert, prepare, write_sources
 
 from review.finding import again
 
@@ -51,6 +54,24 @@ def test_records_are_entries_whatever_they_were_written_for(tmp_path: Path, targ
         assert len(item.sample.images) == len(content.images)
         assert [len(video) for video in content.videos] == [4] * len(item.sample.videos)
         assert all(path.startswith(item.origin) for path in item.sample.images)
+
+
+@pytest.mark.parametrize("with_seconds", [True, False])
+def test_shards_of_both_versions_of_the_original_converter_are_reviewed_and_exported(
+    tmp_path: Path, with_seconds: bool
+) -> None:
+    entries = write_sources(tmp_path, images=2, videos=1)
+    shards = prepare(convert(tmp_path, with_seconds=with_seconds))
+    with open_review(shards) as review:
+        review.wait()
+        said = [[turn.text for turn in one.sample.turns] for one in review.reviewed("pending") if one.sample]
+        assert said == [[turn["value"] for turn in entry["conversations"]] for entry in entries]
+        # The later version cuts an odd last frame.
+        assert [len(video) for video in review.content(2).videos] == [4 if with_seconds else 5]
+        review.decide(review.select(), "accept")
+        exported = export(review, ExportJob(tmp_path / "out", ("sharegpt",)))
+    assert exported.samples == 3 and exported.skipped == []
+    assert len(list((tmp_path / "out/media").iterdir())) >= 3
 
 
 def test_what_training_does_not_read_is_not_shown(tmp_path: Path) -> None:

@@ -94,13 +94,18 @@ class ShardsSource:
         try:
             if not size or len(data) < size:
                 raise ValueError("is missing, or cut off")
-            value = loads(data, max_depth=MAX_DEPTH_AROUND)
+            value = self._whole(loads(data, max_depth=MAX_DEPTH_AROUND))
             if not isinstance(value, dict):
                 raise ValueError(f"is {type_name(value)}; an object was expected")
         except ValueError as error:
             what = SampleError(f"{origin}: its json {error}; see mm2energon doctor", "bad-part")
             return Entry(origin, data.decode("utf-8", "replace"), what)
         return Entry(origin, value)
+
+    def _whole(self, value: Any) -> Any:
+        """The json of a record; of the first version of the original converter, which wrote the bare turns, as of the
+        later ones: readers of its shards take both."""
+        return {"conversations": value} if isinstance(value, list) and self._layout.images_part else value
 
     def load(self, found: Found) -> Loaded:
         """As of `Source`: media are called by their place, `train-shard-000000.tar/key/videos/0`."""
@@ -139,6 +144,9 @@ class ShardsSource:
         if row is None or name is None:
             raise changed(self.path)
         [(_, record)] = read_samples(self.path / name, [row])
+        if record.get(_JSON, b"").lstrip()[:1] == b"[":
+            entry = self._entry(f"{name}/{row.key}", record[_JSON], len(record[_JSON]))
+            record = record if entry.error is not None else {**record, _JSON: dumps(entry.value)}
         return read_content(record, self._layout)
 
 
