@@ -22,6 +22,7 @@ from mm2energon.videochat.frames import Unwanted
 from mm2energon.videochat.looking import Look
 from mm2energon.videochat.perception import Asked
 from mm2energon.videochat.prompts import tell_time
+from safetensors.torch import load_file, save_file
 
 from videochat.tiny_models import save_adapter, save_qwen2_5_vl
 
@@ -221,6 +222,25 @@ def test_an_adapter_that_was_trained_on_is_read_anew(tiny: Path, tmp_path: Path)
     before = logits()
     save_adapter(tmp_path / "mine", tiny, seed=2)
     assert not torch.equal(logits(), before)
+
+
+@pytest.mark.parametrize("name", ["lm_head.weight", "model.language_model.layers.0.self_attn.q_proj.base_layer.bias"])
+def test_an_adapter_that_would_write_over_the_models_own_weights_is_refused(
+    name: str, tiny: Path, tmp_path: Path
+) -> None:
+    chat = open_model(str(tiny), Setup(device="cpu"), lambda _: None)
+    inputs = {"input_ids": torch.tensor([[1, 2, 3]])}
+    with torch.no_grad():
+        before = chat.model(**inputs).logits
+    folder = save_adapter(tmp_path / "adapters/over", tiny)
+    weights = load_file(folder / "adapter_model.safetensors")
+    own = chat.model.state_dict()[name.replace("base_layer.", "")]
+    save_file({**weights, f"base_model.model.{name}": torch.ones_like(own)}, folder / "adapter_model.safetensors")
+    (adapter,) = find_adapters(tmp_path / "adapters")
+    with pytest.raises(InputError, match=f"{name} is no weight of LoRA"), chat.adapters.using(adapter):
+        pass
+    with torch.no_grad(), chat.adapters.using(None):
+        assert torch.equal(chat.model(**inputs).logits, before)
 
 
 def test_an_adapter_of_another_size_is_told_and_leaves_the_model_as_it_was(

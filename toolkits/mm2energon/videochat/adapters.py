@@ -102,6 +102,15 @@ def weight_shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
         ) from error
 
 
+def saved_modules(adapter: Adapter) -> frozenset[str]:
+    """The modules of which an adapter has a whole copy of its own (`modules_to_save`)."""
+    try:
+        names = json.loads((adapter.folder / CONFIG).read_bytes()).get("modules_to_save")
+    except (OSError, ValueError, AttributeError):
+        return frozenset()
+    return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
+
+
 def _folders(top: Path) -> Iterator[Path]:
     """Folders with an adapter, not deeper than some, and none that is reached by a link."""
     count = 0

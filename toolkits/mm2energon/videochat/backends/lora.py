@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError, missing_extra
-from mm2energon.videochat.adapters import Adapter, require_base, weight_shapes
+from mm2energon.videochat.adapters import Adapter, require_base, saved_modules, weight_shapes
 from mm2energon.videochat.backends.fetching import said
 
 #: Adapters that are kept in memory.
 _KEPT = 4
 #: The end of a module's name, which all versions of transformers agree on.
 _TAIL = re.compile(r"(?:^|\.)((?:visual\.)?(?:layers|blocks)\.\d+\..+)$")
+_PREFIX = "base_model.model."
 _WEIGHT = re.compile(r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+#: Weights that stand beside those of the model; all others would be written over the model's own.
+_BESIDE = re.compile(r"\.lora_(?:embedding_)?[AB](?:\.|$)|\.lora_magnitude_vector(?:\.|$)")
 
 
 class Switch:
@@ -105,14 +108,20 @@ def _check_shapes(adapter: Adapter, model: Any, name: str) -> None:
     """Hold the weights of an adapter against the layers that they are for, before anything is put in.
 
     Raises:
-        InputError: the model has no such layer, or one of another size.
+        InputError: the model has no such layer, or one of another size; or it would not be put beside the model's.
     """
     layers = {_tail(place.replace(".base_layer", "")): layer for place, layer in model.named_modules()}
+    saved = saved_modules(adapter)
     for key, shape in weight_shapes(adapter).items():
+        if not _BESIDE.search(key) and saved.isdisjoint(key.removeprefix(_PREFIX).split(".")[:-1]):
+            raise InputError(
+                f"adapter {adapter.name}: {key} is no weight of LoRA and would change the model itself; expected weights "
+                "of LoRA alone; train it with bias none, and save it without embeddings"
+            )
         match = _WEIGHT.fullmatch(key)
         if match is None or len(shape) != 2:
             continue
-        place = match["module"].removeprefix("base_model.model.")
+        place = match["module"].removeprefix(_PREFIX)
         layer = layers.get(_tail(place))
         side, size = ("in_features", shape[1]) if match["side"] == "A" else ("out_features", shape[0])
         found = getattr(layer, side, None)
