@@ -115,8 +115,8 @@ def _check_shapes(adapter: Adapter, model: Any, name: str) -> None:
     for key, shape in weight_shapes(adapter).items():
         if not _BESIDE.search(key) and saved.isdisjoint(key.removeprefix(_PREFIX).split(".")[:-1]):
             raise InputError(
-                f"adapter {adapter.name}: {key} is no weight of LoRA and would change the model itself; expected weights "
-                "of LoRA alone; train it with bias none, and save it without embeddings"
+                f"adapter {adapter.name}: {key} is no weight of LoRA, and would change the model itself; weights "
+                "of LoRA alone were expected; train it with bias none, and save it without embeddings"
             )
         match = _WEIGHT.fullmatch(key)
         if match is None or len(shape) != 2:
