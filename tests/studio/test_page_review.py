@@ -198,6 +198,30 @@ def test_hostile_texts_are_shown_as_texts(page: Page, address: str) -> None:
     assert page.locator("main script, main b, main img").count() == 0
 
 
+def test_unseen_characters_are_named_and_those_of_scripts_and_emoji_stay(page: Page, address: str) -> None:
+    named = "async (text) => (await import(new URL('texts.js', document.baseURI))).oneLine(text)"
+    hidden = {"a\u00adb": "aU+00ADb", "a\u200db": "aU+200Db", "\u2028": "U+2028", "hi\U000e0041": "hiU+E0041"}
+    for text, told in hidden.items():
+        assert page.evaluate(named, text) == told
+    for text in (
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "👩\u200d👩\u200d👧",
+        "👩🏽\u200d🚀",
+        "🏴\U000e0067\U000e0062\U000e007f",
+        "🏳️\u200d🌈",
+    ):
+        assert page.evaluate(named, text) == text
+
+
+def test_a_long_text_is_cut_between_words_and_characters(page: Page, address: str) -> None:
+    shown = (
+        "async (text) => (await import(new URL('texts.js', document.baseURI))).richText(text).firstChild.textContent"
+    )
+    assert page.evaluate(shown, "x" * 5995 + " <image>") == "x" * 5995
+    assert page.evaluate(shown, "x" + "😀" * 4000) == "x" + "😀" * 2999
+
+
 def test_texts_that_run_from_right_to_left_do_and_long_ones_unfold(page: Page, address: str) -> None:
     show(page, address, ARABIC)
     text = page.locator(".turn-user .rich")

@@ -206,7 +206,15 @@ function longest(rows) {
   return 14 + 7 * Math.max(...rows.map((row) => row.label.length));
 }
 
+const ruler = document.createElement("canvas").getContext("2d");
+
+/** A label as far as there is room for it, by the widths of its letters. */
 function fit(label, width) {
-  const most = Math.max(4, Math.floor((width - 10) / 7));
-  return label.length > most ? `${[...label].slice(0, most - 1).join("")}…` : label || "(none)";
+  ruler.font = `13px ${getComputedStyle(document.body).fontFamily}`;
+  const letters = [...(label || "(none)")].slice(0, 100);
+  const isWide = (count) => ruler.measureText(letters.slice(0, count).join("")).width > width - 24;
+  if (!isWide(letters.length)) return letters.join("");
+  let most = letters.length - 1;
+  while (most > 1 && isWide(most)) most -= 1;
+  return `${letters.slice(0, most).join("")}…`;
 }

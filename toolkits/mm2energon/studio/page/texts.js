@@ -7,10 +7,18 @@ const TAG = /<(image|video|audio)>/;
 // "1:23", "01:02:03.5" and "12.5 s", "3 seconds".
 const CLOCK = /(?<![\d:.])(?:\d{1,2}:)?\d{1,2}:[0-5]\d(?:\.\d+)?(?![\d:])/;
 const SECONDS = /(?<![\d:.,])\d+(?:\.\d+)?\s?(?:s|secs?|seconds?)(?![\p{L}\d])/u;
-// Controls, zero-width space and marks that turn the direction of what follows. Joiners and direction marks of
-// ordinary Arabic, Persian or emoji texts are left as they are.
-const UNSEEN =
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/;
+// Controls, spaces and breaks without a width, marks that turn the direction of what follows, tags that only flags use.
+// Joiners are named where nothing joins; in Arabic, Indic and emoji texts they stay, as direction marks do.
+const UNSEEN = new RegExp(
+  [
+    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/,
+    /(?<![\p{Emoji_Presentation}\p{Extended_Pictographic}\p{M}\p{Lo}\u{1f3fb}-\u{1f3ff}])[\u200c\u200d]/u,
+    /(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]*)[\u{e0000}-\u{e007f}]/u,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "u",
+);
 const PARTS = new RegExp(
   [TAG, CLOCK, SECONDS, UNSEEN]
     .map((one) => `(?:${one.source.replace("(image|video|audio)", "(?:image|video|audio)")})`)
@@ -42,7 +50,7 @@ export function clock(seconds, digits = 2) {
 export function oneLine(text) {
   return text
     .replace(new RegExp(TAG.source, "g"), " ")
-    .replace(new RegExp(UNSEEN.source, "g"), named)
+    .replace(new RegExp(UNSEEN.source, "gu"), named)
     .replace(/\s+/g, " ")
     .trim();
 }
@@ -54,15 +62,28 @@ export function oneLine(text) {
  */
 export function richText(text, { onTag, onTime, seen = {} } = {}) {
   const box = el("div.rich", { dir: "auto" });
-  box.append(...partsOf(text.slice(0, SHOWN_AT_FIRST), { onTag, onTime, seen }));
-  if (text.length > SHOWN_AT_FIRST) {
-    const rest = text.slice(SHOWN_AT_FIRST);
+  const cut = placeToCut(text);
+  box.append(...partsOf(text.slice(0, cut), { onTag, onTime, seen }));
+  if (text.length > cut) {
+    const rest = text.slice(cut);
     const label = `Show all ${text.length.toLocaleString("en")} characters`;
     const more = el("button.more-text", { type: "button" }, label);
-    more.addEventListener("click", () => more.replaceWith(...partsOf(rest, { onTag, onTime, seen })));
+    more.addEventListener("click", () => {
+      more.replaceWith(...partsOf(rest, { onTag, onTime, seen }));
+      box.tabIndex = -1; // who came by keyboard stays here
+      box.focus({ preventScroll: true });
+    });
     box.append(more);
   }
   return box;
+}
+
+/** Where a long text is cut: behind a word, so that no tag, time or character is cut in two. */
+function placeToCut(text) {
+  if (text.length <= SHOWN_AT_FIRST) return text.length;
+  const space = text.slice(0, SHOWN_AT_FIRST).search(/\s\S{0,200}$/);
+  if (space > 0) return space;
+  return SHOWN_AT_FIRST - (/[\ud800-\udbff]/.test(text[SHOWN_AT_FIRST - 1]) ? 1 : 0);
 }
 
 function partsOf(text, { onTag, onTime, seen }) {
