@@ -8,6 +8,7 @@ import time
 
 import pytest
 from media import read_number, write_clip, write_image
+from mm2energon.roots import media_file
 from mm2energon.studio.isolated import GivenUpError
 from PIL import Image
 
@@ -99,6 +100,26 @@ def test_what_lies_outside_or_is_no_file_is_refused(ask, kind, name, status):
     assert answer.status_code == status and set(answer.json()["error"]) == {"message", "code"}
     told = ask.page.get(f"/api/items/{ask.wanted[kind, name]}").json()["media"][0]
     assert (told["exists"], told["url"]) == (False, None) and told["error"]["message"]
+
+
+@pytest.mark.parametrize("address", ["media/image/0", "frames/0/0"])
+def test_what_becomes_a_link_between_the_look_and_the_opening_is_refused(tmp_path, monkeypatch, address):
+    root = tmp_path / "data"
+    root.mkdir()
+    write_image(tmp_path / "secret.jpg", number=3)
+
+    def look_and_exchange(*given, **more):
+        path = media_file(*given, **more)
+        path.unlink()
+        path.symlink_to(tmp_path / "secret.jpg")
+        return path
+
+    with opened(write_entries(root / "d.json", [entry("image", "a.jpg"), entry("video", ["a.jpg"])])) as page:
+        for module in ("media", "strips"):
+            monkeypatch.setattr(f"mm2energon.studio.{module}.media_file", look_and_exchange)
+        write_image(root / "a.jpg")
+        answer = page.get(f"/api/items/{int('frames' in address)}/{address}")
+    assert answer.status_code in (404, 422) and "lead out of the dataset root" in answer.json()["error"]["message"]
 
 
 def test_an_absolute_path_outside_is_refused_and_one_below_an_opened_root_is_taken(ask, root):

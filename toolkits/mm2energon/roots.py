@@ -173,6 +173,29 @@ def open_regular(path: Path) -> IO[bytes]:
     raise OSError(errno.EINVAL, "no regular file", str(path))
 
 
+def open_inside(path: Path, roots: Sequence[Path]) -> IO[bytes]:
+    """A regular file below one of the roots, as `open_regular`; that it lies there is looked at once it is open.
+
+    A path that was found to be inside may lead elsewhere by the time that it is opened. Where the system does not say
+    what was opened (it does on Linux) it is believed.
+
+    Args:
+        roots: resolved.
+
+    Raises:
+        OSError: as of `open_regular`; or it lies elsewhere.
+    """
+    file = open_regular(path)
+    try:
+        opened = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115 (no file is followed here)
+    except OSError:
+        return file
+    if any(map(opened.is_relative_to, roots)):
+        return file
+    file.close()
+    raise OSError(errno.ELOOP, "its path was changed to lead out of the dataset root", str(path))
+
+
 class PlainFiles:
     """Opens files below one root whose paths are plain: relative, normal, and through no link.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.responses import Response
 
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.record_content import digest
-from mm2energon.roots import media_file, open_regular
+from mm2energon.roots import media_file, open_inside, open_regular
 from mm2energon.studio.answers import Refused
 from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, Kind, Medium, kind_of
 from mm2energon.studio.sending import Sent, file_tag, send, send_bytes
@@ -51,7 +52,7 @@ def router(state: State) -> APIRouter:
     @routes.get("/{kind}/{index}")
     async def medium(request: Request, number: Number, kind: Medium, index: Number) -> Response:
         found = await anyio.to_thread.run_sync(find, state, number, kind, index)
-        sent = await anyio.to_thread.run_sync(_sent, found)
+        sent = await anyio.to_thread.run_sync(_sent, found, [state.root, *state.settings.further])
         if kind != "image" or sent.content_type != UNKNOWN:
             return send(request, sent)
         sent.file.close()
@@ -98,14 +99,14 @@ def _names(item: Item) -> dict[Medium, tuple[Any, ...]]:
     return {"image": sample.images, "video": sample.videos, "audio": sample.audios}
 
 
-def _sent(found: Found) -> Sent:
+def _sent(found: Found, roots: Sequence[Path]) -> Sent:
     """A medium as it is sent; what is nothing that we know is saved by the browser, never shown."""
     if found.path is None:
         kind = kind_of(found.data[:HEAD_BYTES], found.kind, BytesIO(found.data))
         tag, size = digest([found.data]).hex(), len(found.data)
         return Sent(BytesIO(found.data), size, kind.content_type, tag, found.name, kind.content_type == UNKNOWN)
     try:
-        file = open_regular(found.path)
+        file = open_inside(found.path, roots)
     except OSError as error:
         raise MediaError(f"{found.name}: cannot be read ({error.strerror})", "missing-media") from error
     kind = kind_of(file.read(HEAD_BYTES), found.kind, file)

@@ -11,7 +11,7 @@ from typing import Any
 from mm2energon.errors import MediaError
 from mm2energon.pipeline.extract import VideoUnit
 from mm2energon.pipeline.record_content import Content
-from mm2energon.roots import inside_root, media_file, open_regular
+from mm2energon.roots import inside_root, media_file, open_inside, open_regular
 from mm2energon.targets import Target
 from mm2energon.video.encode import Allowance, FrameOptions
 from mm2energon.video.layout import Frames, find_frames
@@ -142,7 +142,7 @@ def picture_of(strip: Strip, number: int, root: Path, *, origin: str, further: t
     try:
         if strip.pack is None:
             path = media_file(root, strip.files[number], origin=origin, further=further)
-            with open_regular(path) as file:
+            with open_inside(path, [root, *further]) as file:
                 return file.read()
         with open_regular(strip.pack) as file:
             file.seek(sum(strip.sizes[:number]))
