@@ -296,6 +296,16 @@ def test_a_model_is_taken_from_a_folder_of_its_name_first(tmp_path: Path) -> Non
     assert find_model(str(place), setup, lambda _: None) == place
 
 
+def test_models_of_folders_that_were_named_are_offered_beside_those_that_were_given(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    top = models["qwen2_5_vl"].parent
+    given = f"someone/{models['qwen2_5_vl'].name}"
+    others = [str(top / f"tiny-{family}") for family in ("qwen2_vl", "qwen3_vl")]
+    assert offered(Setup(models=(given,), model_folders=(tmp_path, top))) == [given, *others]
+    assert offered(Setup(models=(given,))) == [given]
+
+
 @pytest.mark.parametrize("name", ["/nowhere/model", "../model", "model", "a/b/c", "org/../model", "", "http://x/y"])
 def test_what_is_no_model_is_never_asked_of_the_hub(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):

@@ -30,7 +30,8 @@ def add_models(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="folder in which models lie under their names (the current one); may be given several times",
+        help="folder of models, all of which can be tried, or looked for by name (the current one, where no --model is "
+        "given); may be given several times",
     )
     group.add_argument("--offline", action="store_true", help="fetch no model from the hub")
     group.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:1, mps (auto)")

@@ -21,10 +21,16 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def offered(setup: Setup) -> list[str]:
-    """The models that can be asked for: those that were given, else the usual one and those that lie in the folders."""
+    """The models that can be asked for: those that were given, and those that lie in folders that were.
+
+    Where none was given, these are the current folder and the usual model.
+    """
+    is_given = setup.model_folders != Setup().model_folders
+    folders = setup.model_folders if is_given or not setup.models else ()
+    found = [str(place) for folder in folders for place in _models_in(folder)]
     if setup.models:
-        return list(dict.fromkeys(setup.models))
-    found = [str(place) for folder in setup.model_folders for place in _models_in(folder)]
+        names = {Path(name).name for name in setup.models}
+        return list(dict.fromkeys([*setup.models, *(place for place in found if Path(place).name not in names)]))
     usual = [] if any(Path(place).name == USUAL_MODEL.rpartition("/")[2] for place in found) else [USUAL_MODEL]
     return [*found, *usual]
 
