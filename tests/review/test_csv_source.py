@@ -155,11 +155,13 @@ def test_further_columns_of_one_name_are_all_kept(tmp_path: Path) -> None:
     assert list(found.fields)[6:] == ["notes", "notes (2)", "", " (2)"]
 
 
-def test_status_and_index_are_no_part_of_what_a_row_is(tmp_path: Path) -> None:
-    one, other = (
-        source_of(tmp_path, f"{HEADER},more\n{row}", name)
-        for name, row in (("a.csv", "1,v,q,c,a,,m"), ("b.csv", "2,v,q,c,a,accepted,m"))
-    )
-    third = source_of(tmp_path, f"{HEADER},more\n1,v,q,c,a,,n", "c.csv")
-    contents = [source.content(next(source.found())) for source in (one, other, third)]
-    assert contents[0] == contents[1] != contents[2]
+def test_a_row_is_known_by_its_video_question_and_answer(tmp_path: Path) -> None:
+    texts = [
+        f'{HEADER}\n1,v,q,c,"a\nb",\n',
+        f'\ufeff{HEADER.replace(",", ";")};notes;\r\n2;v;q;other;"a\r\nb";accepted;more;\r\n',
+        'answer\tvideo\tquestion\n"a\nb"\tv\tq\n',
+        f'{HEADER}\n1,v,q,c,"a b",\n',
+    ]
+    sources = [source_of(tmp_path, text, f"{number}.csv") for number, text in enumerate(texts)]
+    first, *same, other = [source.content(next(source.found())) for source in sources]
+    assert same == [first, first] and other != first

@@ -150,7 +150,8 @@ def _places(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 class CsvSource:
-    """A CSV file; its status column is where decisions begin, and no part of what a row is."""
+    """A CSV file, whose status column is where decisions begin. A row is known by its video, question and answer, so
+    that decisions stay with it where a spreadsheet adds, sorts or fills columns, or writes line ends otherwise."""
 
     kind: Kind = "csv"
 
@@ -240,10 +241,7 @@ class CsvSource:
         """As of `Source`."""
         if not found.fields or self.shape is None:
             return dumps(found.entry.value)
-        others = {
-            self.shape.header[self.shape.places[what]] for what in ("status", "index") if what in self.shape.places
-        }
-        return dumps([[name, value] for name, value in found.fields.items() if name not in others])
+        return dumps([self.value(found.fields, what).replace("\r\n", "\n") for what in NEEDED])
 
 
 def _fault_of(origin: str, video: str, question: str, answer: str) -> SampleError | None:
