@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
+from media import write_clip
 from mm2energon.errors import InputError
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportJob
 from mm2energon.review.model import Filter
 from mm2energon.review.review import open_review
 from mm2energon.review.shards_source import ShardsSource
+from mm2energon.sample import Sample, Turn
 from mm2energon.targets import TARGETS
 from pipeline.making import chat, image_entry, run_shard, stored, tree_bytes, write_frames, write_images, write_json
 from pipeline.originals import convert, prepare, write_sources
@@ -100,3 +103,19 @@ def test_media_of_files_are_none_of_a_shard(tmp_path: Path) -> None:
     path = write_json(tmp_path / "a.json", [image_entry("p.jpg")])
     with open_review(path) as review, pytest.raises(InputError, match="shards were expected"):
         review.content(0)
+
+
+def test_answers_that_were_kept_are_exported_with_records_of_shards(tmp_path: Path) -> None:
+    shards = shards_of(tmp_path)
+    (tmp_path / "kept_videos").mkdir()
+    clip = write_clip(tmp_path / "kept_videos/clip.mp4", frames=4)
+    kept = Sample((Turn("user", "<video>What now?"), Turn("assistant", "It jumps.")), videos=("kept_videos/clip.mp4",))
+    with open_review(shards) as review:
+        review.wait()
+        number = review.keep(kept, {"by": "a model"})
+        review.decide([0, number], "accept")
+        exported = export(review, ExportJob(tmp_path / "out", ("sharegpt",)))
+    assert exported.records == 2 and not exported.skipped
+    entries = json.loads((tmp_path / "out/train_sharegpt.json").read_bytes())
+    assert entries[1]["videos"] == ["media/kept_videos/clip.mp4"]
+    assert (tmp_path / "out/media/kept_videos/clip.mp4").read_bytes() == clip.read_bytes()
