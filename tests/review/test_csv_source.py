@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.errors import InputError
 from mm2energon.review.csv_source import CsvSource
+from mm2energon.review.indexing import source_at
 from mm2energon.sample import Turn
 
 from review.finding import again
@@ -153,6 +154,15 @@ def test_further_columns_of_one_name_are_all_kept(tmp_path: Path) -> None:
     (found,) = again(source)
     assert list(found.fields.values())[6:] == ["one", "two", "three", "four"]
     assert list(found.fields)[6:] == ["notes", "notes (2)", "", " (2)"]
+
+
+def test_a_file_is_a_csv_by_its_name_and_a_text_by_how_it_begins(tmp_path: Path) -> None:
+    rows, entries = f"{HEADER}\n1,v,q,c,a,\n", '\n{"conversations": []}\n'
+    files = {"a.CSV": rows, "a.tsv": rows, "a.tab": rows, "a.txt": rows, "b.txt": entries, "a.jsonl": entries}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    kinds = [source_at(tmp_path / name).kind for name in files]
+    assert kinds == ["csv", "csv", "csv", "csv", "json", "json"]
 
 
 def test_a_row_is_known_by_its_video_question_and_answer(tmp_path: Path) -> None:

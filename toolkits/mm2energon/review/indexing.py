@@ -24,7 +24,7 @@ from mm2energon.review.columns import About, Batch, ColumnWriter, read_about
 from mm2energon.review.csv_source import CsvSource
 from mm2energon.review.facets import Facetting
 from mm2energon.review.shards_source import ShardsSource
-from mm2energon.review.sources import Found, JsonSource, Source
+from mm2energon.review.sources import Found, JsonSource, Source, opened
 from mm2energon.shards.metadata import FOLDER
 from mm2energon.storage import remove_leftovers
 from mm2energon.targets import target_named
@@ -37,7 +37,8 @@ _SOON_SECONDS = 2.0
 #: Files by which a dataset is known that was saved, and what can be done with it.
 _OF_SAVED = ("state.json", "dataset_dict.json")
 _TO_LINES = "JSON lines, a JSON array or a CSV was expected; make them of it with: mm2energon convert"
-_CSV_SUFFIXES = (".csv", ".tsv")
+_CSV_SUFFIXES = (".csv", ".tsv", ".tab")
+_HEAD_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,17 @@ def source_at(path: Path, *, read_as: str | None = None) -> Source:
         return ShardsSource(path)
     if are_rows(path):
         raise InputError(f"{path}: is Parquet or Arrow; {_TO_LINES}")
-    if path.suffix.lower() in _CSV_SUFFIXES:
+    if _is_csv(path):
         return CsvSource(path)
     return JsonSource(path, read_as=read_as)
+
+
+def _is_csv(path: Path) -> bool:
+    """Whether a file is a CSV by its name; a text, by how it begins."""
+    if path.suffix.lower() != ".txt":
+        return path.suffix.lower() in _CSV_SUFFIXES
+    with opened(path) as file:
+        return file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"[", b"")
 
 
 def _require_shards(folder: Path) -> None:
