@@ -13,7 +13,7 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from mm2energon.errors import DependencyError, InputError, SampleError, ToolkitError
 
@@ -35,10 +35,8 @@ def encoded(content: Any) -> bytes:
         return json.dumps(_finite(content), allow_nan=False).encode("ascii")
 
 
-class Json(Response):
+class Json(JSONResponse):
     """An answer of plain values."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The bytes of the body."""

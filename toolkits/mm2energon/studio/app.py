@@ -23,6 +23,7 @@ from mm2energon.studio import (
     session,
 )
 from mm2energon.studio.answers import Json, add_error_answers
+from mm2energon.studio.described import describe
 from mm2energon.studio.security import Guard
 from mm2energon.studio.settings import Settings
 from mm2energon.studio.state import State, open_state
@@ -48,9 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,  # they would load scripts of others
         redoc_url=None,
+        redirect_slashes=False,  # one address for one thing
         default_response_class=Json,
         lifespan=lifespan,
     )
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     app.state.studio = state
     add_error_answers(app)
     _include_routes(app, state)

@@ -34,8 +34,8 @@ def router() -> APIRouter:
     def index(request: Request) -> Response:
         return _file(request, "index.html")
 
-    @routes.head("/{name:path}", include_in_schema=False)
-    @routes.get("/{name:path}")
+    @routes.head("/{name}", include_in_schema=False)
+    @routes.get("/{name}")
     def asset(request: Request, name: str) -> Response:
         return _file(request, name)
 
@@ -56,4 +56,4 @@ def _file(request: Request, name: str) -> Response:
 
 def _assets() -> dict[str, Path]:
     """Name -> file: what is asked for is looked up among what is there, and never made into a path."""
-    return {path.relative_to(PAGE).as_posix(): path for path in PAGE.rglob("*") if path.suffix in _TYPES}
+    return {path.name: path for path in PAGE.iterdir() if path.suffix in _TYPES}

@@ -21,7 +21,7 @@ from mm2energon.studio.answers import Json, Refused
 from mm2energon.studio.frames import Strips
 from mm2energon.studio.items import Asked
 from mm2energon.studio.login import address_of
-from mm2energon.studio.sending import Sent, file_tag, send
+from mm2energon.studio.sending import ANSWERS, Sent, file_tag, send
 from mm2energon.studio.state import State
 from mm2energon.studio.strips import Strip
 from mm2energon.studio.trying import Trying, video_told
@@ -55,7 +55,7 @@ def router(state: State, trying: Trying) -> APIRouter:
 def _add_coming(routes: APIRouter, state: State, trying: Trying) -> None:
     strips = Strips(state)
 
-    @routes.put("")
+    @routes.put("", responses={202: {"description": "It takes longer: a job, to be asked for."}})
     async def upload(request: Request, name: Annotated[str, Query(max_length=4096)] = "") -> Response:
         job = await _received(request, name, trying, state.settings.max_upload_bytes)
         return await _answer(request, job)
@@ -182,7 +182,7 @@ def _told(job: Job) -> dict[str, Any]:
 
 def _add_going(routes: APIRouter, trying: Trying) -> None:
     @routes.head("/{video_id}", include_in_schema=False)
-    @routes.get("/{video_id}")
+    @routes.get("/{video_id}", response_class=Response, responses=ANSWERS)
     def show(request: Request, video_id: Id) -> Response:
         video = trying.video(video_id)
         try:

@@ -17,7 +17,7 @@ from mm2energon.studio import strips
 from mm2energon.studio.answers import Json, Refused
 from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, kind_of
 from mm2energon.studio.media import Number
-from mm2energon.studio.sending import send_bytes
+from mm2energon.studio.sending import ANSWERS, send_bytes
 from mm2energon.studio.showing import Picture, as_shown
 from mm2energon.studio.state import State
 from mm2energon.studio.strips import Strip
@@ -43,7 +43,7 @@ def router(state: State) -> APIRouter:
         return Json(_told(strip.for_target(row), number, index, interval or state.settings.interval_seconds, interval))
 
     @routes.head("/{index}/{frame}", include_in_schema=False)
-    @routes.get("/{index}/{frame}")
+    @routes.get("/{index}/{frame}", response_class=Response, responses=ANSWERS)
     async def frame(
         request: Request, number: Number, index: Number, frame: Number, interval: Interval = None
     ) -> Response:

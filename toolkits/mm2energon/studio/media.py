@@ -20,7 +20,7 @@ from mm2energon.pipeline.record_content import digest
 from mm2energon.roots import media_file, open_inside, open_regular
 from mm2energon.studio.answers import Refused
 from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, Kind, Medium, kind_of
-from mm2energon.studio.sending import Sent, file_tag, send, send_bytes
+from mm2energon.studio.sending import ANSWERS, Sent, file_tag, send, send_bytes
 from mm2energon.studio.showing import Picture, as_shown
 from mm2energon.studio.state import State
 from mm2energon.terminal import shown
@@ -49,7 +49,7 @@ def router(state: State) -> APIRouter:
     routes, kept = APIRouter(prefix="/api/items/{number}/media"), _Kept()
 
     @routes.head("/{kind}/{index}", include_in_schema=False)
-    @routes.get("/{kind}/{index}")
+    @routes.get("/{kind}/{index}", response_class=Response, responses=ANSWERS)
     async def medium(request: Request, number: Number, kind: Medium, index: Number) -> Response:
         found = await anyio.to_thread.run_sync(find, state, number, kind, index)
         sent = await anyio.to_thread.run_sync(_sent, found, [state.root, *state.settings.further])

@@ -20,7 +20,7 @@ from mm2energon.studio import media
 from mm2energon.studio.answers import Refused
 from mm2energon.studio.isolated import Isolated
 from mm2energon.studio.media import Number
-from mm2energon.studio.sending import Sent, file_tag, send
+from mm2energon.studio.sending import ANSWERS, Sent, file_tag, send
 from mm2energon.studio.state import State
 
 #: A copy is made small and soon, for looking at.
@@ -66,7 +66,7 @@ def router(state: State) -> APIRouter:
     folder, most_bytes = state.settings.cache / "previews", state.settings.max_cache_bytes // 4
 
     @routes.head("/{index}", include_in_schema=False)
-    @routes.get("/{index}")
+    @routes.get("/{index}", response_class=Response, responses=ANSWERS)
     async def preview(request: Request, number: Number, index: Number) -> Response:
         found = await anyio.to_thread.run_sync(media.find, state, number, "video", index)
         if found.path is None:

@@ -7,12 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
+#: Of a route that sends, beside the whole: for its description.
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The range that was asked for."},
+    304: {"description": "Nothing has changed."},
+}
 _CHUNK_BYTES = 256 << 10
 #: Of any number: one beyond the end is answered as such.
 _RANGE = re.compile(r"bytes=\s*(\d{0,4000})-(\d{0,4000})\s*", re.ASCII | re.IGNORECASE)
