@@ -131,6 +131,21 @@ def test_what_cannot_be_done_is_said_before_anything_is_prepared(
     assert status is None or (status.state == "failed" and expected in status.message)
 
 
+def test_nothing_is_written_between_the_files_of_the_model_or_the_data_nor_over_an_adapter_of_others(
+    videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "foreign/final_checkpoint"
+    foreign.mkdir(parents=True)
+    (foreign / "adapter_config.json").write_text("{}")
+    data = videos / "lines.jsonl"
+    for output, expected in ((base, "is --model"), (data, "is --data"), (foreign.parent, "holds an adapter, and no")):
+        before = sorted(base.iterdir())
+        assert cli.main(command(data, base, output, "--steps", 1)) == 1
+        assert expected in capsys.readouterr().err
+        assert sorted(base.iterdir()) == before
+    assert (foreign / "adapter_config.json").read_text() == "{}"
+
+
 def test_a_model_of_another_kind_is_refused(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert/config.json").write_text('{"model_type": "bert"}')

@@ -175,6 +175,7 @@ def check_job(job: TuneJob) -> None:
             f"--data: {len(job.data)} places, one of them of shards; one folder of shards, or annotation files alone "
             "were expected; run once for each, or shard them together"
         )
+    _check_output(job)
     if job.shards is None and not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
     job.settings.frames()
@@ -183,6 +184,16 @@ def check_job(job: TuneJob) -> None:
             f"--effective-batch {job.settings.effective_batch}: is no multiple of --batch-size "
             f"{job.settings.batch_size}; make it one"
         )
+
+
+def _check_output(job: TuneJob) -> None:
+    """Refuse to write between the files of the model or the data."""
+    output = job.output.resolve()
+    for name, place in (("--model", Path(job.model)), *(("--data", path) for path in job.data)):
+        if place.exists() and place.resolve() == output:
+            raise InputError(f"--output {job.output}: is {name}; another folder was expected; choose a new one")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {job.output}: is a file; a folder was expected; choose another")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

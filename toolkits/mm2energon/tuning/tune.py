@@ -140,6 +140,11 @@ class _Run:
         output = self._job.output
         before = _read_job(output).get("decides")
         is_other = before is not None and before != decided
+        if before is None and not self._job.restart and _has_results(output):
+            raise InputError(
+                f"--output {output}: holds an adapter, and no {JOB} that says what it was made from; choose another "
+                "folder, or --restart to replace it"
+            )
         if is_other and not self._job.restart and _has_results(output):
             raise InputError(
                 f"--output {output}: holds another run ({', '.join(differences(before or {}, decided))}); choose "
