@@ -150,6 +150,14 @@ def test_what_is_set_aside_stands_there_as_it_is_in_the_source(tmp_path):
         assert len(exported.account["lost_behind"]) == lost == len(aside) - len(entries)
 
 
+def test_a_status_that_somebody_wrote_into_the_csv_and_that_a_decision_turns_is_told(tmp_path):
+    rows = [row(0, status="rejected"), row(1, status="accepted"), row(2), row(3, status="Accept")]
+    review = StandIn(write_csv(tmp_path / "a.csv", *rows), {0: "accepted", 1: "accepted", 2: "accepted", 3: "pending"})
+    assert any("2 rows said another decision" in note for note in run(review).advice)
+    again = StandIn(review.path, review.decisions)
+    assert run(again).advice == []
+
+
 def test_words_of_the_status_column_that_are_no_decision_are_told(tmp_path):
     words = ["yes", "accepted", "yes", "Pending", "", "?"]
     review = StandIn(write_csv(tmp_path / "a.csv", *(row(i, status=word) for i, word in enumerate(words))))

@@ -42,6 +42,8 @@ class CsvChanges:
     file: IO[bytes] = field(default_factory=lambda: unnamed_file(None))
     #: Rows that change.
     rows: int = 0
+    #: Rows whose status is a decision, and becomes another one.
+    turned: int = 0
     #: Origins of rows whose edited turns are more than a question and an answer.
     not_held: list[str] = field(default_factory=list)
     #: Number of a row that says something else, beside its status -> by what it is known from then on.
@@ -57,6 +59,11 @@ class CsvChanges:
         if cells:
             self.file.write(dumps([one.number, _digest(one.fields).hex(), cells]) + b"\n")
             self.rows += 1
+            if _STATUS in cells and self._written(one) in STATUS_WORDS:
+                self.turned += 1
+
+    def _written(self, one: Reviewed) -> str:
+        return self.source.value(one.fields, _STATUS).strip().casefold()
 
     @property
     def adds_column(self) -> bool:

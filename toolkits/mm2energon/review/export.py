@@ -112,6 +112,7 @@ class _Run:
             key = self._review.category_key
             self._each("entries", select(self._wanted(changes, csv), selection, category_key=key, load=load))
             self._exported.problem = self._review.problem or ""
+            self._exported.turned_rows = 0 if changes is None else changes.turned
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)

@@ -180,6 +180,8 @@ class Exported:
     unknown_words: dict[str, int] = field(default_factory=dict)
     #: What is wrong with the source or the journal, though it can be exported: decisions on what is not there any more.
     problem: str = ""
+    #: Rows of the CSV whose status was another decision, made elsewhere or before, than the one that was made here.
+    turned_rows: int = 0
     videos: dict[str, OfVideo] = field(default_factory=dict)
     csv: CsvUpdate | None = None
     #: Files by which trainers find the others.
@@ -193,7 +195,10 @@ class Exported:
     @property
     def notes(self) -> list[str]:
         """What is to be said of the source and of its journal."""
-        return [note for note in (self.problem, self.unknown_status) if note]
+        turned = (
+            f"status column: {self.turned_rows} rows said another decision than the one that was made here; it holds"
+        )
+        return [note for note in (self.problem, self.unknown_status, turned if self.turned_rows else "") if note]
 
     @property
     def unknown_status(self) -> str:
