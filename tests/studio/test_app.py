@@ -3,7 +3,7 @@
 import pytest
 from mm2energon.studio import assets
 
-from studio.opened import chat, opened, write_entries
+from studio.opened import chat, entry, opened, write_entries
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,16 @@ def test_the_session_says_what_there_is(page):
 def test_a_method_that_is_none_is_refused(page):
     assert page.put("/api/session").status_code == 405
     assert page.post("/").status_code == 405
+
+
+def test_what_is_kept_of_videos_is_nobody_elses(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "cache").mkdir(mode=0o755)
+    (tmp_path / "cache").chmod(0o755)
+    with opened(write_entries(tmp_path / "data/d.json", [entry("image", "a.jpg")]), cache=tmp_path / "cache"):
+        pass
+    with opened(tmp_path / "data/d.json", cache=tmp_path / "new/cache"):
+        pass
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o755  # which is its owner's affair
+    for made in ("cache/frames", "cache/previews", "new/cache", "new/cache/frames"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700

@@ -117,7 +117,15 @@ def open_state(settings: Settings) -> Iterator[State]:
                 read_as=settings.read_as,
             )
         )
+        _keep_private(settings.cache)
         isolated = Isolated(_WORKERS, limits)
         ends.callback(isolated.close)
         decoding = Decoding(isolated, settings.cache, settings.max_cache_bytes // 4)
         yield State(settings, review, Gate(settings.token, settings.port), ends, isolated, decoding)
+
+
+def _keep_private(cache: Path) -> None:
+    """Let nobody else of this machine look at the frames and copies of videos that only the token opens."""
+    for folder in (cache, cache / "frames", cache / "previews"):
+        with contextlib.suppress(OSError):  # whoever needs it is told
+            folder.mkdir(mode=0o700, parents=True)  # one that is there keeps what its owner gave it
