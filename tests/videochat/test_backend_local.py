@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,20 @@ def test_an_adapter_that_would_write_over_the_models_own_weights_is_refused(
         pass
     with torch.no_grad(), chat.adapters.using(None):
         assert torch.equal(chat.model(**inputs).logits, before)
+
+
+def test_an_adapter_whose_start_takes_a_part_out_of_the_model_is_refused(tiny: Path, tmp_path: Path) -> None:
+    chat = open_model(str(tiny), Setup(device="cpu"), lambda _: None)
+    folder = save_adapter(tmp_path / "adapters/pissa", tiny)
+    about = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**about, "init_lora_weights": "pissa"}))
+    (adapter,) = find_adapters(tmp_path / "adapters")
+    with pytest.raises(InputError, match="init_lora_weights: pissa"):
+        say(chat, asked(adapter=adapter))
+    assert chat.is_sound
+    with pytest.raises(InputError, match="changes the weights of"):  # nobody had read its configuration
+        say(chat, asked(adapter=replace(adapter, ready=True)))
+    assert not chat.is_sound
 
 
 def test_an_adapter_of_another_size_is_told_and_leaves_the_model_as_it_was(

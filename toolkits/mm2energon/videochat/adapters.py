@@ -23,6 +23,8 @@ _DEPTH = 4
 _MOST = 500
 #: Bytes of a header of safetensors that is believed.
 _MAX_HEADER = 64 << 20
+#: Starts of LoRA weights that leave the model's own as they are; PiSSA, OLoRA, CorDA, LoftQ take a part out of them.
+_PLAIN_STARTS = ("gaussian", "eva", "orthogonal")
 _NUMBERS = re.compile(r"(\d+)")
 #: A model in the cache of the hub: `models--OpenGVLab--VideoChat-R1_5-7B/snapshots/<commit>`.
 _CACHED = re.compile(r"models--(?:[^/\\]+?--)?([^/\\]+?)[/\\]snapshots[/\\][^/\\]+[/\\]?$")
@@ -144,6 +146,12 @@ def _fault(place: Path, config: Any) -> str:
     kind = str(config.get("peft_type", "")).upper()
     if kind != "LORA":
         return f"is of type {kind or 'unknown'}; LORA was expected; take one of that type"
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start not in _PLAIN_STARTS:
+        return (
+            f"was trained on weights that its start changed (init_lora_weights: {start}); an adapter for the model "
+            "as it is was expected; save it by PEFT's path_initial_model_for_weight_conversion"
+        )
     if (place / WEIGHTS).is_file():
         return ""
     if (place / "adapter_model.bin").is_file():

@@ -32,6 +32,8 @@ class Switch:
 
     def __init__(self, model: Any, name: str, folder: Path) -> None:
         self._model, self._name, self._folder = model, name, folder
+        #: The weights of the model itself.
+        self._own = [] if model is None else [*model.parameters(), *model.buffers()]
         self._wrapped: Any = None
         #: (folder, version) -> name within PEFT, the one used last at the end.
         self._loaded: OrderedDict[tuple[Path, str], str] = OrderedDict()
@@ -74,6 +76,7 @@ class Switch:
             raise missing_extra("peft", "train") from error
         self._count += 1
         name = f"adapter{self._count}"
+        before = self._marks()
         try:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always")
@@ -90,8 +93,18 @@ class Switch:
                 f"adapter {adapter.name}: cannot be put on {self._name} ({said(error)}); expected one that was trained "
                 "on it; choose another model or adapter"
             ) from error
+        if self._marks() != before:
+            self.is_sound = False
+            raise InputError(
+                f"adapter {adapter.name}: changes the weights of {self._name} itself; weights beside them were "
+                "expected; train it as plain LoRA"
+            )
         self._wrapped.eval()
         return name
+
+    def _marks(self) -> list[tuple[int, int]]:
+        """Tells whether the model's own weights were replaced or written to, without reading them."""
+        return [(weight.data_ptr(), weight._version) for weight in self._own]
 
     def _undo(self, name: str) -> None:
         """Take out what was put in by half; where that cannot be done, the model is not to be used any more."""
