@@ -65,7 +65,8 @@ def make_shards(
     try:
         report = shard(_job(entries, root, job, wanted, groups=len(exported.videos)), progress=progress)
     except InputError as error:
-        raise InputError(f"{job.output} is written, its shards are not: {error}") from error
+        told = str(error).replace("--output", "--shards")  # as the option is called here
+        raise InputError(f"{job.output} is written, its shards are not: {told}") from error
     exported.shards = _written(wanted, report)
     found = verify(wanted.output, energon=_has_energon(), progress=progress)
     faults = [f"FAULT {fault}" for fault in found.faults[:_SHOWN]]
