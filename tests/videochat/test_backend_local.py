@@ -114,6 +114,24 @@ def test_what_the_checkpoint_says_ends_a_reply(opened: LocalChat, tiny: Path, tm
     assert say(chat, asked()).encode() == byte_tokenizer().decode(tokens[:end]).encode()
 
 
+@pytest.mark.parametrize(
+    ("template", "begin"),
+    [
+        ("<|im_start|>user\n.<|im_end|>\n<|im_start|>assistant\n<think>{{ '\\n' }}", "<think>\n"),
+        ("<|im_start|>user\n.<|im_end|>\n<|im_start|>assistant{{ '\\n' }}", ""),
+        ("{{ raise_exception('give me tools') }}", ""),
+    ],
+)
+def test_a_reply_begins_as_the_template_of_the_checkpoint_has_it(
+    template: str, begin: str, opened: LocalChat, tiny: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "model"))
+    (folder / "chat_template.jinja").write_text(template)
+    chat = open_model(str(folder), Setup(device="cpu"), lambda _: None)
+    plain, begun = (byte_tokenizer().decode(one.inputs(asked())["input_ids"][0]) for one in (opened, chat))
+    assert begun == plain + begin
+
+
 def test_greedy_answers_are_the_same_each_time_and_sampled_ones_are_not(opened: LocalChat) -> None:
     assert say(opened, asked()) == say(opened, asked())
     assert len({say(opened, asked(temperature=2.0)) for _ in range(4)}) > 1

@@ -11,6 +11,10 @@ from mm2energon.videochat.perception import Stop
 
 #: Tokens that are looked at together, at most.
 _MOST_TOKENS = 64
+#: What ends a reply, beside what the checkpoint says (generation_config.json).
+_ENDS = ("<|im_end|>", "<|endoftext|>")
+#: How a reply is begun in ChatML.
+_REPLY = "<|im_start|>assistant\n"
 
 
 class Streamer:
@@ -56,6 +60,26 @@ def stopping(model: Any, stop: Stop) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def ends_of(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end a reply."""
+    own = model.generation_config.eos_token_id
+    usual = (tokenizer.convert_tokens_to_ids(end) for end in _ENDS)
+    known = [*usual, tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
+    return list(dict.fromkeys(token for token in known if token is not None))
+
+
+def begin_of(tokenizer: Any) -> list[int]:
+    """The tokens that every reply begins with, by the checkpoint's chat template: `<think>` of Qwen3-VL-Thinking."""
+    try:
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "."}], tokenize=False, add_generation_prompt=True
+        )
+    except Exception:  # noqa: BLE001 (there is none, or one that wants more; a template raises what it likes)
+        return []
+    _, mark, begin = asked.rpartition(_REPLY)
+    return list(tokenizer.encode(begin, add_special_tokens=False)) if mark and begin else []
 
 
 class TextOfTokens:

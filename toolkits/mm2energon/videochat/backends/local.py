@@ -6,6 +6,7 @@ import gc
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Turn
 from mm2energon.videochat.asking import Parameters
 from mm2energon.videochat.backends.devices import choose_device
 from mm2energon.videochat.backends.fetching import said
-from mm2energon.videochat.backends.generating import Streamer, stopping
+from mm2energon.videochat.backends.generating import Streamer, begin_of, ends_of, stopping
 from mm2energon.videochat.backends.lora import Switch
 from mm2energon.videochat.backends.pieces import from_thread
 from mm2energon.videochat.backends.places import cached, find_model, here, offered, require_hub_name
@@ -24,7 +25,7 @@ from mm2energon.videochat.backends.setup import Setup
 from mm2energon.videochat.backends.wholeness import require_whole
 from mm2energon.videochat.perception import Asked, Stop
 from mm2energon.videochat.prompts import tell_times
-from mm2energon.videochat.qwen_inputs import Film, batch, encode_chat
+from mm2energon.videochat.qwen_inputs import IGNORED, Film, batch, encode_chat
 from mm2energon.videochat.qwen_vision import FrameSizing, QwenVision, read_vision
 
 #: Tokens that the frames of one round may take: VideoChat-R1.5 is asked with about as many (128 * 108).
@@ -33,8 +34,6 @@ _VIDEO_TOKENS = 16_384
 _LAYER_SECONDS = 60.0
 #: Models whose state is told, at most.
 _MOST_TOLD = 3
-#: What ends a reply, beside what the checkpoint says (generation_config.json).
-_ENDS = ("<|im_end|>", "<|endoftext|>")
 
 
 def ready(setup: Setup) -> Ready:
@@ -159,7 +158,8 @@ class LocalChat:
         self.model, self.tokenizer = model, tokenizer
         self._vision = vision
         self.adapters = Switch(model, name, folder)
-        self._ends = _ends(model, tokenizer)
+        self._ends = ends_of(model, tokenizer)
+        self._begin = begin_of(tokenizer)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
 
     @property
@@ -210,6 +210,8 @@ class LocalChat:
             for_answer=True,
             origin="question",
         )
+        begun = [*encoded.input_ids, *self._begin]
+        encoded = replace(encoded, input_ids=begun, labels=[IGNORED] * len(begun))
         if len(encoded.input_ids) > room:
             raise InputError(
                 f"question: {len(encoded.input_ids)} tokens with its frames, and {asked.parameters.max_new_tokens} for "
@@ -257,14 +259,6 @@ class LocalChat:
         streamer = Streamer(self.tokenizer, take, self._ends)
         with stopping(self.model, stop):
             self.model.generate(**inputs, generation_config=config, streamer=streamer)
-
-
-def _ends(model: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end a reply."""
-    own = model.generation_config.eos_token_id
-    usual = (tokenizer.convert_tokens_to_ids(end) for end in _ENDS)
-    known = [*usual, tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
-    return list(dict.fromkeys(token for token in known if token is not None))
 
 
 def _free_memory() -> None:
