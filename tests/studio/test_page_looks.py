@@ -163,16 +163,17 @@ def test_decisions_of_others_appear_by_themselves(browser: Browser, address: str
 
 
 def test_the_theme_is_switched_and_remembered(browser: Browser, address: str) -> None:
-    ground = "getComputedStyle(document.documentElement).backgroundColor"
     with opened(browser, address) as page:
-        light = page.evaluate(ground)
+        light, ground = (
+            page.evaluate("getComputedStyle(document.documentElement).backgroundColor"),
+            page.locator("html"),
+        )
         page.get_by_role("button", name="Theme: system").click()
         page.get_by_role("button", name="Theme: light").click()
-        dark = page.evaluate(ground)
-        assert dark != light
+        expect(ground).not_to_have_css("background-color", light)
         page.reload()
         expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
-        assert page.evaluate(ground) == dark
+        expect(ground).not_to_have_css("background-color", light)
 
 
 def test_a_token_is_asked_for_and_a_wrong_one_is_said(browser: Browser, tmp_path: Path) -> None:
@@ -184,3 +185,29 @@ def test_a_token_is_asked_for_and_a_wrong_one_is_said(browser: Browser, tmp_path
         page.get_by_role("textbox", name="Token").fill(token)
         page.get_by_role("button", name="Enter").click()
         expect(page.locator(".row").first).to_be_attached()
+
+
+def test_who_comes_back_to_the_review_finds_the_filter_and_the_entry(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        show(page, address, FIRST_PLAIN + 2, "?text=Question")
+        page.get_by_role("link", name="Statistics").click()
+        expect(page.locator(".figure svg").first).to_be_visible()
+        page.get_by_role("link", name="Review").click()
+        expect(page.locator(".sample-title")).to_have_text(f"train.json[{FIRST_PLAIN + 2}]")
+        expect(page.get_by_role("searchbox")).to_have_value("Question")
+        page.go_back()
+        expect(page.locator(".figure svg").first).to_be_visible()
+
+
+def test_large_text_of_the_browser_makes_rows_taller_and_nothing_wide(browser: Browser, address: str) -> None:
+    twice = ["--blink-settings=defaultFontSize=32"]
+    large = browser.browser_type.launch(executable_path="/usr/bin/chromium", args=twice)
+    try:
+        with opened(large, address) as page:
+            show(page, address)  # the same as a narrow screen
+            tall = "(node) => [node.offsetHeight, node.querySelector('.row-main').scrollHeight]"
+            row, content = page.locator(".row").first.evaluate(tall)
+            assert row == 2 * 92 >= content
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    finally:
+        large.close()

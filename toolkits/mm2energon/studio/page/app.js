@@ -24,6 +24,8 @@ export const VIEWS = [
 const main = document.getElementById("main");
 let session = null;
 let shown = null;
+// View -> the address at which it was left.
+const places = new Map();
 
 /** `#/review/12?text=dog` -> {view: "review", rest: ["12"], params}. */
 export function readRoute(hash) {
@@ -72,6 +74,16 @@ function contextFor(view, controller) {
     onChanges: (run) => document.addEventListener("studio:changes", (event) => run(event.detail), { signal }),
     onReviewer: (run) => document.addEventListener("studio:reviewer", run, { signal }),
   };
+}
+
+/** Who comes back to a view finds it as it was left: its filters, and the entry that was open. */
+function comeBack({ oldURL }) {
+  const left = new URL(oldURL).hash;
+  const [from, to] = [readRoute(left), readRoute(location.hash)];
+  if (from.view === to.view) return;
+  places.set(from.view, left);
+  const place = places.get(to.view);
+  if (location.hash === `#/${to.view}` && place) history.replaceState(null, "", place);
 }
 
 async function showRoute() {
@@ -155,7 +167,11 @@ async function start() {
   watchChanges(session);
   // A token that ran out while the page was open: asked for again, nothing on the page is lost.
   api.connection.addEventListener("login", () => !dialogIsOpen() && logIn());
-  window.addEventListener("hashchange", () => location.hash.startsWith("#/") && showRoute());
+  window.addEventListener("hashchange", (event) => {
+    if (!location.hash.startsWith("#/")) return;
+    comeBack(event);
+    showRoute();
+  });
   await showRoute();
 }
 

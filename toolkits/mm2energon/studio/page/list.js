@@ -4,8 +4,9 @@ import { el } from "./dom.js";
 import { fillRow } from "./row.js";
 import { Scroller } from "./scroller.js";
 
-const ROW_HEIGHT = 82;
-const ROW_HEIGHT_NARROW = 92;
+// As in list.css: in the size of the browser's text.
+const ROW_REM = 5.125;
+const ROW_REM_NARROW = 5.75;
 
 export class List {
   /**
@@ -22,11 +23,11 @@ export class List {
     this.scroller = new Scroller({
       viewport: this.node,
       canvas: this.canvas,
-      rowHeight: narrow.matches ? ROW_HEIGHT_NARROW : ROW_HEIGHT,
+      rowHeight: rowHeight(narrow),
       draw: (index, node) => this.draw(index, node),
       onRange: (first, last) => this.inSight(first, last),
     });
-    const resize = () => this.scroller.setRowHeight(narrow.matches ? ROW_HEIGHT_NARROW : ROW_HEIGHT);
+    const resize = () => this.scroller.setRowHeight(rowHeight(narrow));
     narrow.addEventListener("change", resize, { signal });
     this.node.addEventListener("click", (event) => this.clicked(event));
     this.node.addEventListener("keydown", (event) => this.pressed(event));
@@ -128,4 +129,9 @@ export class List {
     const row = this.rows.at(this.active);
     if (row) this.selection.toggle(row.number, this.active);
   }
+}
+
+function rowHeight(narrow) {
+  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return rem * (narrow.matches ? ROW_REM_NARROW : ROW_REM);
 }

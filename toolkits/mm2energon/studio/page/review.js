@@ -23,7 +23,7 @@ class Review {
   constructor(root, context) {
     this.context = context;
     const { journal, path } = context.session.dataset;
-    this.narrow = window.matchMedia("(max-width: 760px)");
+    this.narrow = window.matchMedia("(max-width: 47.5em)");
     this.drafts = new Drafts(journal || path);
     this.selection = new Selection(() => this.drawMarks());
     this.deciding = new Deciding(this);
