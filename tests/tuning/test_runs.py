@@ -96,6 +96,27 @@ def test_a_run_is_stopped_and_resumed(runs: Runs) -> None:
     wait(runs, run, lambda one: one.status.state == "stopped")
 
 
+def test_a_run_that_is_stopped_twice_has_one_signal_and_ends_with_its_checkpoint(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+
+    def send(_pid: int, number: int, kill: Callable[[int, int], None] = os.kill) -> None:
+        sent.append(number)
+        if len(sent) == 2:
+            kill(_pid, number)
+
+    run = runs.start(asked(runs, steps=1000))
+    process = wait(runs, run, lambda run: run.status.step >= 1).status.pid
+    monkeypatch.setattr(module.os, "kill", send)
+    runs.stop(run)
+    assert runs.get(run).status.state == "stopping" and runs.get(run).is_live
+    runs.stop(run)
+    assert sent == [signal.SIGTERM]
+    send(process, signal.SIGTERM)
+    assert wait(runs, run, lambda run: not run.is_live).status.state == "stopped"
+
+
 def test_a_run_that_was_killed_is_told_at_once_and_by_another_server(runs: Runs) -> None:
     run = runs.start(asked(runs, steps=2000))
     found = wait(runs, run, lambda one: one.status.state == "running")
@@ -144,6 +165,10 @@ def test_runs_are_listed_the_last_first_with_that_of_the_folder_itself(runs: Run
         ({"quantize": "8bit"}, "--quantize: '8bit' was found; one of auto, 4bit, none"),
         ({"train_vision": 1}, "--train-vision: 1 was found; true or false"),
         ({"colour": "red"}, "'colour': is no option"),
+        ({"dropout": 1}, "--dropout 1: a number below 1"),
+        ({"fps": 2, "time_interval": 1}, "exactly one of"),
+        ({"batch_size": 3, "effective_batch": 4}, "--effective-batch 4: is no multiple"),
+        ({"max_pixels": 1}, "max_pixels is 1"),
     ],
 )
 def test_what_a_run_cannot_take_is_refused_and_leaves_nothing(
@@ -161,6 +186,13 @@ def test_a_name_that_is_taken_and_a_run_that_is_not_there_are_refused(runs: Runs
     for do in (runs.get, runs.stop, runs.resume):
         with pytest.raises(InputError, match="no such run"):
             do("mine")
+
+
+def test_two_runs_without_a_name_that_are_begun_at_once_have_folders_of_their_own(runs: Runs) -> None:
+    names = {runs.start(asked(runs, steps=1)) for _ in range(3)}
+    assert len(names) == 3
+    for name in names:
+        wait(runs, name, lambda run: run.status.state == "done")
 
 
 def test_the_command_line_says_what_was_asked() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.errors import InputError
+from mm2energon.tuning.job import check_settings, settings_of
 from mm2energon.tuning.options import BY_NAME, check_value
 
 
@@ -15,7 +16,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as a run takes them.
 
     Raises:
-        InputError: one of them is unknown or out of range, or data or model are not there.
+        InputError: one of them is unknown or out of range, two contradict each other, or data or model are not there.
     """
     asked = dict(options)
     data = asked.get("data")
@@ -32,6 +33,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
         if name not in BY_NAME:
             raise InputError(f"{name!r:.80}: is no option of a run")
         check_value(BY_NAME[name], value)
+    check_settings(settings_of({name: value for name, value in asked.items() if name in BY_NAME}))
     return asked
 
 

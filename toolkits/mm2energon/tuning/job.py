@@ -178,11 +178,20 @@ def check_job(job: TuneJob) -> None:
     _check_output(job)
     if job.shards is None and not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
-    job.settings.frames()
-    if job.settings.effective_batch % job.settings.batch_size:
+    check_settings(job.settings)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        InputError: they do.
+    """
+    settings.frames()
+    if settings.effective_batch % settings.batch_size:
         raise InputError(
-            f"--effective-batch {job.settings.effective_batch}: is no multiple of --batch-size "
-            f"{job.settings.batch_size}; make it one"
+            f"--effective-batch {settings.effective_batch}: is no multiple of --batch-size {settings.batch_size}; "
+            "make it one"
         )
 
 

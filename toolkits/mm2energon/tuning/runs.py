@@ -96,6 +96,8 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        #: Processes that were asked to stop, by number and start: a second signal would end them without a checkpoint.
+        self._stopping: set[tuple[int, str]] = set()
 
     @staticmethod
     def form() -> list[dict[str, Any]]:
@@ -116,16 +118,11 @@ class Runs:
             InputError: an option is unknown or out of range, the data is not there, or the name is taken.
         """
         asked = checked(options)
-        name = asked.pop("output", None) or f"run-{datetime.now():%Y%m%d-%H%M%S}"
-        folder = self._folder(name)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise InputError(f"output {name!r}: there is such a folder; another name was expected") from None
-        with write_whole(folder / JOB) as file:
+        name = self._new_folder(asked.pop("output", None))
+        with write_whole(self._folder(name) / JOB) as file:
             file.write(dumps({"asked": asked}))
         self._spawn(name, asked)
-        return str(name)
+        return name
 
     def stop(self, run: str) -> None:
         """Ask a run to write a checkpoint and end; it takes as long as a step. Nothing happens where it has ended.
@@ -142,8 +139,10 @@ class Runs:
             return
         if found.status.machine != this_machine():
             raise InputError(f"{run}: runs on {found.status.machine.split()[0]}; stop it there")
-        with suppress(ProcessLookupError):
-            os.kill(found.status.pid, signal.SIGTERM)
+        if found.status.state != "stopping":
+            self._stopping.add((found.status.pid, found.status.process))
+            with suppress(ProcessLookupError):
+                os.kill(found.status.pid, signal.SIGTERM)
 
     def resume(self, run: str) -> None:
         """Go on with a run that was stopped, was killed or failed, from its last checkpoint.
@@ -177,6 +176,8 @@ class Runs:
         if status is None:
             raise InputError(f"{run}: no such run below {self.folder}")
         status = self._with_end(run, folder, status)
+        if status.state in LIVE and (status.pid, status.process) in self._stopping:
+            status = replace(status, state="stopping")
         steps, _ = read_metrics(folder) if status.state != "done" else ([], 0)
         if steps:
             status = replace(status, step=max(status.step, steps[-1]["step"]))
@@ -199,6 +200,15 @@ class Runs:
             _last_lines(found.output / LOG),
             following,
         )
+
+    def _new_folder(self, asked: str | None) -> str:
+        """The name of a new folder: the one that was asked for, else one of the time that is free."""
+        usual = f"run-{datetime.now():%Y%m%d-%H%M%S}"
+        for name in (asked,) if asked else (usual, *(f"{usual}-{number}" for number in range(2, 100))):
+            with suppress(FileExistsError):
+                self._folder(name).mkdir(parents=True)
+                return name
+        raise InputError(f"output {asked or usual!r}: there is such a folder; another name was expected")
 
     def _folder(self, name: str) -> Path:
         if name == HERE:
