@@ -75,6 +75,13 @@ def test_further_columns_their_order_and_their_quotes_stay(tmp_path):
     assert path.read_text() == f'{header}\n"n ""1""","accepted","A.","Q2?","v.mp4",anna\n'
 
 
+def test_lines_that_end_with_a_return_alone_stay_so_whatever_breaks_an_edit_has(tmp_path):
+    path = write_csv(tmp_path / "a.csv", row(0), row(1), end="\r")
+    update(path, {0: edited("two\nlines", "A.")})
+    header, first, second = path.read_bytes().decode().rstrip("\r").split("\r")
+    assert (header, first, second) == (HEADER, '0,v.mp4,"two\nlines",things,A.,accepted', row(1))
+
+
 def test_a_line_for_excel_and_columns_of_one_name_stay(tmp_path):
     header = "sep=;\nvideo;question;answer;notes;notes"
     path = write_csv(tmp_path / "a.csv", "v.mp4;Q?;A.;one;two", "v.mp4;P?;B.;;", header=header)

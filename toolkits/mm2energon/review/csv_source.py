@@ -43,6 +43,7 @@ STATUS_WORDS = {
 }
 #: What stands there where nobody has decided.
 _NO_DECISION = ("", PENDING, DISPUTED)
+_LINE_END = re.compile(rb"\r*\n|\r")
 _BOM = b"\xef\xbb\xbf"
 #: A first line by which Excel is told what parts the fields.
 _SEPARATOR_LINE = re.compile(rb'"?sep=(?:.|\t)"?[,;|\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
@@ -84,7 +85,8 @@ def read_shape(path: Path) -> Shape | None:
                 "convert it with: iconv -f utf-16 -t utf-8"
             )
         has_bom = head.startswith(_BOM)
-        line_end = "\r\n" if b"\r\n" in head else "\n" if b"\n" in head else "\r" if b"\r" in head else "\n"
+        first = _LINE_END.search(head)
+        line_end = first[0][-2:].decode() if first else "\n"
         begin = len(_BOM) if has_bom else 0
         told = _SEPARATOR_LINE.match(head, begin)
         begin, line = (told.end(), 2) if told else (begin, 1)
