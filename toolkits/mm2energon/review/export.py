@@ -155,8 +155,8 @@ class _Run:
         counts = ", ".join(f"{other} {count}" for other, count in sorted(self._exported.left_out.items()))
         counts = "; ".join([counts, *self._exported.notes])
         raise InputError(
-            f"{name}: no entry is {status} ({counts}), so there is nothing to export; decide on some with: "
-            f"mm2energon studio {name}; or export others with --status pending, or --status any"
+            f"{name}: no entry is {status} ({counts}), so there is nothing to export; decide on some in the "
+            f"studio (mm2energon studio {name}), or export those of another status (--status pending, --status any)"
         )
 
     def _write_all(self, selection: Selection, changes: CsvChanges | None) -> None:

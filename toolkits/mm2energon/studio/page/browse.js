@@ -214,7 +214,7 @@ export class Browse {
       });
     }
     if (dataset.problem)
-      return emptyState({ icon: "warning", title: "The data could not be read", text: dataset.problem });
+      return emptyState({ icon: "warning", title: "Nothing to show", text: dataset.problem });
     if (!dataset.indexed)
       return emptyState({ icon: "clock", title: "Reading the data", text: "The first entries appear in a moment." });
     return emptyState({ icon: "file", title: "No entries", text: `${dataset.name} has none.` });
