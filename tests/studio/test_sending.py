@@ -2,7 +2,8 @@
 
 import pytest
 from fastapi import FastAPI, Request
-from mm2energon.studio.sending import Sent, file_tag, send
+from mm2energon.studio import sending
+from mm2energon.studio.sending import CutOffError, Sent, file_tag, send
 from starlette.testclient import TestClient
 
 DATA = bytes(range(256)) * 4000
@@ -75,6 +76,16 @@ def test_head_tells_the_same_without_the_bytes(page):
     whole, part = page.head("/file"), page.head("/file", headers={"Range": "bytes=0-9"})
     assert (whole.status_code, whole.content, whole.headers["content-length"]) == (200, b"", str(len(DATA)))
     assert (part.status_code, part.content, part.headers["content-length"]) == (206, b"", "10")
+
+
+def test_of_a_file_that_is_cut_off_meanwhile_nobody_waits_for_the_rest(page, tmp_path):
+    promised = Sent(page.path.open("rb"), len(DATA) + 1, "video/mp4", "tag")
+    chunks = sending._chunks(promised.file, 0, promised.size)
+    got = b""
+    with pytest.raises(CutOffError, match="1 bytes shorter"):
+        for chunk in chunks:
+            got += chunk
+    assert got == DATA and promised.file.closed
 
 
 def test_an_empty_file_is_sent(page):

@@ -145,3 +145,17 @@ def test_a_disk_that_is_full_is_said(intake: Intake, clip: Path, monkeypatch: py
     assert job.error == "v.mp4: it could not be taken in (File too large)"
     assert left(intake) == []
     assert list(intake.cache.folder.glob("*.mp4")) == []
+
+
+def test_all_uploads_that_stall_are_waited_for_together(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+
+    def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr("mm2energon.videochat.intake.time.monotonic", lambda: clock[0])
+    for number in range(4):
+        monkeypatch.setattr(intake.expect("a.mp4", who="a").is_over, "wait", wait)
+        assert len(intake._jobs) == number + 1
+    intake.close()
+    assert 100 < clock[0] <= 105

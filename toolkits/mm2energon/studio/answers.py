@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 #: Codes of errors, by status, where nothing says more.
 _CODES = {400: "bad-request", 401: "needs-token", 403: "refused", 404: "not-found", 405: "no-such-method"}
-_CODES |= {408: "too-slow", 413: "too-large"}
+_CODES |= {408: "too-slow", 413: "too-large", 422: "bad-request"}
 #: Statuses of what is wrong with a medium, where another one says more than "cannot be processed".
 _STATUSES = {"missing-media": 404, "outside-root": 403, "media-url": 403}
 _MOST_FAULTS = 5

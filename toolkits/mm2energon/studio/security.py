@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from urllib.parse import urlsplit
 
@@ -13,7 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mm2energon.studio.answers import Json, Refused, crash_told, error_answer
 from mm2energon.studio.login import Gate, address_of
+from mm2energon.studio.sending import CutOffError
 from mm2energon.studio.settings import LOOPBACK, Settings
+
+_log = logging.getLogger(__name__)
 
 #: Bytes of a request that is no upload.
 MOST_BODY_BYTES = 4 << 20
@@ -79,6 +83,8 @@ class Guard:
             await error_answer(refused.status, str(refused), refused.code)(scope, receive, answer)
         except ClientDisconnect:
             pass  # whoever sent something has gone
+        except CutOffError as error:
+            _log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 (whatever it is, its trace stays here)
             crash = Json({"error": crash_told(error)}, 500)
             if not answer.has_begun:

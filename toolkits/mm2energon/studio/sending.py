@@ -25,6 +25,10 @@ _RANGE = re.compile(r"bytes=\s*(\d{0,4000})-(\d{0,4000})\s*", re.ASCII | re.IGNO
 _SANDBOX = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
 
+class CutOffError(Exception):
+    """What was promised is not there any more; whoever waits for it is hung up on."""
+
+
 @dataclass(frozen=True)
 class Sent:
     """Something that can be sent; the file is closed when it has been."""
@@ -113,3 +117,5 @@ def _chunks(file: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
         while left > 0 and (data := file.read(min(_CHUNK_BYTES, left))):
             left -= len(data)
             yield data
+        if left > 0:
+            raise CutOffError(f"a file became {left} bytes shorter while it was sent")

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
@@ -151,8 +152,9 @@ class Intake:
             jobs = list(self._jobs.values())
         for job in jobs:
             job.stop.set()
+        end = time.monotonic() + _GRACE_SECONDS
         for job in jobs:
-            job.is_over.wait(_GRACE_SECONDS)
+            job.is_over.wait(max(0.0, end - time.monotonic()))
 
     def _begin(self, job: Job, fetch: _Fetch, held: ExitStack | None = None, source: str = "") -> Job:
         work = (job, fetch, held or ExitStack(), source)
