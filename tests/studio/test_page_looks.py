@@ -199,6 +199,24 @@ def test_who_comes_back_to_the_review_finds_the_filter_and_the_entry(browser: Br
         expect(page.locator(".figure svg").first).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [320, 768, 1024])
+def test_at_widths_between_nothing_is_cut_off_or_lies_upon_another(browser: Browser, address: str, width: int) -> None:
+    with opened(browser, address, width=width) as page:
+        show(page, address, VIDEO)
+        edges = """() => [...document.querySelectorAll(".brand > *, .bar nav a, .bar-end > *, .actions button, .go-on")]
+            .filter((node) => node.checkVisibility()).map((node) => node.getBoundingClientRect())
+            .map(({ left, right, top, bottom }) => [left, right, top, bottom])"""
+        boxes = page.evaluate(edges)
+        assert [box for box in boxes if box[0] < 0 or box[1] > width] == []
+        upon = [
+            (one, other)
+            for at, one in enumerate(boxes)
+            for other in boxes[:at]
+            if min(one[1], other[1]) - max(one[0], other[0]) > 1 and min(one[3], other[3]) - max(one[2], other[2]) > 1
+        ]
+        assert upon == []
+
+
 def test_large_text_of_the_browser_makes_rows_taller_and_nothing_wide(browser: Browser, address: str) -> None:
     twice = ["--blink-settings=defaultFontSize=32"]
     large = browser.browser_type.launch(executable_path="/usr/bin/chromium", args=twice)
