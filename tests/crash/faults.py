@@ -63,8 +63,8 @@ class FaultyDisk:
     def __init__(self, fault: Fault) -> None:
         self._fault = fault
         self._lock = threading.RLock()
-        #: (device, inode) of files with data that is not synced -> a descriptor of theirs.
-        self._unsynced: dict[tuple[int, int], int] = {}
+        #: (device, inode) of files with data that is not synced -> a descriptor of theirs, and their size before it.
+        self._unsynced: dict[tuple[int, int], tuple[int, int]] = {}
         #: The calls so far: what, and on which name.
         self.calls: list[str] = []
         self.write_to_descriptor = os.write
@@ -100,17 +100,23 @@ class FaultyDisk:
             code = getattr(errno, self._fault.kind)
             raise OSError(code, os.strerror(code), *([] if isinstance(where, int) else [os.fspath(where)]))
 
-    def wrote(self, descriptor: int) -> None:
-        """Note that a file has data that is not synced."""
-        if self._fault.kind == "POWER" and _path(descriptor).startswith(self._fault.below):
-            self._unsynced.setdefault(_identity(descriptor), os.dup(descriptor))
+    def wrote(self, descriptor: int, before: int) -> None:
+        """Note that a file has data that is not synced.
+
+        Args:
+            before: its bytes before that.
+        """
+        if self._fault.kind != "POWER" or not _path(descriptor).startswith(self._fault.below):
+            return
+        if (identity := _identity(descriptor)) not in self._unsynced:
+            self._unsynced[identity] = os.dup(descriptor), before
 
     def sync(self, descriptor: int) -> None:
         """Sync, and note it."""
         self._sync(descriptor)
         kept = self._unsynced.pop(_identity(descriptor), None)
         if kept is not None:
-            os.close(kept)
+            os.close(kept[0])
 
     def _strikes(self, what: str) -> bool:
         at, now = self._fault.at, len(self.calls)
@@ -129,8 +135,9 @@ class FaultyDisk:
             self._rename(gone, Path(self._fault.below).with_name("away"))
 
     def _lose_what_is_not_synced(self) -> None:
-        for descriptor in self._unsynced.values():
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        for descriptor, synced in self._unsynced.values():
+            more = max(0, os.fstat(descriptor).st_size - synced)
+            os.ftruncate(descriptor, synced + more // 2)
 
 
 class _File(io.FileIO):
@@ -142,8 +149,9 @@ class _File(io.FileIO):
         number = self.fileno()
 
         def write(part: Any) -> int:
+            before = os.fstat(number).st_size
             count = super(_File, self).write(part)
-            self.disk.wrote(number)
+            self.disk.wrote(number, before)
             return int(count or 0)
 
         view = memoryview(data).cast("B")
@@ -189,8 +197,9 @@ def _replace_open(disk: FaultyDisk) -> None:
 def _replace_write_and_fsync(disk: FaultyDisk) -> None:
     def write(number: int, data: Any) -> int:
         def put(part: Any) -> int:
+            before = os.fstat(number).st_size
             count = disk.write_to_descriptor(number, part)
-            disk.wrote(number)
+            disk.wrote(number, before)
             return count
 
         half = memoryview(data)[: len(data) // 2]

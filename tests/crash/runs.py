@@ -135,6 +135,9 @@ def contents(root: Path) -> dict[str, bytes]:
             found[name] = json.dumps({of: _without_before(note) for of, note in notes.items()}, sort_keys=True).encode()
         elif path.name.startswith("export_log.") or path.name.endswith(".review.jsonl"):
             found[name] = _TIMES.sub(b"", _BACKUP_BYTES.sub(rb"\1TIME", found[name]))
+        if path.name.endswith(".review.jsonl"):  # a torn line of a journal is passed over
+            lines = found[name].splitlines(keepends=True)
+            found[name] = b"".join(line for line in lines if line.endswith(b"}\n"))
     return found
 
 
