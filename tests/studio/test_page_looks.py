@@ -217,6 +217,19 @@ def test_at_widths_between_nothing_is_cut_off_or_lies_upon_another(browser: Brow
         assert upon == []
 
 
+def test_on_paper_a_view_is_whole_and_light(browser: Browser, address: str) -> None:
+    with opened(browser, address, scheme="dark") as page:
+        page.goto(f"{address}/#/statistics")
+        expect(page.locator(".figure svg").first).to_be_visible()
+        page.emulate_media(media="print")
+        expect(page.locator(".bar")).to_be_hidden()
+        expect(page.locator("html")).to_have_css("background-color", "rgb(246, 246, 244)")
+        whole, last = page.evaluate(
+            "[document.documentElement.scrollHeight, document.querySelector('.view').getBoundingClientRect().bottom]"
+        )
+        assert whole >= last > 800
+
+
 def test_large_text_of_the_browser_makes_rows_taller_and_nothing_wide(browser: Browser, address: str) -> None:
     twice = ["--blink-settings=defaultFontSize=32"]
     large = browser.browser_type.launch(executable_path="/usr/bin/chromium", args=twice)
