@@ -134,3 +134,47 @@ def test_two_processes_take_the_steps_of_one(videos: Path, base: Path, tmp_path:
     for name in ("loss", "grad_norm", "eval_loss"):
         assert told(two, name) == pytest.approx(told(one, name), rel=1e-3)
     assert said.count("final_checkpoint: the adapter, after 2 steps") == 1
+
+
+READER = """
+import multiprocessing, os, sys, time
+from mm2energon.tuning.status import is_there
+from mm2energon.tuning.stopping import leave_signals_to_parent
+
+def read(parent):
+    if sys.argv[2] == "before":
+        while is_there(parent):
+            time.sleep(0.01)
+    leave_signals_to_parent()
+    print("began", flush=True)
+    time.sleep(60)
+    print("lives", flush=True)
+
+if __name__ == "__main__":
+    multiprocessing.get_context(sys.argv[1]).Process(target=read, args=(os.getpid(),)).start()
+    while sys.argv[2] == "after" and not sys.stdin.read(1):
+        time.sleep(0.01)
+    os._exit(9)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the kernel tells no process of its parent's end")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", ["fork", "forkserver"])
+def test_a_process_that_reads_ahead_ends_with_its_parent_also_before_it_has_begun(
+    how: str, when: str, tmp_path: Path
+) -> None:
+    (tmp_path / "reader.py").write_text(READER)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "reader.py"), how, when],
+        env={**os.environ, "PYTHONPATH": str(TOOLKITS)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    said = process.stdout.readline() if when == "after" else ""
+    process.stdin.write("x")
+    process.stdin.close()
+    said += process.stdout.read()  # which ends with the last process that may write
+    assert process.wait() == 9 and said == ("began\n" if when == "after" else "")

@@ -147,9 +147,9 @@ def _reraise(error: Exception) -> NoReturn:
 
 
 def _begin_worker(first: Callable[[int], None] | None, number: int) -> None:
+    leave_signals_to_parent()  # before the rest, which takes its time
     if first is not None:
         first(number)
-    leave_signals_to_parent()
 
 
 class ShardBatches:

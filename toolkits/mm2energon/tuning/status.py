@@ -111,6 +111,11 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
+def is_there(pid: int) -> bool:
+    """Whether there is a process of a number that has not ended."""
+    return _process(pid) is not None
+
+
 def _process(pid: int) -> str | None:
     """When a process began; None where there is none (any more). See proc_pid_stat(5)."""
     try:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+
+from mm2energon.tuning.status import is_there
+
+#: Of linux/prctl.h: the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -58,7 +67,22 @@ def asked_to_stop() -> Iterator[Stop]:
 def leave_signals_to_parent(_number: int = 0) -> None:
     """In a process that reads ahead: go on when a whole group of processes is asked to stop, as Ctrl-C and torchrun do.
 
-    Its parent needs batches until its step has ended; it ends with its parent, which torch looks after.
+    Its parent needs batches until its step has ended; it ends with its parent. Torch looks after that as well, but not
+    where the parent was killed before this process had begun.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    with suppress(OSError, AttributeError):  # prctl(2) is Linux's
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if parent.pid is not None and not is_there(parent.pid):
+        os._exit(1)
+    threading.Thread(target=_end_behind, args=(parent,), daemon=True).start()
+
+
+def _end_behind(parent: Any) -> None:
+    """End this process when the one that asked for it has ended: a fork server stays as long as its children."""
+    parent.join()
+    os._exit(1)
