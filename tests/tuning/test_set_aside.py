@@ -146,6 +146,14 @@ def test_nothing_is_written_between_the_files_of_the_model_or_the_data_nor_over_
     assert (foreign / "adapter_config.json").read_text() == "{}"
 
 
+def test_a_blend_is_said_to_be_none_that_is_trained_on(
+    videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "blend.yaml").write_text("__class__: MetadatasetV2\n")
+    assert cli.main(command(tmp_path / "blend.yaml", base, tmp_path / "out", "--steps", 1)) == 1
+    assert "blend.yaml: is a blend" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_a_model_of_another_kind_is_refused(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert/config.json").write_text('{"model_type": "bert"}')

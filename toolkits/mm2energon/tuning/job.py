@@ -170,6 +170,11 @@ def check_job(job: TuneJob) -> None:
             raise InputError(
                 f"--data {path}: is a table; annotations or shards were expected; make them with mm2energon export"
             )
+        if path.is_file() and path.suffix.lower() in (".yaml", ".yml"):
+            raise InputError(
+                f"--data {path}: is a blend, or another file of settings; one folder of shards or annotations were "
+                "expected; take one of its datasets, or the annotation files that they were made from"
+            )
     if job.shards is not None and len(job.data) > 1:
         raise InputError(
             f"--data: {len(job.data)} places, one of them of shards; one folder of shards, or annotation files alone "
