@@ -58,7 +58,8 @@ def test_the_guide_explains_every_reason_code() -> None:
 
 def test_every_option_that_the_documents_name_exists() -> None:
     known = set().union(*(options_of(name) for name in COMMANDS))
-    theirs = {"--train-data-path", "--valid-data-path", "--dataloader-type", "--nproc-per-node"}  # of training frameworks
+    # Those of training frameworks.
+    theirs = {"--train-data-path", "--valid-data-path", "--dataloader-type", "--nproc-per-node"}
     named = set(re.findall(r"(?<=[\s`/])--[a-z][a-z-]+[a-z](?!\w)", README + GUIDE))
     assert named - theirs <= known
 
