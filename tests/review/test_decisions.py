@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mm2energon.review.decisions import NONE, Decisions
+from mm2energon.review.decisions import Decisions
 from mm2energon.review.journal import Event
 from mm2energon.review.model import STATUSES
 from mm2energon.review.standing import Standing
+from mm2energon.review.tables import NONE
 
 ENTRIES, REVIEWERS = 4, ("anna", "bob", "eve")
 DECIDED = {"accept": "accepted", "edit": "accepted", "reject": "rejected", "reset": "pending"}

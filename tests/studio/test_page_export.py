@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import webdataset
 from playwright.sync_api import Browser, Page, expect
 
 from studio.reviewed import BROKEN, IMAGES, MISSING, VIDEO, events, show, studio, write_dataset
-from studio.stand_in import browsing, opened
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
+from studio.stand_in import opened
 
 
 def tab_to(page: Page, name: str) -> None:

@@ -11,13 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from studio.looking import too_small
 from studio.reviewed import faults
-from studio.stand_in import StandIn, browsing, build_app, opened, opened_in, serving
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
+from studio.stand_in import StandIn, opened, opened_in
 
 
 @pytest.fixture(scope="module")
@@ -25,35 +19,9 @@ def stand_in() -> StandIn:
     return StandIn(Path("no clip"))
 
 
-@pytest.fixture(scope="module")
-def address(stand_in: StandIn) -> Iterator[str]:
-    with serving(build_app(stand_in)) as address:
-        yield address
-
-
 @pytest.fixture
-def server(stand_in: StandIn) -> StandIn:
-    stand_in.start_anew()
-    return stand_in
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def modules(context: BrowserContext, address: str) -> Iterator[Page]:
-    """A page whose modules are asked without it."""
-    with opened_in(context, address) as page:
-        yield page
-
-
-@pytest.fixture
-def page(context: BrowserContext, address: str, server: StandIn) -> Iterator[Page]:
-    with opened_in(context, f"{address}/#/finetune") as page:
+def page(context: BrowserContext, scripted: str, server: StandIn) -> Iterator[Page]:
+    with opened_in(context, f"{scripted}/#/finetune") as page:
         yield page
 
 
@@ -199,8 +167,8 @@ def test_runs_are_listed_the_last_one_first_and_opened(page: Page, server: Stand
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 
 
-def test_a_run_that_is_not_there_is_said(browser: Browser, address: str, server: StandIn) -> None:
-    with opened(browser, f"{address}/#/finetune/gone") as page:
+def test_a_run_that_is_not_there_is_said(browser: Browser, scripted: str, server: StandIn) -> None:
+    with opened(browser, f"{scripted}/#/finetune/gone") as page:
         expect(page.get_by_text("gone: no such run")).to_be_visible()
 
 
@@ -213,10 +181,10 @@ def test_losses_that_are_no_numbers_break_the_line_alone(page: Page, server: Sta
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-def test_axe_finds_nothing(browser: Browser, address: str, server: StandIn, width: int, scheme: Any) -> None:
+def test_axe_finds_nothing(browser: Browser, scripted: str, server: StandIn, width: int, scheme: Any) -> None:
     server.add_run("colours", {"model": "/models/tiny", "rank": 16})
     server.train_to("colours", 30).update(state="failed", message="it failed", can_resume=True)
-    with opened(browser, f"{address}/#/finetune", width=width, scheme=scheme) as page:
+    with opened(browser, f"{scripted}/#/finetune", width=width, scheme=scheme) as page:
         for title in ("Frames", "Validation and limits", "Checkpoints"):
             page.locator("summary", has_text=title).click()
         expect(page.get_by_role("link", name="colours")).to_be_visible()
@@ -228,10 +196,10 @@ def test_axe_finds_nothing(browser: Browser, address: str, server: StandIn, widt
         assert faults(page) == []
 
 
-def test_what_is_touched_is_44_pixels_high_on_a_phone(browser: Browser, address: str, server: StandIn) -> None:
+def test_what_is_touched_is_44_pixels_high_on_a_phone(browser: Browser, scripted: str, server: StandIn) -> None:
     server.add_run("colours", {"model": "/models/tiny"})
     server.train_to("colours", 30)
-    with opened(browser, f"{address}/#/finetune", width=390) as page:
+    with opened(browser, f"{scripted}/#/finetune", width=390) as page:
         expect(page.get_by_role("link", name="colours")).to_be_visible()
         assert too_small(page) == []
         page.get_by_role("link", name="colours").click()

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from studio.opened import chat
 from studio.reviewed import studio, write_dataset
-from studio.stand_in import browsing, opened
+from studio.stand_in import opened
 
 MANY, MILLION = 100_000, 1_000_000
 #: As many rows as a screen shows, with some above and below.
 MOST_ROWS = 40
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 def seen(page: Page) -> list[int]:

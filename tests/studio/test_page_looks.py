@@ -11,16 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from studio.looking import too_small
 from studio.reviewed import BROKEN, FIRST_PLAIN, IMAGES, VIDEO, faults, show, studio, write_dataset
-from studio.stand_in import browsing, opened
+from studio.stand_in import opened
 
 NARROW = 390
 PEOPLE = ("anna", "ben")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

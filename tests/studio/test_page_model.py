@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from videochat.tiny_models import save_qwen2_5_vl
 
 from studio.opened import entry, write_entries
 from studio.reviewed import studio
-from studio.stand_in import browsing, opened
+from studio.stand_in import opened
 
 QUESTION = "Which colour?"
 #: Loading torch and training take long where cores are shared.
@@ -23,12 +22,6 @@ PATIENCE_MS = 240_000
 RUN = {"Steps": "30", "Learning rate": "0.01", "Batch size": "2", "Effective batch": "4", "Pixels of a frame": "12544"}
 #: By the ids of their fields.
 PARAMETERS = {"iterations": "1", "max_new_tokens": "8", "repetition_penalty": "1", "next_prompt": "[QUESTION]"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

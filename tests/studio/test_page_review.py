@@ -24,13 +24,7 @@ from studio.reviewed import (
     studio,
     write_dataset,
 )
-from studio.stand_in import browsing, opened
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
+from studio.stand_in import opened
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from studio.looking import too_small
 from studio.reviewed import faults
-from studio.stand_in import StandIn, browsing, build_app, opened, opened_in, serving
+from studio.stand_in import StandIn, opened, opened_in
 
 QUESTION = "What colour is the square?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +28,9 @@ def stand_in(clip: Path) -> StandIn:
     return StandIn(clip)
 
 
-@pytest.fixture(scope="module")
-def address(stand_in: StandIn) -> Iterator[str]:
-    with serving(build_app(stand_in)) as address:
-        yield address
-
-
 @pytest.fixture
-def server(stand_in: StandIn) -> StandIn:
-    stand_in.start_anew()
-    return stand_in
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def modules(context: BrowserContext, address: str) -> Iterator[Page]:
-    """A page whose modules are asked without it."""
-    with opened_in(context, address) as page:
-        yield page
-
-
-@pytest.fixture
-def page(context: BrowserContext, address: str, server: StandIn) -> Iterator[Page]:
-    with opened_in(context, f"{address}/#/try") as page:
+def page(context: BrowserContext, scripted: str, server: StandIn) -> Iterator[Page]:
+    with opened_in(context, f"{scripted}/#/try") as page:
         yield page
 
 
@@ -239,8 +207,8 @@ def test_an_answer_is_kept_as_a_sample_and_leads_to_it(page: Page, server: Stand
     assert server.kept == [("0", None)]
 
 
-def test_an_answer_is_copied_without_its_thoughts(page: Page, address: str, clip: Path) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+def test_an_answer_is_copied_without_its_thoughts(page: Page, scripted: str, clip: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=scripted)
     ask(page, clip)
     page.get_by_role("button", name="Copy").click()
     expect(page.locator(".toast").get_by_text("Copied.")).to_be_visible()
@@ -322,8 +290,8 @@ def test_an_address_that_gives_no_video_says_why(
     expect(page.get_by_role("alert").get_by_text(told)).to_be_visible()
 
 
-def test_the_video_of_a_reviewed_entry_is_taken_over(browser: Browser, address: str, server: StandIn) -> None:
-    with opened(browser, f"{address}/#/try?item=12&video=1") as page:
+def test_the_video_of_a_reviewed_entry_is_taken_over(browser: Browser, scripted: str, server: StandIn) -> None:
+    with opened(browser, f"{scripted}/#/try?item=12&video=1") as page:
         expect(page.locator("video")).to_be_visible()
         assert server.uploads == [("item 12/1", 0)]
         assert page.url.endswith("#/try")
@@ -377,10 +345,10 @@ def test_an_adapter_that_cannot_be_used_says_why(page: Page) -> None:
     assert "speech" not in page.get_by_label("Answered by").inner_text()
 
 
-def test_two_people_ask_at_once(browser: Browser, page: Page, address: str, server: StandIn, clip: Path) -> None:
+def test_two_people_ask_at_once(browser: Browser, page: Page, scripted: str, server: StandIn, clip: Path) -> None:
     server.hold_before = "spans"
     ask(page, clip, "The first?")
-    with opened(browser, f"{address}/#/try") as other:
+    with opened(browser, f"{scripted}/#/try") as other:
         ask(other, clip, "The second?")
         expect(answer(other)).to_have_text("It is <b>blue</b>.")
         page.get_by_role("button", name="Cancel").click()
@@ -405,9 +373,9 @@ def test_all_is_done_by_the_keyboard_alone(page: Page, clip: Path) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_axe_finds_nothing(
-    browser: Browser, address: str, server: StandIn, clip: Path, width: int, scheme: Any
+    browser: Browser, scripted: str, server: StandIn, clip: Path, width: int, scheme: Any
 ) -> None:
-    with opened(browser, f"{address}/#/try", width=width, scheme=scheme) as page:
+    with opened(browser, f"{scripted}/#/try", width=width, scheme=scheme) as page:
         expect(page.get_by_text("or drop one here")).to_be_visible()
         page.get_by_text("1 adapter cannot be used").click()
         assert faults(page) == []
@@ -421,9 +389,9 @@ def test_axe_finds_nothing(
 
 
 def test_what_is_touched_is_44_pixels_high_on_a_phone(
-    browser: Browser, address: str, server: StandIn, clip: Path
+    browser: Browser, scripted: str, server: StandIn, clip: Path
 ) -> None:
-    with opened(browser, f"{address}/#/try", width=390) as page:
+    with opened(browser, f"{scripted}/#/try", width=390) as page:
         page.get_by_text("Parameters").click()
         ask(page, clip, beside="colours")
         expect(answer(page, "colours")).to_have_text("The square is red.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mm2energon.errors import InputError
-from mm2energon.review.decisions import Ints
+from mm2energon.review.tables import Ints
 
 #: Entries for each reviewer after which the deal begins again: by then all have as many.
 _ROUND = 60

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
-from mm2energon.review.decisions import NONE, Decisions, Ints
+from mm2energon.review.decisions import Decisions
 from mm2energon.review.identities import Identities, parsed
 from mm2energon.review.journal import Appending, Event, Journal
 from mm2energon.review.standing import Standing
+from mm2energon.review.tables import NONE, Ints
 
 #: So many are looked up together.
 _EVENTS_AT_A_TIME = 2000

@@ -9,11 +9,11 @@ import numpy as np
 
 from mm2energon.errors import InputError
 from mm2energon.review.assignment import dealt, shuffled
-from mm2energon.review.decisions import NONE, Ints
 from mm2energon.review.editing import as_entry, as_read_of_row, says_the_same
 from mm2energon.review.items import sample_now
 from mm2energon.review.journal import event_line
 from mm2energon.review.model import ACCEPTED, DOES, STATUSES
+from mm2energon.review.tables import NONE, Ints
 from mm2energon.review.views import State, category_mask
 from mm2energon.sample import Sample
 

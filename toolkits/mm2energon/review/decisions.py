@@ -6,17 +6,12 @@ it. Where a reviewer stands with an entry is one of these rows; undo goes to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.review.journal import Event
 from mm2energon.review.model import ACCEPTED, DOES, PENDING, REJECTED, STATUSES
-
-Ints = NDArray[np.int32]
-Mask = NDArray[np.bool_]
+from mm2energon.review.tables import NONE, Ints, Mask, Names, Table, Track, grown, taken
 
 _STATUS = {
     "accept": ACCEPTED,
@@ -27,75 +22,8 @@ _STATUS = {
     "settle-reject": REJECTED,
 }
 ACCEPTED_NUMBER, REJECTED_NUMBER, PENDING_NUMBER = map(STATUSES.index, (ACCEPTED, REJECTED, PENDING))
-#: In the place of a row: there is none; the row only tells what happened (of undo and redo).
-NONE, _TOLD_ALONE = -1, -2
-_LEAST_ROWS = 1024
-
-
-class Table:
-    """Columns of whole numbers, to which rows are added."""
-
-    def __init__(self, *names: str) -> None:
-        self.count = 0
-        self._arrays: dict[str, Ints] = {name: np.zeros(_LEAST_ROWS, np.int32) for name in names}
-
-    def __getitem__(self, name: str) -> Ints:
-        return self._arrays[name][: self.count]
-
-    def add(self, rows: int, **columns: Ints | int) -> Ints:
-        """Add so many rows; where they are."""
-        begin, end = self.count, self.count + rows
-        for name, array in self._arrays.items():
-            if end > len(array):
-                larger = np.zeros(max(2 * len(array), end), np.int32)
-                larger[:begin] = array[:begin]
-                self._arrays[name] = array = larger
-            array[begin:end] = columns[name]
-        self.count = end
-        return np.arange(begin, end, dtype=np.int32)
-
-
-class Names:
-    """Texts and their numbers, from 0."""
-
-    def __init__(self, *known: str) -> None:
-        self.all = list(known)
-        self._numbers = {name: number for number, name in enumerate(known)}
-
-    def number(self, name: str) -> int:
-        """The number of a text, which is added where it is new."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self.all)
-            self.all.append(name)
-        return self._numbers[name]
-
-    def known(self, name: str) -> int:
-        """The number of a text; NONE where there is none."""
-        return self._numbers.get(name, NONE)
-
-
-@dataclass
-class Track:
-    """Where one reviewer stands with each entry: rows of the log, or NONE."""
-
-    at: Ints
-    #: The last one, to which redo leads.
-    tip: Ints
-
-    @staticmethod
-    def of(count: int) -> Track:
-        """One that begins."""
-        return Track(np.full(count, NONE, np.int32), np.full(count, NONE, np.int32))
-
-    def grow(self, count: int) -> None:
-        """Make room for more entries."""
-        self.at, self.tip = (_grown(one, count, NONE) for one in (self.at, self.tip))
-
-
-def _grown(array: NDArray[Any], count: int, value: int) -> NDArray[Any]:
-    if count <= len(array):
-        return array
-    return np.concatenate([array, np.full(count - len(array), value, array.dtype)])
+#: In the place of a row: it only tells what happened (of undo and redo).
+_TOLD_ALONE = -2
 
 
 class Decisions:
@@ -121,7 +49,7 @@ class Decisions:
         for track in (*self.tracks.values(), self.settled):
             track.grow(count)
         for name, share in self.shares.items():
-            self.shares[name] = _grown(share, count, 0)
+            self.shares[name] = grown(share, count, 0)
 
     def note(self, event: Event) -> int:
         """Take up an event, whose entries are applied one by one as they become known; its number."""
@@ -190,11 +118,11 @@ class Decisions:
 
     def of_rows(self, rows: Ints, column: str, otherwise: int) -> Ints:
         """What rows of the log hold; of those that are NONE, something else."""
-        return _taken(self.log[column], rows, otherwise)
+        return taken(self.log[column], rows, otherwise)
 
     def of_events(self, events: Ints, column: str, otherwise: int) -> Ints:
         """What is known of events; of those that are NONE, something else."""
-        return _taken(self.about_events[column], events, otherwise)
+        return taken(self.about_events[column], events, otherwise)
 
     def _go(self, event_number: int, reviewer: str, numbers: Ints, *, back: bool) -> Ints:
         """Undo or redo, where there is something; which those are."""
@@ -308,10 +236,3 @@ class Decisions:
             said = self.of_events(self.of_rows(track.at[numbers], "event", NONE), "reason", NONE)
             changes |= said != self.reasons.known(reason)
         return changes
-
-
-def _taken(values: Ints, places: Ints, otherwise: int) -> Ints:
-    """Values at places, some of which are below 0."""
-    if not len(values):
-        return np.full(len(places), otherwise, np.int32)
-    return np.where(places >= 0, values[places], np.int32(otherwise))

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mm2energon.errors import SampleError
-from mm2energon.review.decisions import NONE, PENDING_NUMBER
+from mm2energon.review.decisions import PENDING_NUMBER
 from mm2energon.review.editing import edited, still_wrong
 from mm2energon.review.entries import Read
 from mm2energon.review.facets import MEDIA_CODES, without_tags
 from mm2energon.review.model import STATUSES, Item, Opinion, Past, Reviewed, Row
+from mm2energon.review.tables import NONE
 from mm2energon.review.views import State
 from mm2energon.sample import Sample
 

@@ -14,7 +14,6 @@ from mm2energon.pipeline.record_content import Content
 from mm2energon.review.agreement import agreement_of
 from mm2energon.review.alike import alike
 from mm2energon.review.deciding import labels_of, numbers_in
-from mm2energon.review.decisions import Ints
 from mm2energon.review.items import item_of, reviewed_of, rows_of
 from mm2energon.review.model import (
     STATUSES,
@@ -31,6 +30,7 @@ from mm2energon.review.opened import Opened
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import changed
 from mm2energon.review.statistics import statistics_of
+from mm2energon.review.tables import Ints
 from mm2energon.review.views import chosen, counts, decided_by, terms_of
 
 #: Entries that are read at a time, for export.

@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mm2energon.review.decisions import (
-    ACCEPTED_NUMBER,
-    NONE,
-    PENDING_NUMBER,
-    REJECTED_NUMBER,
-    Decisions,
-    Ints,
-    Track,
-)
+from mm2energon.review.decisions import ACCEPTED_NUMBER, PENDING_NUMBER, REJECTED_NUMBER, Decisions
 from mm2energon.review.model import DISPUTED, STATUSES
+from mm2energon.review.tables import NONE, Ints, Track
 
 _DISPUTED_NUMBER = STATUSES.index(DISPUTED)
 

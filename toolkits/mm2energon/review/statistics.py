@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.pages.bins import bins_of
-from mm2energon.review.decisions import NONE, Decisions, Track
+from mm2energon.review.decisions import Decisions
 from mm2energon.review.model import DOES, PENDING, STATUSES, Filter
+from mm2energon.review.tables import NONE, Track
 from mm2energon.review.views import State, counts, decided_by
 
 #: Length -> the column that holds it.

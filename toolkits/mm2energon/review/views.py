@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
 from mm2energon.review.book import Book
-from mm2energon.review.decisions import NONE, PENDING_NUMBER, Ints
+from mm2energon.review.decisions import PENDING_NUMBER
 from mm2energon.review.entries import Entries
 from mm2energon.review.facets import fold
 from mm2energon.review.model import MEDIUMS, SORTS, STATUSES, Filter, View
+from mm2energon.review.tables import NONE, Ints
 from mm2energon.review.texts import Texts
 
 Mask = NDArray[np.bool_]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -153,19 +154,19 @@ def _add_decisions(routes: APIRouter, state: State) -> None:
         review.decide([number], asked.do, sample=sample, **about)
         return Json(told(state, state.item(number, reviewer)))
 
-    @routes.post("/items/{number}/undo")
-    def undo(number: Number, asked: ReviewerAsked) -> Response:
+    def went(number: int, asked: ReviewerAsked, go: Callable[[int, str], bool]) -> Response:
         reviewer = state.reviewer(asked.reviewer)
         state.item(number)
-        changed = review.undo(number, reviewer)
+        changed = go(number, reviewer)
         return Json({**told(state, state.item(number, reviewer)), "changed": changed})
+
+    @routes.post("/items/{number}/undo")
+    def undo(number: Number, asked: ReviewerAsked) -> Response:
+        return went(number, asked, review.undo)
 
     @routes.post("/items/{number}/redo")
     def redo(number: Number, asked: ReviewerAsked) -> Response:
-        reviewer = state.reviewer(asked.reviewer)
-        state.item(number)
-        changed = review.redo(number, reviewer)
-        return Json({**told(state, state.item(number, reviewer)), "changed": changed})
+        return went(number, asked, review.redo)
 
     @routes.post("/undo")
     def undo_last(asked: ReviewerAsked) -> Response:
