@@ -8,7 +8,7 @@ from typing import Any
 
 import mm2energon
 from mm2energon.review.export_files import MOST_SKIPPED
-from mm2energon.review.export_job import ANY, Exported, ExportJob, OfVideo
+from mm2energon.review.export_job import ANY, CsvUpdate, Exported, ExportFile, ExportJob, OfVideo
 from mm2energon.review.templates import Chosen
 
 TEXT_NAME, JSON_NAME = "export_log.txt", "export_log.json"
@@ -116,7 +116,6 @@ def size(count: int) -> str:
 
 def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str, at: datetime) -> dict[str, Any]:
     """The JSON."""
-    update = exported.csv
     return {
         "by": "mm2energon",
         "version": mm2energon.__version__,
@@ -131,23 +130,8 @@ def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str
             {"video": name, "samples": of.samples, "records": of.records} for name, of in exported.videos.items()
         ],
         "export_directory": str(job.output),
-        "csv": update
-        and {
-            "file": update.path.name,
-            "backup": update.backup.name,
-            "rows_changed": update.rows,
-            "only_status": list(update.not_held),
-        },
-        "files": [
-            {
-                "file": file.path.name,
-                "template": file.template,
-                "split": file.split,
-                "records": file.records,
-                "bytes": file.size_bytes,
-            }
-            for file in exported.files
-        ],
+        "csv": None if exported.csv is None else _csv_facts(exported.csv),
+        "files": [_file_facts(file) for file in exported.files],
         "companions": [path.name for path in exported.companions],
         "account": exported.account,
         "left_out": exported.left_out,
@@ -158,4 +142,23 @@ def log_facts(job: ExportJob, chosen: Chosen, exported: Exported, *, source: str
         "skipped_is_all": len(exported.skipped) < MOST_SKIPPED,
         "shards": None if job.shards is None else {"output": str(job.shards.output), "lines": exported.shards},
         "totals": {"samples": exported.samples, "records": exported.records, "files": len(exported.files)},
+    }
+
+
+def _csv_facts(update: CsvUpdate) -> dict[str, Any]:
+    return {
+        "file": update.path.name,
+        "backup": update.backup.name,
+        "rows_changed": update.rows,
+        "only_status": list(update.not_held),
+    }
+
+
+def _file_facts(file: ExportFile) -> dict[str, Any]:
+    return {
+        "file": file.path.name,
+        "template": file.template,
+        "split": file.split,
+        "records": file.records,
+        "bytes": file.size_bytes,
     }
