@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mm2energon import jsonio
+from mm2energon import jsonio, jsonplaces
 from mm2energon.errors import SampleError
 from mm2energon.pipeline import parts, plan
 from mm2energon.pipeline.carried import to_json
@@ -26,8 +26,8 @@ LINES = st.sampled_from(
 
 
 def entries_in(path, about_bytes):
-    cuts = [stretch for stretch, _ in jsonio.stretches_of(path, about_bytes)]
-    return len(cuts), [str(entry) for stretch in cuts for entry in jsonio.read_entries(path, stretch=stretch)]
+    cuts = [stretch for stretch, _ in jsonplaces.stretches_of(path, about_bytes)]
+    return len(cuts), [str(entry) for stretch in cuts for entry in jsonplaces.read_stretch(path, stretch)]
 
 
 @settings(max_examples=300, deadline=None)

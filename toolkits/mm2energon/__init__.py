@@ -10,7 +10,8 @@ The layers; a module imports only from lines below its own, and neighbours on a 
     review  videochat  speech
     pipeline
     formats  images  video  shards  pages
-    targets  tokens  jsonio
+    targets  tokens  jsonplaces
+    jsonio
     rules  jsonscan  remote  roots  stopwatch
     storage
     sample  jsonvalue  locks  terminal  database

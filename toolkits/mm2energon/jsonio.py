@@ -7,20 +7,17 @@ a line, or values one after another over several lines. A byte order mark, blank
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import orjson
 
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonscan import scan, scan_stretches
-from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_item, quick_value
+from mm2energon.jsonscan import scan
+from mm2energon.jsonvalue import MAX_DEPTH, UNSURE, Decoder, Faulty, quick_value
 from mm2energon.remote import Place
 from mm2energon.storage import write_whole
 
@@ -43,31 +40,7 @@ class Entry(NamedTuple):
     breaks_off: bool = False
 
 
-class Stretch(NamedTuple):
-    """Lines of a file of JSON lines that stand together."""
-
-    #: Bytes before the first of them, and its number in the file, from 1.
-    start: int
-    number: int
-    #: How many they are; None: all to the end.
-    lines: int | None
-
-
-class Placed(NamedTuple):
-    """Entries that stand together in a file, and where: one line, or some items of an array."""
-
-    #: Bytes before the first of them, and up to behind the last one.
-    start: int
-    end: int
-    #: What the first of them is called in its origin: its line from 1, or its place in the array from 0.
-    number: int
-    by_lines: bool
-    entries: list[Entry]
-
-
-def read_entries(
-    path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH, stretch: Stretch | None = None
-) -> Iterator[Entry]:
+def read_entries(path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
     """The entries of an annotation file, in order, with flat memory.
 
     An entry that is not valid JSON is yielded with its error. After a fault that leaves the end of an entry unknown,
@@ -77,35 +50,16 @@ def read_entries(
         path: in a store it is read as a stream.
         name: what to call the file in origins; its own name by default.
         max_depth: levels of lists and objects above which an entry is not read.
-        stretch: of a file of lines, which of them are read.
 
     Raises:
         InputError: the file cannot be opened, or is not text in UTF-8.
     """
     name = name or path.name
-    with _opened(path) as file:
-        if stretch is not None:
-            file.seek(stretch.start)
-            lines = file if stretch.lines is None else islice(file, stretch.lines)
-            yield from _read_lines(lines, name, Decoder(max_depth=max_depth), first=stretch.number)
-        elif _goes_by_lines(file, path):
-            yield from _read_lines(file, name, Decoder(max_depth=max_depth))
+    with open_entries(path) as (file, by_lines):
+        if by_lines:
+            yield from entries_of_lines(file, name, Decoder(max_depth=max_depth))
         else:
-            yield from _read_values(file, name, max_depth)
-
-
-def read_placed(path: Place, *, name: str | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Placed]:
-    """As `read_entries`, with where they stand, by which `read_again` finds them.
-
-    An entry that breaks off has no end, and is not read again.
-
-    Raises:
-        InputError: as `read_entries`.
-    """
-    name = name or path.name
-    with _opened(path) as file:
-        by_lines = _goes_by_lines(file, path)
-        yield from (_placed_lines if by_lines else _placed_values)(file, name, max_depth)
+            yield from entries_of_array(file, name, max_depth)
 
 
 def goes_by_lines(path: Place) -> bool:
@@ -114,81 +68,28 @@ def goes_by_lines(path: Place) -> bool:
     Raises:
         InputError: as `read_entries`.
     """
-    with _opened(path) as file:
-        return _goes_by_lines(file, path)
-
-
-def _placed_lines(file: IO[bytes], name: str, max_depth: int) -> Iterator[Placed]:
-    end, decoder = file.tell(), Decoder(max_depth=max_depth)
-    for number, line in enumerate(file, start=1):
-        start, end = end, end + len(line)
-        if entries := list(_read_lines((line,), name, decoder, first=number)):
-            yield Placed(start, end, number, True, entries)
-
-
-def _placed_values(file: IO[bytes], name: str, max_depth: int) -> Iterator[Placed]:
-    index, end = 0, file.tell()
-    try:
-        for start, end, values in scan_stretches(file, max_depth=max_depth):  # noqa: B007 (asked for behind the loop)
-            yield Placed(start, end, index, False, _entries_of(values, name, index))
-            index += len(values)
-    except ValueError as error:
-        yield Placed(end, end, index, False, [_break_off(name, index, error)])
-
-
-def read_again(
-    data: bytes, where: Placed, *, name: str, only: int | None = None, max_depth: int = MAX_DEPTH
-) -> list[Entry]:
-    """The entries of a stretch of a file, from its bytes.
-
-    Args:
-        where: what `read_placed` said of it; its entries are not asked for.
-        only: which of several is wanted alone; the others cost next to nothing then.
-    """
-    if only is not None and not where.by_lines:
-        with contextlib.suppress(*UNSURE, IndexError):
-            return [Entry(f"{name}[{where.number + only}]", quick_item(data, only))]
-        return read_again(data, where, name=name, max_depth=max_depth)[only : only + 1]
-    if where.by_lines:
-        return list(_read_lines((data,), name, Decoder(max_depth=max_depth), first=where.number))
-    return list(_read_values(io.BytesIO(b"[%b]" % data), name, max_depth, first=where.number))
-
-
-def stretches_of(path: Place, about_bytes: int) -> Iterator[tuple[Stretch | None, int]]:
-    """An annotation file cut into stretches of about so many bytes, with the bytes of each; None for all of a file that
-    cannot be cut, such as an array, or is not larger.
-
-    Raises:
-        InputError: the file cannot be opened, or is not text in UTF-8.
-    """
-    with _opened(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        if not _goes_by_lines(file, path) or size <= about_bytes:
-            yield None, size
-            return
-        start, number = file.tell(), 1
-        while start < size:
-            lines = _skip_lines(file, about_bytes)
-            end = size if lines is None else file.tell()
-            yield Stretch(start, number, lines), end - start
-            start, number = end, number + (lines or 0)
-
-
-def _skip_lines(file: IO[bytes], about_bytes: int) -> int | None:
-    """Read so many bytes, and to the end of the line; how many lines that were, or None where nothing is left."""
-    lines = 0
-    while about_bytes > 0:
-        block = file.read(min(about_bytes, _HEAD_BYTES))
-        if not block:
-            return None
-        lines += block.count(b"\n")
-        about_bytes -= len(block)
-    return lines + 1 if file.readline().endswith(b"\n") else None
+    with open_entries(path) as (_, by_lines):
+        return by_lines
 
 
 @contextlib.contextmanager
-def _opened(path: Place) -> Iterator[IO[bytes]]:
+def open_entries(path: Place) -> Iterator[tuple[IO[bytes], bool]]:
+    """An annotation file, open at its first value, and whether it holds one value a line.
+
+    Raises:
+        InputError: as `read_entries`.
+    """
+    with opened(path) as file:
+        yield file, _goes_by_lines(file, path)
+
+
+@contextlib.contextmanager
+def opened(path: Place) -> Iterator[IO[bytes]]:
+    """A file, open at its beginning.
+
+    Raises:
+        InputError: it cannot be opened or read.
+    """
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             yield file
@@ -238,17 +139,19 @@ def _is_spread(first: bytes, second: bytes) -> bool:
     return first.endswith((b"[", b":")) or (first.endswith((b"{", b",")) and not second.startswith(b"{"))
 
 
-def _read_values(file: IO[bytes], name: str, max_depth: int, *, first: int = 0) -> Iterator[Entry]:
+def entries_of_array(file: IO[bytes], name: str, max_depth: int, *, first: int = 0) -> Iterator[Entry]:
+    """The entries of an array, or of values over several lines, up to where it breaks off."""
     index = first
     try:
         for values in scan(file, max_depth=max_depth):
-            yield from _entries_of(values, name, index)
+            yield from entries_of_values(values, name, index)
             index += len(values)
     except ValueError as error:
-        yield _break_off(name, index, error)
+        yield broken_off(name, index, error)
 
 
-def _entries_of(values: Iterable[Any], name: str, first: int) -> list[Entry]:
+def entries_of_values(values: Iterable[Any], name: str, first: int) -> list[Entry]:
+    """Values that were scanned, or what is Faulty in their place, as entries; the first has the number `first`."""
     return [
         broken_entry(f"{name}[{index}]", value.fault, text=value.text)
         if isinstance(value, Faulty)
@@ -257,12 +160,14 @@ def _entries_of(values: Iterable[Any], name: str, first: int) -> list[Entry]:
     ]
 
 
-def _break_off(name: str, index: int, error: ValueError) -> Entry:
+def broken_off(name: str, index: int, error: ValueError) -> Entry:
+    """The last entry of a file whose rest cannot be read."""
     advice = "mend it, for it and all behind it cannot be read"
     return broken_entry(f"{name}[{index}]", str(error), advice=advice)._replace(breaks_off=True)
 
 
-def _read_lines(lines: Iterable[bytes], name: str, decoder: Decoder, *, first: int = 1) -> Iterator[Entry]:
+def entries_of_lines(lines: Iterable[bytes], name: str, decoder: Decoder, *, first: int = 1) -> Iterator[Entry]:
+    """The entries of lines, the first of which has the number `first`; blank lines have none."""
     for number, line in enumerate(lines, start=first):
         origin = f"{name}:{number}"
         try:

@@ -12,7 +12,8 @@ from typing import Any
 
 from mm2energon import formats
 from mm2energon.errors import InputError
-from mm2energon.jsonio import Entry, EntryWriter, Stretch, read_entries, stretches_of
+from mm2energon.jsonio import Entry, EntryWriter, read_entries
+from mm2energon.jsonplaces import Stretch, stretches_of
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.companions import Companions, accompany

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mm2energon import formats
 from mm2energon.errors import ToolkitError
-from mm2energon.jsonio import EntryWriter, Stretch, read_entries
+from mm2energon.jsonio import EntryWriter
+from mm2energon.jsonplaces import Stretch, read_stretch
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.convert_entries import HowConverted, write_converted
 from mm2energon.pipeline.ledger import STATE_FOLDER
@@ -64,7 +65,7 @@ def convert_part(part: ConvertPart) -> PartConverted:
     with ExitStack() as files:
         outs = {name: _writer(part.folder / f"{name}.jsonl", files) for name in part.how.names}
         account = Account(_writer(part.folder / _SET_ASIDE, files), part.folder / _SET_ASIDE)
-        packed = read_entries(part.source, stretch=part.stretch)
+        packed = read_stretch(part.source, part.stretch)
         for _ in write_converted(chain.from_iterable(map(formats.unwrap, packed)), part.how, outs, account, read_as):
             pass
     lost = tuple(account.lost_behind)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mm2energon import formats
 from mm2energon.errors import SampleError, ToolkitError
-from mm2energon.jsonio import Entry, EntryWriter, Stretch, dumps, loads, read_entries, stretches_of
+from mm2energon.jsonio import Entry, EntryWriter, dumps, loads
+from mm2energon.jsonplaces import Stretch, read_stretch, stretches_of
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.annotations import names_of
 from mm2energon.pipeline.brought import entries_brought
@@ -174,7 +175,7 @@ def prepare_part(part: Part) -> PartDone:
 
 def _entries(pieces: Iterable[Piece]) -> Iterator[Entry]:
     for piece in pieces:
-        for entry in read_entries(piece.path, name=piece.name, stretch=piece.stretch):
+        for entry in read_stretch(piece.path, piece.stretch, name=piece.name):
             yield from formats.unwrap(entry)
 
 

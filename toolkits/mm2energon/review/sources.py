@@ -10,7 +10,8 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from mm2energon import formats
 from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import Entry, Placed, broken_entry, dumps, goes_by_lines, read_again, read_placed
+from mm2energon.jsonio import Entry, broken_entry, dumps, goes_by_lines
+from mm2energon.jsonplaces import Placed, read_again, read_placed
 from mm2energon.review.model import Kind
 from mm2energon.roots import open_regular
 from mm2energon.sample import Sample
