@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,6 +35,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     #: Is waited for before the last event.
     hold: threading.Event | None = None
+    #: Instead of all that: say nothing, and set this once the other side hangs up.
+    hung_up: threading.Event | None = None
 
 
 class Loopback:
@@ -55,6 +57,9 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Loopback]:
             asked = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             loopback.requests.append(asked)
             reply = answer(asked)
+            if reply.hung_up is not None:
+                self._await_end(reply.hung_up)
+                return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -64,6 +69,13 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Loopback]:
                 self._send_events(reply)
 
         do_GET = do_POST = do_DELETE = _serve
+
+        def _await_end(self, hung_up: threading.Event) -> None:
+            self.connection.settimeout(20)
+            with suppress(TimeoutError):
+                self.connection.recv(1)
+                hung_up.set()
+            self.close_connection = True
 
         def _send_json(self, body: Any) -> None:
             data = json.dumps(body).encode()

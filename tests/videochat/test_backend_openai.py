@@ -167,6 +167,24 @@ def test_a_reply_that_is_stopped_waits_for_nothing() -> None:
         hold.set()
 
 
+def test_a_silent_server_hears_at_once_that_a_reply_is_unwanted() -> None:
+    stop, hung_up = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Reply:
+        if len(server.requests) > 1:
+            return Reply(events=STREAM)
+        stop.set()
+        return Reply(hung_up=hung_up)
+
+    with serving(answer) as server:
+        chat = openai.open_model("qwen", setup(server), lambda _: None)
+        with pytest.raises(Unwanted):
+            list(chat.reply(asked(), stop.is_set))
+        assert hung_up.wait(10)
+        assert "".join(chat.reply(asked(), lambda: False)) == "It is red."
+        chat.close()
+
+
 @pytest.mark.parametrize("name", ["repetition_penalty", "top_p", "max_tokens"])
 def test_what_a_server_does_not_know_is_left_out_or_said_otherwise(name: str) -> None:
     def answer(request: Request) -> Reply:

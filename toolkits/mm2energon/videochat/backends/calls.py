@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 from mm2energon.errors import InputError, missing_extra
 from mm2energon.video.jpeg import encode_jpeg
@@ -34,6 +36,8 @@ class Server:
     def __init__(self, name: str, address: str, headers: dict[str, str], *, secret: str | None) -> None:
         httpx = import_httpx()
         self._name, self._secret = name, secret
+        #: Of the connections that are open.
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         timeout = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
         try:
             self.client = httpx.Client(base_url=address.rstrip("/") + "/", headers=headers, timeout=timeout)
@@ -49,6 +53,17 @@ class Server:
         """Let go of its connections."""
         self.client.close()
 
+    def hang_up(self) -> None:
+        """End what is asked now, from another thread: a server may be silent for minutes, and compute all the same."""
+        for one in list(self._sockets):
+            with suppress(OSError):  # it is closed already
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _notice(self, happened: str, about: dict[str, Any]) -> None:
+        """Note a connection that was made: https://www.python-httpx.org/advanced/extensions/#trace."""
+        if happened.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._sockets.add(about["return_value"].get_extra_info("socket"))
+
     def hidden(self, text: str) -> str:
         """A text without the key."""
         return text.replace(self._secret, "***") if self._secret else text
@@ -59,8 +74,9 @@ class Server:
         Raises:
             InputError: the server cannot be reached, or refuses.
         """
+        traced = {"extensions": {"trace": self._notice}, **({"timeout": seconds} if seconds else {})}
         with self._faults():
-            response = self.client.request(method, path, **({"timeout": seconds} if seconds else {}), **request)
+            response = self.client.request(method, path, **traced, **request)
             self._check(response)
             return response
 
@@ -80,7 +96,8 @@ class Server:
         Raises:
             InputError: as above; also where it breaks off, or is none.
         """
-        with self._faults(), self.client.stream("POST", path, json=body) as response:
+        traced = {"trace": self._notice}
+        with self._faults(), self.client.stream("POST", path, json=body, extensions=traced) as response:
             if response.status_code != 200:
                 response.read()
             self._check(response)

@@ -101,7 +101,9 @@ class GeminiChat:
             Unwanted: it was stopped.
         """
         parts = [*_frames(asked), {"text": asked.prompt}]
-        yield from from_thread(lambda take, left: self._read(asked, parts, take, left), stop)
+        yield from from_thread(
+            lambda take, left: self._read(asked, parts, take, left), stop, leave=self._server.hang_up
+        )
 
     def forget(self) -> None:
         """Remove the video from Google's, who would keep it for two days."""

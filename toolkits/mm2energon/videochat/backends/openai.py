@@ -97,7 +97,7 @@ class OpenaiChat:
         """
         body = {"model": self._name, "stream": True, **_media(asked, as_video=self._as_video)}
         body |= _settings(asked.parameters)
-        yield from from_thread(lambda take, left: self._read(body, take, left), stop)
+        yield from from_thread(lambda take, left: self._read(body, take, left), stop, leave=self._server.hang_up)
 
     def forget(self) -> None:
         """The server keeps nothing for us."""

@@ -22,13 +22,18 @@ class _End:
 
 
 def from_thread(
-    work: Callable[[Callable[[str], None], Stop], None], stop: Stop, *, wait_seconds: float = 0.0
+    work: Callable[[Callable[[str], None], Stop], None],
+    stop: Stop,
+    *,
+    wait_seconds: float = 0.0,
+    leave: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
     """The pieces that `work` hands over, as they come.
 
     Args:
         work: is called on a thread with a function that takes a piece, and one that says whether to stop.
         wait_seconds: how long it is waited for once it is unwanted.
+        leave: is called once it is unwanted, to end what the thread waits for.
 
     Raises:
         Unwanted: it was stopped; the thread ends when it notices.
@@ -52,6 +57,9 @@ def from_thread(
     thread.start()
     try:
         yield from _heard(told, stop)
+    except (Unwanted, GeneratorExit):
+        leave()
+        raise
     finally:
         left.set()
         thread.join(wait_seconds)
