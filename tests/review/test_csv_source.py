@@ -156,6 +156,22 @@ def test_further_columns_of_one_name_are_all_kept(tmp_path: Path) -> None:
     assert list(found.fields)[6:] == ["notes", "notes (2)", "", " (2)"]
 
 
+def test_further_columns_go_along_under_names_that_nobody_takes_for_media_or_turns(tmp_path: Path) -> None:
+    source = source_of(
+        tmp_path, f",{HEADER},note,Image,videos,system,objects,\n0,1,v.mp4,q,c,a,,n,t.jpg,w.mp4,s,car,x\n"
+    )
+    sample = source.load(next(source.found())).sample
+    assert sample is not None
+    assert dict(sample.extra) == {
+        "note": "n",
+        "csv_Image": "t.jpg",
+        "csv_videos": "w.mp4",
+        "csv_system": "s",
+        "csv_objects": "car",
+        "category": "c",
+    }
+
+
 def test_a_file_is_a_csv_by_its_name_and_a_text_by_how_it_begins(tmp_path: Path) -> None:
     rows, entries = f"{HEADER}\n1,v,q,c,a,\n", '\n{"conversations": []}\n'
     files = {"a.CSV": rows, "a.tsv": rows, "a.tab": rows, "a.txt": rows, "b.txt": entries, "a.jsonl": entries}

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from media import write_clip, write_image
 from mm2energon.errors import InputError
+from mm2energon.formats import FORMATS
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportCancelledError, ExportJob
 from mm2energon.review.review import open_review
 from pipeline.making import chat, write_json
 
-from review.reviewing import StandIn, edited, row, write_csv
+from review.reviewing import HEADER, StandIn, edited, row, write_csv
 
 LEGACY = ("all-legacy",)
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
@@ -97,6 +98,20 @@ def test_all_writes_every_template_that_can_hold_a_sample_and_counts_what_the_ot
     assert exported.not_held == {"minicpm-v": {"cannot-hold": 2}}
     assert len(exported.files) == 22 and exported.records == 44
     assert exported.account["set_aside"] == {}
+
+
+def test_columns_that_are_called_as_keys_of_trainers_change_no_entry(tmp_path):
+    named = ["image", "images", "audio", "videos", "system", "messages", "conversations", "objects", "tools", ""]
+    header = f"{HEADER},{','.join(named)}"
+    review = StandIn(write_csv(tmp_path / "a.csv", f"{row(0)},{','.join(named)}", header=header), {0: "accepted"})
+    exported = run(review, "all")
+    for file in exported.files:
+        (entry,) = entries_of(file.path)
+        sample = FORMATS[file.template].load(entry, origin="")
+        assert [turn.text for turn in sample.turns if turn.role != "system"] == ["<video>\nWhat is 0?", "A 0."]
+        assert (sample.images, sample.audios, len(sample.videos)) == ((), (), 1)
+        assert sum(turn.role == "system" for turn in sample.turns) == file.template.startswith(("legacy-v", "legacy-q"))
+        assert entry.keys().isdisjoint({"image", "images", "audio", "system", "objects", "tools", ""})
 
 
 def test_a_named_template_that_cannot_hold_a_sample_skips_it_alone(data):

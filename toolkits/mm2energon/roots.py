@@ -140,9 +140,10 @@ def media_file(root: Path, relative: str, *, origin: str, further: Sequence[Path
             "missing-media",
         ) from error
     if not found:
+        advice = "write it with / in the place of \\" if "\\" in relative else "paths are relative to the dataset root"
         raise MediaError(
             f"{origin}: {_short(relative)!r} {'is not a regular file' if there else 'does not exist'}; "
-            f"a file below {root} was expected; paths are relative to the dataset root",
+            f"a file below {root} was expected; {advice}",
             "missing-media",
         )
     return path

@@ -43,6 +43,29 @@ STATUS_WORDS = {
 }
 #: What stands there where nobody has decided.
 _NO_DECISION = ("", PENDING, DISPUTED)
+#: Names of further columns that would say something else in an entry, of ours or of a trainer.
+_MEANT = frozenset(
+    [
+        "image",
+        "images",
+        "video",
+        "videos",
+        "audio",
+        "audios",
+        "conversation",
+        "conversations",
+        "messages",
+        "system",
+        "system_prompt",
+        "tools",
+        "objects",
+        "label",
+        "rejected_response",
+        "stream",
+        "length",
+        "clip",
+    ]
+)
 _LINE_END = re.compile(rb"\r*\n|\r")
 _BOM = b"\xef\xbb\xbf"
 #: A first line by which Excel is told what parts the fields.
@@ -166,6 +189,7 @@ class CsvSource:
         self.name = name or path.name
         self.size = stamp_of(path)[0]
         self.shape = read_shape(path)
+        self._further = {} if self.shape is None else _further(self.shape)
 
     def stamp(self) -> tuple[Any, ...]:
         """As of `Source`."""
@@ -225,8 +249,7 @@ class CsvSource:
             return Loaded(None, found.entry.error, "csv")
         origin, fields = found.entry.origin, found.fields
         video, question, answer = (self.value(fields, what).replace("\r\n", "\n") for what in NEEDED)
-        known = {self.shape.header[place] for place in self.shape.places.values()} if self.shape else set()
-        rest: dict[str, Any] = {name: value for name, value in fields.items() if name not in known and value}
+        rest: dict[str, Any] = {key: fields[name] for name, key in self._further.items() if fields.get(name)}
         if category := self.value(fields, "category"):
             rest["category"] = category
         path = plain_path(video.strip())
@@ -244,6 +267,13 @@ class CsvSource:
         if not found.fields or self.shape is None:
             return dumps(found.entry.value)
         return dumps([self.value(found.fields, what).replace("\r\n", "\n") for what in NEEDED])
+
+
+def _further(shape: Shape) -> dict[str, str]:
+    """The columns that are not ours, and the keys of entries that they become; those without a name become none."""
+    known = {shape.header[place] for place in shape.places.values()}
+    names = [name for name in shape.header if name not in known and name[:1].strip()]
+    return {name: f"csv_{name}" if name.casefold() in _MEANT else name for name in names}
 
 
 def _fault_of(origin: str, video: str, question: str, answer: str) -> SampleError | None:
