@@ -16,7 +16,7 @@ from mm2energon import cli
 from mm2energon.tuning.folders import checkpoints
 from mm2energon.tuning.status import read_status
 
-from tuning.conftest import command, told
+from tuning.conftest import command, line, told, write_lines
 
 OPTIONS = ("--steps", 9, "--save-every", 3, "--eval-every", 3, "--dropout", 0.2, "--val-share", 0.2)
 TOOLKITS = Path(mm2energon.__file__).parents[1]
@@ -125,7 +125,9 @@ def test_a_run_that_was_killed_before_its_adapter_was_written_trains_nothing_aga
 def test_two_processes_take_the_steps_of_one(videos: Path, base: Path, tmp_path: Path) -> None:
     """Gradients are the same to rounding, which Adam makes more of later on: the first steps tell."""
     options = ("--steps", 2, "--dropout", 0, "--val-share", 0.2, "--learning-rate", 1e-4, "--batch-size", 1)
-    words = [str(word) for word in (*command(videos / "lines.jsonl", base, Path("OUTPUT")), *options)]
+    answers = [line(path, "red " * 4**at) for at, path in enumerate(sorted(videos.glob("red*.mp4"))[:4])]
+    data = write_lines(videos / "longer.jsonl", answers)
+    words = [str(word) for word in (*command(data, base, Path("OUTPUT")), *options)]
     one, two = tmp_path / "one", tmp_path / "two"
     assert cli.main(into(one, words)) == 0
     process = start(two, words, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")

@@ -68,6 +68,7 @@ def arguments(settings: Settings, output: Path, *, steps: int, devices: int) -> 
         ignore_data_skip=True,
         ddp_find_unused_parameters=settings.train_vision,
         ddp_timeout=_PATIENCE_SECONDS,
+        average_tokens_across_devices=True,
     )
     made._n_gpu = min(made.n_gpu, 1)  # several devices take a process each; torch's DataParallel knows no such inputs
     return made
@@ -77,7 +78,8 @@ class Tuner(Trainer):
     """The Trainer, on a feed of our own."""
 
     def __init__(self, model: Any, args: TrainingArguments, *, feed: Feed, watch: Watch, settings: Settings) -> None:
-        super().__init__(model=model, args=args, callbacks=[_Steering(settings, watch, has_val=feed.val is not None)])
+        steering = _Steering(settings, watch, has_val=feed.val is not None)
+        super().__init__(model=model, args=args, compute_loss_func=_loss_of_step, callbacks=[steering])
         self.remove_callback(PrinterCallback)
         self._feed, self._watch, self._settings = feed, watch, settings
         self._saves_to: Path | None = None
@@ -168,6 +170,21 @@ class Tuner(Trainer):
     def _get_output_dir(self, trial: Any) -> str:
         """Where the Trainer writes its `checkpoint-<step>`."""
         return str(super()._get_output_dir(trial)) if self._saves_to is None else str(self._saves_to)
+
+
+def _loss_of_step(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
+    """What a batch adds to the mean loss of a token over all batches of a step.
+
+    The Trainer leaves it to the models, of which Qwen2.5-VL and Qwen3-VL let each batch weigh the same, whatever is
+    learnt from it (transformers, `accepts_loss_kwargs`).
+
+    Args:
+        num_items_in_batch: the trained tokens of the step, over all devices.
+    """
+    following = labels[:, 1:]
+    trained = following != IGNORED
+    logits = outputs.logits[:, :-1][trained].float()
+    return torch.nn.functional.cross_entropy(logits, following[trained], reduction="sum") / num_items_in_batch
 
 
 def _lift(place: Path, name: str) -> None:
