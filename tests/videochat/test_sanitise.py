@@ -408,6 +408,18 @@ def test_a_video_that_says_it_is_endless_is_refused(tmp_path: Path) -> None:
         made(source)
 
 
+@pytest.mark.parametrize("fault", [av.error.ExternalError, av.error.BlockingIOError])
+def test_an_encoder_that_fails_lacks_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[av.error.FFmpegError]
+) -> None:
+    def lack(*_: object) -> None:
+        raise fault(1, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("mm2energon.videochat.sanitise.Film.add", lack)
+    with pytest.raises(MemoryError):
+        made(write_clip(tmp_path / "v.mp4", frames=3))
+
+
 def test_a_size_in_the_header_is_not_believed_to_the_end_of_memory(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "v.mp4", frames=3, codec="mpeg4")
     data = bytearray(source.read_bytes())

@@ -17,7 +17,6 @@ from typing import TypeVar
 from mm2energon.errors import MediaError, ToolkitError
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.pool import Trial, Worker
-from mm2energon.pipeline.under_way import no_workers
 from mm2energon.pipeline.worker import OUT_OF_MEMORY, Answer
 
 T = TypeVar("T")
@@ -75,7 +74,7 @@ def run_apart(
 
     Raises:
         CancelledError: it was stopped.
-        MediaError: `video-timeout` it took longer than the limit; `worker-died` its process died.
+        MediaError: `video-timeout` it took longer than the limit; `worker-died` its process died, or cannot begin.
         ToolkitError: what the step raised; no process can be started.
     """
     worker = Worker(limits, step.__module__)
@@ -94,8 +93,11 @@ def run_apart(
     finally:
         worker.process.terminate()
         worker.end()
-    if isinstance(answer.error, ImportError):  # for want of memory, as a rule
-        raise no_workers(f"{type(answer.error).__name__}: {answer.error}") from answer.error
+    if isinstance(answer.error, ImportError):
+        why = (
+            f"its libraries cannot be loaded ({answer.error}), for want of memory as a rule; close what else runs here"
+        )
+        raise MediaError(f"the work was given up: {why}", "worker-died") from answer.error
     if answer.error is not None:
         raise answer.error
     result: T = answer.result

@@ -98,6 +98,7 @@ def sanitise(job: Sanitising) -> Sanitised:
         InputError: the file is none of the kinds that are taken, or beyond the limits.
         MediaError: nothing of it can be decoded.
         OSError: the copy cannot be written.
+        MemoryError: the encoders have too little of it.
     """
     try:
         facts = look_at(job.source, job.name, seconds=job.limits.seconds, pixels=job.limits.source_pixels)
@@ -133,7 +134,7 @@ def _copied(job: Sanitising, facts: Facts, index: Index) -> Sanitised:
 
     _check(job, index)
     taken = _taken(job, index)
-    with av.open(str(job.target), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+    with _encoders(), av.open(str(job.target), "w", format="mp4", options={"movflags": "+faststart"}) as out:
         film = Film(out, taken.fps, index.duration_seconds, _film_options(job, taken, facts))
         with _sound_beside(job, out, index) as sound:
             for picture, at in zip(decode_pyav(job.source, index, taken.ordinals), taken.seconds, strict=True):
@@ -153,6 +154,17 @@ def _copied(job: Sanitising, facts: Facts, index: Index) -> Sanitised:
         has_sound=sound is not None and sound.is_heard,
         notes=(*facts.notes, *taken.notes, *_shrunk(facts, film)),
     )
+
+
+@contextmanager
+def _encoders() -> Iterator[None]:
+    """Say what encoders, which get sound pictures, stumble at: x264 without memory, or threads, names neither."""
+    import av
+
+    try:
+        yield
+    except (av.error.ExternalError, av.error.BlockingIOError) as error:
+        raise MemoryError(str(error)) from error
 
 
 def _film_options(job: Sanitising, taken: _Taken, facts: Facts) -> FilmOptions:
