@@ -28,7 +28,8 @@ from mm2energon.jsonio import Entry, dumps, loads, read_entries
 from mm2energon.pipeline.archives import unpack_all
 from mm2energon.pipeline.ledger import STATE_FOLDER, read_ledger
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.prepare import Mending, Prepared, prepare
+from mm2energon.pipeline.mending import Mending
+from mm2energon.pipeline.prepare import Prepared, prepare
 from mm2energon.review.book import open_book
 from mm2energon.review.identities import Identities
 from mm2energon.review.indexing import IndexJob

@@ -14,8 +14,8 @@ from mm2energon.pipeline import numbers, plan
 from mm2energon.pipeline.account import open_account
 from mm2energon.pipeline.collect import collect_entries
 from mm2energon.pipeline.loop import silent
+from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.parts import HowPrepared
-from mm2energon.pipeline.prepare import Mending
 from mm2energon.targets import TARGETS
 from PIL import Image
 

@@ -1,13 +1,12 @@
-"""Rules: what a reader takes of a sample, asked before it is written, and the mending that options ask for."""
+"""Rules: what a reader takes of a sample, asked before it is written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from mm2energon.errors import SampleError
-from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
+from mm2energon.sample import KEYS, Sample
 
 #: Control tokens of Qwen's chat template: in a text they break the count of media or the masking of the labels.
 _CONTROL_TOKENS = (
@@ -123,16 +122,14 @@ def check_media(sample: Sample, facts: Facts, rules: Rules) -> None:
 
 def _check_tags(sample: Sample, text: str, rules: Rules) -> None:
     may_hold_tags = "<" in text
-    for tag, media, key in _tags_and_media(sample):
+    for tag, media in sample.media():
         found = text.count(tag) if may_hold_tags else 0
         if found != len(media):
+            few = found < len(media)
+            advice = "mend the text, or use --prepend-missing-tags" if few else "mend the text or the list"
             raise SampleError(
-                f'{sample.origin}: {found} {tag} tags, {len(media)} paths in "{key}"; as many of each were expected; '
-                + (
-                    "mend the text, or use --prepend-missing-tags"
-                    if found < len(media)
-                    else "mend the text or the list"
-                ),
+                f'{sample.origin}: {found} {tag} tags, {len(media)} paths in "{KEYS[tag]}"; '
+                f"as many of each were expected; {advice}",
                 "tag-count",
             )
         in_users = sum(turn.text.count(tag) for turn in sample.turns if turn.role == "user") if found else 0
@@ -142,14 +139,6 @@ def _check_tags(sample: Sample, text: str, rules: Rules) -> None:
                 "tags in user turns were expected; move the tag",
                 "tag-place",
             )
-
-
-def _tags_and_media(sample: Sample) -> tuple[tuple[str, Sequence[Video], str], ...]:
-    return (
-        (IMAGE_TAG, sample.images, "images"),
-        (VIDEO_TAG, sample.videos, "videos"),
-        (AUDIO_TAG, sample.audios, "audios"),
-    )
 
 
 def _check_turns(sample: Sample, rules: Rules) -> None:
@@ -282,31 +271,3 @@ def _check_video(sample: Sample, video: VideoFacts, rules: Rules) -> None:
         )
     if video.width and video.height:
         _check_size(sample, "a frame", video.width, video.height, rules)
-
-
-SystemTurn = Literal["keep", "fold", "drop"]
-
-
-def mend_system_turn(sample: Sample, how: SystemTurn) -> Sample:
-    """The sample with its leading system turn kept, put before the text of the user turn that follows, or taken out."""
-    first, rest = sample.turns[:1], sample.turns[1:]
-    if how == "keep" or not first or first[0].role != "system" or not rest:
-        return sample
-    if how == "fold" and first[0].text.strip():
-        if rest[0].role != "user":
-            return sample  # nowhere to fold it to: the rules of the reader say what becomes of it
-        rest = (Turn("user", f"{first[0].text}\n{rest[0].text}"), *rest[1:])
-    return replace(sample, turns=rest)
-
-
-def prepend_missing_tags(sample: Sample) -> Sample:
-    """The sample with the tags that its text lacks, one a line, before the first user turn's text."""
-    place = next((n for n, turn in enumerate(sample.turns) if turn.role == "user"), None)
-    if place is None:
-        return sample
-    counts = _tags_and_media(sample)
-    missing = [tag for tag, media, _ in counts for _ in range(len(media) - sample.count_tags(tag))]
-    if not missing:
-        return sample
-    turn = replace(sample.turns[place], text="\n".join([*missing, sample.turns[place].text]))
-    return replace(sample, turns=(*sample.turns[:place], turn, *sample.turns[place + 1 :]))

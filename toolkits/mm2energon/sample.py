@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ Role = Literal["system", "user", "assistant"]
 IMAGE_TAG = "<image>"
 VIDEO_TAG = "<video>"
 AUDIO_TAG = "<audio>"
+#: What stands for a medium in a text -> the key of an entry that has the paths of its kind.
+KEYS = {IMAGE_TAG: "images", VIDEO_TAG: "videos", AUDIO_TAG: "audios"}
 
 #: A video is a path, or the paths of its frames in time order.
 Video = str | tuple[str, ...]
@@ -43,6 +45,10 @@ class Sample:
     extra: Mapping[str, Any] = field(default_factory=dict)
     #: Where the sample came from: `train.json[12]` or `train.jsonl:13`.
     origin: str = ""
+
+    def media(self) -> tuple[tuple[str, Sequence[Video]], ...]:
+        """The tag of each kind of media, with the paths of that kind."""
+        return (IMAGE_TAG, self.images), (VIDEO_TAG, self.videos), (AUDIO_TAG, self.audios)
 
     def count_tags(self, tag: str) -> int:
         """How often `tag` stands in the text of all turns."""

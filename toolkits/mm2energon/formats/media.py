@@ -8,7 +8,7 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import type_name
-from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
+from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
 
 #: Singular key of LLaVA -> plural key of ShareGPT.
 PLURALS = {"image": "images", "video": "videos", "audio": "audios"}
@@ -75,8 +75,7 @@ def with_video_tags(turns: tuple[Turn, ...], videos: list[Any]) -> tuple[Turn, .
 
 def with_front_tag(sample: Sample) -> Sample:
     """A sample whose one medium no text names, with its tag before the first question, where some trainers put it."""
-    kinds = ((IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos), (AUDIO_TAG, sample.audios))
-    tags = [tag for tag, media in kinds for _ in media]
+    tags = [tag for tag, media in sample.media() for _ in media]
     first = next((turn for turn in sample.turns if turn.role == "user"), None)
     if len(tags) != 1 or first is None or sample.count_tags(tags[0]):
         return sample

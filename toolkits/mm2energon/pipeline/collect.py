@@ -14,10 +14,10 @@ from mm2energon.jsonio import Entry, dumps
 from mm2energon.pipeline.account import Account
 from mm2energon.pipeline.budget import Budget
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.numbers import Numbers
 from mm2energon.pipeline.prepare import (
     GroupBy,
-    Mending,
     Prepared,
     content_name,
     differs_from_2_fps,

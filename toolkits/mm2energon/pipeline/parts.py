@@ -19,9 +19,10 @@ from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.collect import Collected, Figures, Preparing, collect_entries
 from mm2energon.pipeline.loop import Executor, run_each
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.mirror import Mirrored
 from mm2energon.pipeline.mirrors import mirror_here
-from mm2energon.pipeline.prepare import GroupBy, Mending
+from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.remote import Place
 from mm2energon.targets import target_named
 from mm2energon.video.layout import Frames

@@ -12,19 +12,9 @@ from mm2energon.errors import SampleError
 from mm2energon.jsonio import Entry, dumps
 from mm2energon.pipeline.budget import Budget
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mending import Mending, mend_system_turn, prepend_missing_tags
 from mm2energon.pipeline.planned import OddFrames, PlannedMedia, PlannedVideo, even_frames, take_frames
-from mm2energon.rules import (
-    Facts,
-    Rules,
-    SystemTurn,
-    VideoFacts,
-    check,
-    check_media,
-    check_text,
-    mend_system_turn,
-    prepend_missing_tags,
-    text_rules_hold,
-)
+from mm2energon.rules import Facts, Rules, VideoFacts, check, check_media, check_text, text_rules_hold
 from mm2energon.sample import Sample, Turn
 from mm2energon.targets import TARGETS, Target
 from mm2energon.tokens import QWEN2_VL
@@ -35,22 +25,6 @@ _NO_FACTS = Facts()
 _ASSUMED_FPS = 2.0
 #: 29.97 fps halved, and the like, are taken for the round number.
 _FPS_TOLERANCE = 0.02
-
-
-@dataclass(frozen=True)
-class Mending:
-    """What may be done to a sample that its target would not take as it is."""
-
-    system_turn: SystemTurn = "keep"
-    prepend_missing_tags: bool = False
-    double_single_frames: bool = False
-    enlarge_small_images: bool = False
-    #: More images than this: set aside.
-    max_images: int | None = None
-    #: More frames than this: as many, evenly spread.
-    max_frames: int | None = None
-    #: What becomes of an odd last frame; None: what the target's reader does with it.
-    odd_frames: OddFrames | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from mm2energon.pipeline.extract import Extraction, extract_all
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.media_reader import MediaReader
+from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.output import packs_of
 from mm2energon.pipeline.planned import passes
-from mm2energon.pipeline.prepare import Mending, Prepared, mended_sample, prepare
+from mm2energon.pipeline.prepare import Prepared, mended_sample, prepare
 from mm2energon.remote import Place, is_there
 from mm2energon.roots import inside_root
 from mm2energon.sample import Sample

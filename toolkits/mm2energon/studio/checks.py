@@ -14,7 +14,8 @@ from mm2energon.formats import sharegpt
 from mm2energon.jsonio import Entry
 from mm2energon.pipeline.budget import Budget, Counting, Meter
 from mm2energon.pipeline.media import MediaFinder
-from mm2energon.pipeline.prepare import Mending, prepare
+from mm2energon.pipeline.mending import Mending
+from mm2energon.pipeline.prepare import prepare
 from mm2energon.pipeline.record_content import Content
 from mm2energon.roots import inside_root
 from mm2energon.rules import check_text

@@ -25,8 +25,9 @@ from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits, ProgressMaker
 from mm2energon.pipeline.machine import usable_memory_bytes
 from mm2energon.pipeline.media import MediaFinder
+from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.output import packs_of
-from mm2energon.pipeline.prepare import Mending, Prepared, content_name, group_names, prepare
+from mm2energon.pipeline.prepare import Prepared, content_name, group_names, prepare
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
 from mm2energon.pipeline.videos import Videos
 from mm2energon.rules import Rules
