@@ -1,11 +1,14 @@
 """A studio as a process: it says where it is once it answers, keeps what was decided, and stops without a trace."""
 
+import asyncio
 import signal
 import socket
 import threading
 
 import httpx
 import pytest
+import uvicorn
+from mm2energon.studio import serve
 
 from studio.opened import chat, write_entries
 from studio.process import running, start
@@ -80,6 +83,29 @@ def test_it_stops_without_a_trace_also_amid_open_answers(data, number, status):
             found, out, err = studio.end(number)
     assert found == status and "Traceback" not in out + err
     assert (out if status == 0 else err).startswith("stopped")
+
+
+async def answer_late(_scope, _receive, send):
+    """In the place of the studio: an answer that takes many times as long as a request may."""
+    await asyncio.sleep(1)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"late"})
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_a_connection_without_a_whole_request_ends_and_an_answer_that_takes_long_comes(sent, monkeypatch):
+    monkeypatch.setattr(serve, "_HEAD_SECONDS", 0.1)
+    config = uvicorn.Config(answer_late, http=serve._Connection, lifespan="off", log_level="critical")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        with socket.create_connection(listener.getsockname(), timeout=30) as page:
+            page.sendall(sent)
+            said = b"".join(iter(lambda: page.recv(1 << 16), b""))  # until it is closed by the other side
+        server.should_exit = True
+        thread.join()
+    assert said.endswith(b"late") == sent.endswith(b"\r\n\r\n")
 
 
 def test_a_port_that_is_taken_is_said_with_what_to_do(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -9,8 +10,10 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mm2energon.errors import InputError
 from mm2energon.studio.app import create_app
@@ -19,6 +22,8 @@ from mm2energon.terminal import shown
 
 #: Seconds that open answers have to end when the studio stops.
 _GRACE_SECONDS = 2
+#: Seconds for which a connection may be there without a whole head of a request.
+_HEAD_SECONDS = 60.0
 _SERVER_LOG = logging.getLogger("uvicorn.error")
 
 
@@ -38,7 +43,7 @@ def serve(settings: Settings, *, listens: Callable[[Settings], None]) -> None:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=_Connection,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -70,6 +75,25 @@ class _Server(uvicorn.Server):
         self._app.state.studio.is_ending.set()
         _SERVER_LOG.setLevel(logging.CRITICAL + 1)  # what is cut off from now on is cut off on purpose
         await super().shutdown(sockets)
+
+
+class _Connection(H11Protocol):
+    """A connection that ends where no request comes, or half of one; uvicorn limits pauses between two alone."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_request()
+
+    def _expect_request(self) -> None:
+        self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+
+    def _look(self, before: object) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is before and self.conn.their_state is h11.IDLE:  # none has begun, and none is answered
+            self.shutdown()
+        else:
+            self._expect_request()
 
 
 @contextlib.contextmanager
