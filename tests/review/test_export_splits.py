@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
-from media import write_image
+from media import write_clip, write_image
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportJob, ShardsWanted
 from pipeline.making import chat, image_entry, stored, text_entry, video_entry, write_frames, write_json
@@ -42,6 +43,27 @@ def test_samples_of_one_video_are_in_one_split_under_whatever_name_they_call_it(
     for split, entries in found.items():
         others = {int(one["id"]) // 4 for other in found if other != split for one in found[other]}
         assert others.isdisjoint(int(entry["id"]) // 4 for entry in entries)
+
+
+def test_copies_and_hard_links_of_a_video_are_in_the_split_of_the_video_in_files_and_in_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("mm2energon.review.export_shards._has_energon", lambda: False)  # it takes seconds to load
+    rows = []
+    for number in range(4):
+        clip = write_clip(tmp_path / f"{number}.mp4", frames=10, rate=10, size=(32, 32), first=10 * number)
+        shutil.copy(clip, tmp_path / f"copy-{number}.mp4")
+        (tmp_path / f"link-{number}.mp4").hardlink_to(clip)
+        if number % 2:
+            write_frames(tmp_path, f"copy-{number}", 2)
+        names = [f"{number}.mp4", f"copy-{number}.mp4", f"link-{number}.mp4"]
+        rows += [row(len(rows) + place, video=name) for place, name in enumerate(names)]
+    review = StandIn(write_csv(tmp_path / "a.csv", *rows))
+    shards = ShardsWanted(tmp_path / "wds", "pai-v1", interval_seconds=0.3)
+    found = exported_to(tmp_path, review, shares={"train": 1, "val": 1}, shards=shards)
+    splits = [{split for split, some in found.items() for one in some if int(one["id"]) // 3 == n} for n in range(4)]
+    assert sorted(map(len, splits)) == [1] * 4 and len(found["train"]) == len(found["val"]) == 6
+    assert {one["videos"][0] for some in found.values() for one in some} >= {"copy-0.mp4", "link-3.mp4"}
+    by_shard = {one.text["id"]: {one.split} for one in stored(tmp_path / "wds")}
+    assert by_shard == {str(number): splits[number // 3] for number in range(12)}
 
 
 def test_samples_that_share_any_medium_and_pieces_of_one_recording_stay_together(tmp_path):

@@ -115,6 +115,8 @@ class _Run:
             self._exported.turned_rows = 0 if changes is None else changes.turned
             self._require_some(selection)
             media.open_all(workers=job.workers, limits=job.limits, progress=self._progress)
+            if job.shares is not None or job.shards is not None:
+                media.find_copies(progress=self._progress)
             job.output.mkdir(parents=True, exist_ok=True)
             stack.enter_context(alone_on(job.output / JSON_NAME, option="--output"))
             self._write_all(selection, changes)

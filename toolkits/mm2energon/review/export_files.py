@@ -17,6 +17,7 @@ from mm2energon.pipeline.ledger import forget, noted, write_output
 from mm2energon.pipeline.splits import SPLITS
 from mm2energon.review.export_job import Exported, ExportFile, ExportJob, OfVideo, Skipped
 from mm2energon.review.export_select import Picked, Selection
+from mm2energon.review.export_splits import as_dealt
 from mm2energon.review.templates import Chosen, Template
 from mm2energon.sample import Sample, Video
 
@@ -142,7 +143,7 @@ def _write(one: Picked, split: str, files: Files, selection: Selection, exported
             refused[template.name] = error
     records = len(values)
     if _ENTRIES in files.writers:
-        values[_ENTRIES] = dump_as(one.sample, "sharegpt")
+        values[_ENTRIES] = dump_as(as_dealt(one.sample, selection.media), "sharegpt")
     if not values:
         raise next(iter(refused.values()))
     for name, why in refused.items():

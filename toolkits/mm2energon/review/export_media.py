@@ -5,6 +5,7 @@ Videos and pictures are opened in workers that may be killed; a damaged one cost
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Literal
 from mm2energon import images
 from mm2energon.errors import MediaError, SampleError
 from mm2energon.pipeline.convert_media import pictures_of, with_ending
+from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each
 from mm2energon.pipeline.reshaping import Reshaping
 from mm2energon.roots import inside_root, is_url, media_file, name_from
 from mm2energon.sample import Sample, Video
 from mm2energon.video.index import decode_frames
+from mm2energon.video.layout import find_frames
 from mm2energon.video.places import VIDEO_SUFFIXES
 from mm2energon.video.streams import no_frames, open_video, unreadable
 
@@ -67,6 +70,8 @@ class FoundMedia:
     to_open: dict[str, Kind] = field(default_factory=dict)
     #: As an entry names it, or by its place -> why it cannot be used.
     failures: dict[str, SampleError] = field(default_factory=dict)
+    #: A copy -> the file of the same content that stands for it (the first that has frames), both by their places.
+    copies: dict[str, str] = field(default_factory=dict)
 
     def found(self, sample: Sample) -> Sample:
         """A sample whose media have been looked for; a video that it names without its ending, or by a folder of
@@ -135,6 +140,25 @@ class FoundMedia:
             bar.update(1)
         bar.close()
 
+    def find_copies(self, *, progress: ProgressMaker) -> None:
+        """Find the files that are the same: hard links, and copies, for which those of one size are read."""
+        by_size: dict[int, list[str]] = {}
+        for name in self.to_open:
+            with contextlib.suppress(OSError):  # gone meanwhile, which is told where it is needed
+                by_size.setdefault((self.root / name).stat().st_size, []).append(name)
+        alike = [name for names in by_size.values() if len(names) > 1 for name in names]
+        by_content: dict[str | None, list[str]] = {}
+        bar = progress("copies", len(alike))
+        for name in alike:
+            with contextlib.suppress(OSError):
+                by_content.setdefault(sha256_of(self.root / name), []).append(name)
+            bar.update(1)
+        bar.close()
+        for content, names in by_content.items():
+            if content is not None and len(names) > 1:
+                first = next((name for name in names if first_frame_of(self.root, name) is not None), names[0])
+                self.copies.update((name, first) for name in names if name != first)
+
     def absolute(self, written: str) -> str:
         """The absolute path of a medium."""
         return str(self.root / self.names[written])
@@ -154,6 +178,15 @@ def open_medium(medium: Medium) -> None:
             images.read_facts(path, origin=medium.name)
     except _UNFORESEEN as error:
         raise unreadable(path, f"{type(error).__name__} while its first frame was decoded ({error})") from error
+
+
+def first_frame_of(root: Path, video: str) -> str | None:
+    """The first of the frames that lie beside a video; None where there are none."""
+    try:
+        found = find_frames(root / video)
+    except (SampleError, OSError, ValueError):  # whoever needs the frames says so
+        return None
+    return name_from(root, found.folder / found.names[0]) if found is not None and found.names else None
 
 
 def _decode_first(video: Path) -> None:

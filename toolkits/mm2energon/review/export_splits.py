@@ -1,23 +1,22 @@
 """Splits of what is exported, dealt as `shard` deals them: samples that share a medium stay together.
 
 The names by which samples are joined, and hashed, are those of `shard`, which knows a video by its first frame: the
-same samples go to the same splits there and here.
+same samples go to the same splits there and here. A copy of a file goes by the name of the one that stands for it, for
+`shard`, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm2energon.errors import SampleError
 from mm2energon.pipeline.prepare import content_name
 from mm2energon.pipeline.splits import SPLITS, Groups, assign
-from mm2energon.review.export_media import FoundMedia
+from mm2energon.review.export_media import FoundMedia, first_frame_of
 from mm2energon.review.export_select import Selection
-from mm2energon.roots import name_from
 from mm2energon.sample import Sample
-from mm2energon.video.layout import find_frames
 from mm2energon.video.places import frame_name, frame_places
 
 if TYPE_CHECKING:
@@ -58,14 +57,31 @@ def count_moved(
     return int((deal(selection, shares, seed=seed, without=without) != others).sum()) if len(others) else 0
 
 
+def as_dealt(sample: Sample, media: FoundMedia) -> Sample:
+    """A sample as `shard` is to see it: a copy of a file goes by the name of the one that stands for it."""
+    if not media.copies:
+        return sample
+
+    def first(written: str) -> str:
+        return media.copies.get(media.names[written], written)
+
+    videos = tuple(first(video) if isinstance(video, str) else video for video in sample.videos)
+    return replace(sample, images=tuple(map(first, sample.images)), videos=videos)
+
+
 def _shared(sample: Sample, media: FoundMedia) -> Iterator[str]:
     """The strings by which a sample is joined to others, as `prepare.group_names` has them of shards."""
-    yield from (media.names[image] for image in sample.images)
+
+    def first(written: str) -> str:
+        name = media.names[written]
+        return media.copies.get(name, name)
+
+    yield from map(first, sample.images)
     for video in sample.videos:
         if isinstance(video, tuple):
             yield from (media.names[frame] for frame in video)
         else:
-            yield _first_frame(media.root, media.names[video])
+            yield _first_frame(media.root, first(video))
     yield from (media.names[audio] for audio in sample.audios)
     if sample.recording is not None:
         yield f"recording:{sample.recording}"
@@ -73,11 +89,5 @@ def _shared(sample: Sample, media: FoundMedia) -> Iterator[str]:
 
 def _first_frame(root: Path, video: str) -> str:
     """What `shard` knows a video by: its first frame where frames lie beside it, or where they will be."""
-    try:
-        found = find_frames(root / video)
-    except (SampleError, OSError, ValueError):  # whoever needs the frames says so
-        found = None
-    if found is not None and found.names:
-        return name_from(root, found.folder / found.names[0])
     default, own = frame_places(Path(video))
-    return f"{(default or own).folder.as_posix()}/{frame_name(1, 1)}"
+    return first_frame_of(root, video) or f"{(default or own).folder.as_posix()}/{frame_name(1, 1)}"
