@@ -12,12 +12,12 @@ from mm2energon.review.export_log import size
 
 from review.reviewing import StandIn, row, write_csv
 
-#: Reference 004, of an export of twelve and eight questions, without what differs: names, sizes, and the time.
+#: Reference 004, of an export of twelve and eight questions, but for names, sizes, the time, and one line more.
 EXPECTED = """EXPORT PROCESS LOG
 ==================
 
 Step 1: Template Selection
-- Selected Format: All Templates (legacy)
+- Selected Format: All Templates
 - Current Video: traffic_scene_001.mp4
 - Accepted Q&A Pairs: 12
 - Templates Generated: 36 (12 × 3 formats)
@@ -33,7 +33,8 @@ Step 2: Processing Additional Videos
 Step 3: Final Export Process
 - Export Directory: OUT/
 - CSV Backup: annotations_backup_TIME.csv
-- CSV Updated: annotations.csv (with status columns; 20 rows changed)
+- CSV Updated: annotations.csv (with status columns)
+  - Rows Changed: 20
 
 File Generation:
 ✓ model_train_videollama2.jsonl
@@ -60,8 +61,8 @@ Status: Export Complete ✓
 
 @pytest.fixture
 def exported(tmp_path):
-    rows = [row(number, video="traffic_scene_001.mp4") for number in range(12)]
-    rows += [row(number, video="intersection_view.mp4") for number in range(12, 20)]
+    rows = [row(number, video="clips/traffic_scene_001.mp4") for number in range(12)]
+    rows += [row(number, video="clips/intersection_view.mp4") for number in range(12, 20)]
     path = write_csv(tmp_path / "annotations.csv", *rows)
     lines: list[str] = []
     job = ExportJob(tmp_path / "out", ("all-legacy",), checks_videos=False)
@@ -78,12 +79,20 @@ def test_the_text_is_that_of_the_first_tool(exported):
     assert text == EXPECTED
 
 
+def test_videos_whose_files_are_called_alike_are_named_by_their_paths(tmp_path):
+    rows = [row(number, video=name) for number, name in enumerate(["a/1.mp4", "b/1.mp4", "b/2.mp4"])]
+    lines: list[str] = []
+    review = StandIn(write_csv(tmp_path / "a.csv", *rows), dict.fromkeys(range(3), "accepted"))
+    export(review, ExportJob(tmp_path / "out", ("llava",), checks_videos=False), told=lines.append)
+    assert [line.rpartition(": ")[2] for line in lines if "Video: " in line] == ["a/1.mp4", "b/1.mp4", "2.mp4"]
+
+
 def test_the_json_says_the_same(exported):
     out, _ = exported
     log = json.loads((out / "export_log.json").read_text())
     assert log["videos"] == [
-        {"video": "traffic_scene_001.mp4", "samples": 12, "records": 36},
-        {"video": "intersection_view.mp4", "samples": 8, "records": 24},
+        {"video": "clips/traffic_scene_001.mp4", "samples": 12, "records": 36},
+        {"video": "clips/intersection_view.mp4", "samples": 8, "records": 24},
     ]
     assert [(file["file"], file["records"]) for file in log["files"]] == [
         ("model_train_videollama2.jsonl", 20),

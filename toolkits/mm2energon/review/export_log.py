@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -44,8 +45,9 @@ def log_lines(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[st
 
 
 def _videos(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[str]:
-    total = 0
-    for number, (name, of) in enumerate(exported.videos.items()):
+    total, often = 0, Counter(map(_file_of, exported.videos))
+    for number, (path, of) in enumerate(exported.videos.items()):
+        name = path if often[_file_of(path)] > 1 else _file_of(path)
         total += of.records
         if number == 0:
             yield from ("Step 1: Template Selection", f"- Selected Format: {chosen.title}", f"- Current Video: {name}")
@@ -56,6 +58,10 @@ def _videos(job: ExportJob, chosen: Chosen, exported: Exported) -> Iterator[str]
         if number:
             yield f"- Total in Memory: {total} templates"
         yield f"- Status: {'Ready for export' if number else 'Stored in memory'} ✓"
+
+
+def _file_of(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _pairs(job: ExportJob) -> str:
@@ -73,8 +79,8 @@ def _csv(exported: Exported) -> Iterator[str]:
     if (update := exported.csv) is None:
         return
     yield f"- CSV Backup: {update.backup.name}"
-    rows = f"{update.rows} rows" if update.rows != 1 else "1 row"
-    yield f"- CSV Updated: {update.path.name} (with status columns; {rows} changed)"
+    yield f"- CSV Updated: {update.path.name} (with status columns)"
+    yield f"  - Rows Changed: {update.rows}"
     for origin in update.not_held[:_SHOWN]:
         yield f"  - {origin}: only its status; the edited turns are more than a question and an answer"
 

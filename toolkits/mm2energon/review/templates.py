@@ -104,8 +104,6 @@ def _named(name: str) -> Iterable[Template]:
 def _title(names: Sequence[str], rows: Sequence[Template]) -> str:
     if not names:
         return "None"
-    if ALL in names:
-        return "All Templates"
-    if list(names) == [ALL_LEGACY]:
-        return "All Templates (legacy)"
+    if ALL in names or list(names) == [ALL_LEGACY]:
+        return "All Templates"  # so the first tool called its three
     return ", ".join(f"{row.title} (legacy)" if row.is_legacy else row.title for row in rows)
