@@ -39,6 +39,13 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert checkpoints(tmp_path) == [(9, tmp_path / "checkpoint-9")]
 
 
+def test_who_may_read_other_files_may_read_those_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    with whole_folder(tmp_path / "final_checkpoint") as place:
+        (place / "weights").touch(0o600)
+    assert (tmp_path / "final_checkpoint/weights").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_a_folder_replaces_the_one_before(tmp_path: Path) -> None:
     for text in ("old", "new"):
         with whole_folder(tmp_path / "final_checkpoint") as place:

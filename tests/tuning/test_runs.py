@@ -169,6 +169,7 @@ def test_runs_are_listed_the_last_first_with_that_of_the_folder_itself(runs: Run
         ({"fps": 2, "time_interval": 1}, "exactly one of"),
         ({"batch_size": 3, "effective_batch": 4}, "--effective-batch 4: is no multiple"),
         ({"max_pixels": 1}, "max_pixels is 1"),
+        ({"loaders": 5000}, "--loaders 5000: too many"),
     ],
 )
 def test_what_a_run_cannot_take_is_refused_and_leaves_nothing(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mm2energon import cli
 from mm2energon.jsonio import loads
 from mm2energon.tuning.encoding import FAULTS
@@ -110,6 +111,8 @@ def test_samples_of_one_video_are_on_one_side(videos: Path, base: Path, tmp_path
         (("--dataset-root", "/nowhere"), "--dataset-root /nowhere: no such folder"),
         (("--val-share", "1"), "below 1"),
         (("--dropout", "1"), "--dropout 1: a number below 1"),
+        (("--loaders", "5000"), "--loaders 5000: too many processes"),
+        (("--quantize", "4bit"), "--quantize 4bit: "),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_prepared(
@@ -119,7 +122,9 @@ def test_what_cannot_be_done_is_said_before_anything_is_prepared(
     base: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     output = tmp_path / "out"
     words = command(videos / "lines.jsonl", base, output, "--steps", 1)
     if options[0] == "--data":

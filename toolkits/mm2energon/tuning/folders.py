@@ -40,6 +40,9 @@ def finish_folder(folder: Path) -> None:
             os.fsync(file.fileno())
     with write_whole(place / WHOLE) as listed:
         listed.write(dumps({path.relative_to(place).as_posix(): path.stat().st_size for path in files}))
+    usual = (place / WHOLE).stat().st_mode
+    for path in files:  # safetensors lets nobody else read what it writes
+        path.chmod(usual)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

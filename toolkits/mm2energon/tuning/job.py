@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mm2energon.errors import InputError
+from mm2energon.pipeline.machine import usable_cores
 from mm2energon.pipeline.prepare import GroupBy
 from mm2energon.tuning.options import BY_NAME, OPTIONS, check_value
 from mm2energon.video.encode import FrameOptions
@@ -20,6 +21,8 @@ _INTERVAL_SECONDS = 0.5
 #: Options that change what is told and kept of a run, not what it learns. (Energon deals shards to `loaders`; other
 #: data has one order with any number.)
 _WATCHING = ("eval_every", "save_every", "keep_checkpoints", "no_gradient_checkpointing")
+#: Processes that may read ahead on any machine, and for each core of a larger one: each loads torch.
+_LOADERS, _LOADERS_OF_A_CORE = 16, 2
 
 #: So much of each file of weights is looked at, in so many places.
 _SAMPLE_BYTES, _SAMPLES = 4096, 64
@@ -187,16 +190,22 @@ def check_job(job: TuneJob) -> None:
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse options that contradict each other.
+    """Refuse options that contradict each other, or are more than this machine can do.
 
     Raises:
-        InputError: they do.
+        InputError: they do, or are.
     """
     settings.frames()
     if settings.effective_batch % settings.batch_size:
         raise InputError(
             f"--effective-batch {settings.effective_batch}: is no multiple of --batch-size {settings.batch_size}; "
             "make it one"
+        )
+    most = max(_LOADERS, _LOADERS_OF_A_CORE * usable_cores())
+    if settings.loaders > most:
+        raise InputError(
+            f"--loaders {settings.loaders}: too many processes for this machine; at most {most} were expected; a few "
+            "are enough"
         )
 
 

@@ -25,6 +25,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.storage import write_whole
+from mm2energon.tuning.adapting import uses_4bit
 from mm2energon.tuning.breakdowns import told_what_to_do, written_or_removed
 from mm2energon.tuning.device import Device
 from mm2energon.tuning.encoding import Encoder, faults
@@ -76,6 +77,7 @@ def tune(job: TuneJob, *, progress: ProgressMaker = silent, tell: Callable[[str]
     """
     check_job(job)
     _require_packages()
+    uses_4bit(job.settings)  # where it is asked for in vain, that is told before the data is prepared
     device = Device.here()
     if job.settings.effective_batch % (job.settings.batch_size * device.count):
         raise InputError(
