@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 from media import write_clip, write_image
 from mm2energon import cli
+from mm2energon.pipeline.arrange import Arrangement
 from mm2energon.pipeline.extract import Extraction
-from mm2energon.pipeline.frames import FramesJob, build_frame_dataset
+from mm2energon.pipeline.frames import build_frame_dataset
+from mm2energon.pipeline.frames_job import FramesJob
 from mm2energon.pipeline.loop import Limits
 from mm2energon.pipeline.mending import Mending
-from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.shard import shard
 from mm2energon.pipeline.shard_job import ShardJob
 from mm2energon.targets import TARGETS

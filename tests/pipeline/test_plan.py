@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mm2energon.jsonio import Entry
-from mm2energon.pipeline import numbers, plan
+from mm2energon.pipeline import arrange, numbers, plan
 from mm2energon.pipeline.account import open_account
 from mm2energon.pipeline.collect import collect_entries
 from mm2energon.pipeline.loop import silent
@@ -147,7 +147,7 @@ def test_another_seed_splits_otherwise(tmp_path):
     max_samples=st.integers(1, 9),
 )
 def test_a_shard_takes_the_next_sample_as_long_as_it_has_room(sizes, most, max_samples):
-    arrangement = plan.Arrangement({"train": 1.0}, max_samples, most)
+    arrangement = arrange.Arrangement({"train": 1.0}, max_samples, most)
     expected, held = [], 0
     for number, size in enumerate(sizes):
         if expected and len(expected[-1]) < max_samples and (most is None or held + size <= most):
@@ -158,7 +158,7 @@ def test_a_shard_takes_the_next_sample_as_long_as_it_has_room(sizes, most, max_s
             held = 10_240 + size  # with the end of the tar
     numbered = np.array(list(enumerate(sizes)), [("number", "u8"), ("size", "u8")])
     for pieces in (1, 3, len(sizes) + 1):
-        cut = plan._cut(np.array_split(numbered, pieces), arrangement)
+        cut = arrange.cut(np.array_split(numbered, pieces), arrangement)
         assert [held["number"].tolist() for held in cut] == expected
 
 
@@ -187,7 +187,7 @@ def test_the_shards_of_a_plan_are_those_that_were_made_in_memory(
     entries = [Entry(f"a[{number}]", text_entry(number, id=one)) for number, one in enumerate(ids)]
     with tempfile.TemporaryDirectory() as folder:
         how = HowPrepared(Path(folder), "pai-v1", Mending(), "id", seed).preparing({})
-        planning = plan.Planning(how, plan.Arrangement(shares, max_samples, None, seed, "id", shuffle), {})
+        planning = plan.Planning(how, arrange.Arrangement(shares, max_samples, None, seed, "id", shuffle), {})
         with open_account(Path(folder), command="shard") as account:
             made = plan.make_plan(
                 Path(folder) / "plan",

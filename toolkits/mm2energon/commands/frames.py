@@ -21,7 +21,8 @@ from mm2energon.commands.options import (
 from mm2energon.commands.places import add_cache, brought, mirrored
 from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.commands.values import count
-from mm2energon.pipeline.frames import FramesJob, FramesReport, build_frame_dataset
+from mm2energon.pipeline.frames import build_frame_dataset
+from mm2energon.pipeline.frames_job import FramesJob, FramesReport
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.sources import NO_ANNOTATIONS
 from mm2energon.pipeline.stored_root import StoredRoot

@@ -26,11 +26,11 @@ from mm2energon.commands.profile import Profile, add_profile
 from mm2energon.commands.values import count, plain, size
 from mm2energon.errors import InputError
 from mm2energon.pipeline.annotations import Files, files_of
+from mm2energon.pipeline.arrange import Arrangement
 from mm2energon.pipeline.array import was_planned
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.mending import Mending
-from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.run import write_shard
 from mm2energon.pipeline.shard import shard
 from mm2energon.pipeline.shard_job import ShardJob, ShardReport, Stores

@@ -10,12 +10,13 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import dumps, loads
+from mm2energon.pipeline.arrange import Unit
 from mm2energon.pipeline.brought import samples_brought
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.media_reader import MediaReader
 from mm2energon.pipeline.mirror import Mirror, Mirrored
 from mm2energon.pipeline.mirrors import mirror_here
-from mm2energon.pipeline.plan import Plan, Unit
+from mm2energon.pipeline.plan import Plan
 from mm2energon.pipeline.prepare import Prepared
 from mm2energon.shards.index import ShardIndex, idx_path, pack_index, unpack_index
 from mm2energon.shards.keys import make_key

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mm2energon.errors import InputError
+from mm2energon.pipeline.arrange import Arrangement
 from mm2energon.pipeline.budget import Counting
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Executor
 from mm2energon.pipeline.mending import Mending
 from mm2energon.pipeline.mirror import Mirror
-from mm2energon.pipeline.plan import Arrangement
 from mm2energon.remote import Place, is_there
 from mm2energon.stopwatch import Stopwatch
 from mm2energon.targets import Target

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import read_entries
+from mm2energon.pipeline.arrange import Arrangement
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits, ProgressMaker
 from mm2energon.pipeline.machine import usable_memory_bytes
 from mm2energon.pipeline.mending import Mending
-from mm2energon.pipeline.plan import Arrangement
 from mm2energon.pipeline.shard import shard
 from mm2energon.pipeline.shard_job import ShardJob, ShardReport
 from mm2energon.pipeline.splits import SPLITS
