@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mm2energon.commands import studio
 from mm2energon.errors import InputError
+from mm2energon.pipeline.loop import silent
 from mm2energon.videochat.backends.setup import Setup
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -108,3 +109,10 @@ def test_the_cache_lies_where_those_of_a_person_do(here, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert settings("d.json").cache == Path.home() / ".cache/mm2energon/studio"
     assert settings("d.json", "--cache", "c").cache == here / "here/c"
+
+
+def test_one_that_was_stopped_says_so_also_where_a_shell_let_ctrl_c_be_ignored(here, monkeypatch):
+    monkeypatch.setattr("mm2energon.studio.serve.serve", lambda _settings, *, listens: None)
+    parser = argparse.ArgumentParser()
+    studio.add_arguments(parser)
+    assert studio.run(parser.parse_args(["../data/d.json"]), silent).lines == ["stopped; all decisions are saved"]

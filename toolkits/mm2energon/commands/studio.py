@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -113,11 +114,9 @@ def run(arguments: argparse.Namespace, _progress: ProgressMaker) -> Result:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # none comes behind it where a shell lets Ctrl-C be ignored
         serve(settings_of(arguments), listens=lambda settings: _say(settings, browser=not arguments.no_browser))
-    except KeyboardInterrupt:
-        return Result(["stopped; all decisions are saved"])
-    return Result([])
+    return Result(["stopped; all decisions are saved"])
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
