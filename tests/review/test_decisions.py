@@ -130,7 +130,7 @@ def test_arrays_say_what_lists_of_steps_say(done: list[tuple[Event, list[int]]])
     for event, entries in done:
         number = decisions.note(event)
         numbers = np.unique(np.array(entries, np.int32))
-        standing.update(decisions, decisions.apply(number, event, numbers, numbers))
+        standing.update(decisions, decisions.apply(number, event.shares, numbers, numbers))
         plain.apply(number, event, entries)
         for entry in range(ENTRIES):
             status, edit = plain.status(entry)
@@ -149,7 +149,7 @@ def test_arrays_say_what_lists_of_steps_say(done: list[tuple[Event, list[int]]])
 def decide(decisions: Decisions, standing: Standing, reviewer: str, do: str, *numbers: int, sample: int = 0) -> None:
     event = Event("", reviewer, do, [], sample_at=(0, 1) if sample else None, sample_digest=sample)
     found = np.array(numbers, np.int32)
-    standing.update(decisions, decisions.apply(decisions.note(event), event, found, found))
+    standing.update(decisions, decisions.apply(decisions.note(event), event.shares, found, found))
 
 
 def test_an_edited_reject_becomes_accepted_and_stays_edited_when_it_is_rejected_again() -> None:

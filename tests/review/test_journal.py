@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mm2energon.errors import InputError
 from mm2energon.review.book import Book, open_book
 from mm2energon.review.identities import Identities
-from mm2energon.review.journal import Appending, Journal, event_line
+from mm2energon.review.journal import Appending, Journal, event_line, told_of_shares
 from mm2energon.review.model import STATUSES
 
 DIGESTS = np.array([5, 7, 5, 9, 2**64 - 1, 7], np.uint64)
@@ -158,6 +158,58 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path.write_text('{"version": 2, "do": "accept", "entries": []}\n')
     with pytest.raises(InputError, match="a newer mm2energon"):
         book_of(path)
+
+
+def many(count: int) -> Identities:
+    """So many entries, each content of which is there twice."""
+    return Identities(np.arange(count, dtype=np.uint64) // 2 * np.uint64(0x9E3779B97F4A7C15))
+
+
+def test_a_decision_on_many_entries_is_packed_and_says_what_the_names_of_all_would(tmp_path: Path) -> None:
+    every, numbers = many(5000), np.arange(5000, dtype=np.int32)[::-1]
+    packed, plain = tmp_path / "a.review.jsonl", tmp_path / "b.review.jsonl"
+    shares = told_of_shares(numbers % 3)
+    packed.write_bytes(
+        event_line("reject", every.named(numbers[:4000]), "anna")
+        + event_line("assign", every.named(numbers), "", reviewers=["anna", "bob", "eve"], to=shares)
+        + event_line("undo", every.named(numbers[:2001]), "anna")
+    )
+    plain.write_bytes(
+        event_line("reject", every.of(numbers[:4000]), "anna")
+        + event_line("assign", every.of(numbers), "", reviewers=["anna", "bob", "eve"], to=(numbers % 3).tolist())
+        + event_line("undo", every.of(numbers[:2001]), "anna")
+    )
+    assert packed.stat().st_size < plain.stat().st_size
+    found = []
+    for path in (packed, plain):
+        book = open_book(path)
+        book.grow(many(1000), np.zeros(1000, np.uint8))
+        book.refresh()
+        for count in (1001, 4000, 5000):
+            book.grow(many(count), np.zeros(count, np.uint8))
+        assert (book.lost, book.journal.passed_over) == (0, 0)
+        found.append([statuses(book), {name: share.tolist() for name, share in book.decisions.shares.items()}])
+    assert found[0] == found[1]
+    assert [status == "rejected" for status in found[0][0]] == [1000 <= number < 2999 for number in range(5000)]
+    assert found[0][1]["eve"] == [number % 3 == 2 for number in range(5000)]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"count": 2, "digests": "BQAAAAAAAAA="},
+        {"count": 1, "digests": "BQAAAAAAAA=="},
+        {"count": 1, "digests": "no base64!"},
+        {"count": 1, "digests": 5},
+        {"count": 1, "digests": "BQAAAAAAAAA=", "occurrences": ""},
+        {"count": 1, "digests": "BQAAAAAAAAA=", "occurrences": "/////w=="},
+        {},
+    ],
+)
+def test_what_is_packed_wrongly_is_about_nothing(tmp_path: Path, entries: dict[str, Any]) -> None:
+    (tmp_path / "a.review.jsonl").write_text(json.dumps({"do": "accept", "entries": entries}) + "\n")
+    book = book_of(tmp_path / "a.review.jsonl")
+    assert (set(statuses(book)), book.journal.passed_over) == ({"pending"}, 1)
 
 
 def test_two_books_on_one_journal_take_up_what_the_other_says_in_the_same_order(tmp_path: Path) -> None:

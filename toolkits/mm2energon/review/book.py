@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +11,14 @@ from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
 from mm2energon.review.decisions import Decisions
-from mm2energon.review.identities import Identities, parsed
-from mm2energon.review.journal import Appending, Event, Journal
+from mm2energon.review.identities import Identities, Named
+from mm2energon.review.journal import Appending, Event, Journal, Shares
 from mm2energon.review.standing import Standing
-from mm2energon.review.tables import NONE, Ints
+from mm2energon.review.tables import NONE, Ints, distinct, is_distinct
+from mm2energon.review.waiting import Waiting
 
-#: So many are looked up together.
-_EVENTS_AT_A_TIME = 2000
-
-
-@dataclass
-class _Waiting:
-    """Entries of an event that are not indexed yet."""
-
-    event_number: int
-    event: Event
-    digests: NDArray[np.uint64]
-    occurrences: NDArray[np.int64]
-    #: Where they stand in the event.
-    places: Ints
+#: So many entries, of however many events, are looked up together; those of one event always are.
+_TOGETHER = 1 << 14
 
 
 @dataclass
@@ -41,13 +29,15 @@ class Book:
     decisions: Decisions = field(default_factory=Decisions)
     standing: Standing = field(default_factory=Standing)
     _identities: Identities = field(default_factory=lambda: Identities(np.zeros(0, np.uint64)))
-    _waiting: list[_Waiting] = field(default_factory=list)
+    _waiting: Waiting = field(default_factory=Waiting)
+    #: Of events some of whose entries wait: who gets which.
+    _shares: dict[int, Shares | None] = field(default_factory=dict)
     _base: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
     @property
     def lost(self) -> int:
         """How often entries were decided on that are not there."""
-        return sum(len(one.digests) for one in self._waiting)
+        return len(self._waiting)
 
     def grow(self, identities: Identities, base: NDArray[np.uint8]) -> None:
         """Know of more entries, also those that decisions have waited for.
@@ -55,11 +45,14 @@ class Book:
         Args:
             base: number of the status that the source gives.
         """
+        new = distinct(identities.since(len(self._base)))
         self._identities, self._base = identities, base
         self.decisions.grow(len(base))
         self.standing.grow(base)
-        waiting, self._waiting = self._waiting, []
-        self._apply(waiting)  # in their order, and before all that is new
+        come = self._waiting.come(identities, new)  # in their order, and before all that is decided from now on
+        changed = [self._apply(one.event, self._shares.get(one.event), one.numbers, one.places) for one in come]
+        if changed:
+            self.standing.update(self.decisions, distinct(np.concatenate(changed)))
 
     def refresh(self) -> bool:
         """Take up what others have decided; whether there is anything.
@@ -72,14 +65,20 @@ class Book:
             self._begin_anew()
         elif not self.journal.has_news():
             return False
-        news = self.journal.news()
-        while events := list(islice(news, _EVENTS_AT_A_TIME)):
-            self._take_up(events)
+        events: list[Event] = []
+        count = 0
+        for event in self.journal.news():
+            events.append(event)
+            count += 1 + len(event.entries)
+            if count >= _TOGETHER:
+                self._take_up(events)
+                events, count = [], 0
+        self._take_up(events)
         return True
 
     def _begin_anew(self) -> None:
         self.journal = Journal(self.journal.path)
-        self.decisions, self.standing, self._waiting = Decisions(), Standing(), []
+        self.decisions, self.standing, self._waiting, self._shares = Decisions(), Standing(), Waiting(), {}
         self.grow(self._identities, self._base)
 
     def write(self, line: Callable[[], bytes | None]) -> None:
@@ -99,40 +98,34 @@ class Book:
             self.refresh()
 
     def _take_up(self, events: list[Event]) -> None:
-        noted = []
-        for event in events:
-            try:
-                digests, occurrences = parsed(event.entries)
-            except ValueError:
-                self.journal.passed_over += 1
-                continue
-            places = np.arange(len(digests), dtype=np.int32)
-            noted.append(_Waiting(self.decisions.note(event), event, digests, occurrences, places))
-        self._apply(noted)
-
-    def _apply(self, events: list[_Waiting]) -> None:
         """Apply events to those of their entries that are known; the others wait."""
         if not events:
             return
-        every = [np.concatenate(some) for some in zip(*((one.digests, one.occurrences) for one in events), strict=True)]
-        numbers, end, changed = self._identities.numbers(*every), 0, []
-        for one in events:
-            begin, end = end, end + len(one.digests)
-            changed.append(self._apply_one(one, numbers[begin:end]))
-        self.standing.update(self.decisions, np.unique(np.concatenate(changed)))
+        named = [event.entries for event in events]
+        every = Named(
+            np.concatenate([one.digests for one in named]), np.concatenate([one.occurrences for one in named])
+        )
+        numbers, end, changed = self._identities.numbers(every), 0, []
+        for event in events:
+            begin, end = end, end + len(event.entries)
+            changed.append(self._take_up_one(event, numbers[begin:end]))
+        self.standing.update(self.decisions, distinct(np.concatenate(changed)))
 
-    def _apply_one(self, one: _Waiting, numbers: Ints) -> Ints:
+    def _take_up_one(self, event: Event, numbers: Ints) -> Ints:
         """Apply an event to its entries, which are NONE where they are not known; those that have changed."""
-        places, is_known = one.places, numbers != NONE
+        noted, places, is_known = self.decisions.note(event), np.arange(len(numbers), dtype=np.int32), numbers != NONE
         if not is_known.all():
             rest = ~is_known
-            waits = _Waiting(one.event_number, one.event, one.digests[rest], one.occurrences[rest], places[rest])
-            self._waiting.append(waits)
+            self._waiting.add(noted, event.entries.some(rest), places[rest])
+            self._shares[noted] = event.shares
             numbers, places = numbers[is_known], places[is_known]
-        if len(numbers) > 1:
+        return self._apply(noted, event.shares, numbers, places)
+
+    def _apply(self, event: int, shares: Shares | None, numbers: Ints, places: Ints) -> Ints:
+        if not is_distinct(numbers):
             numbers, first = np.unique(numbers, return_index=True)
             places = places[first]
-        return self.decisions.apply(one.event_number, one.event, numbers, places) if len(numbers) else numbers
+        return self.decisions.apply(event, shares, numbers, places) if len(numbers) else numbers
 
 
 def open_book(path: Path) -> Book:

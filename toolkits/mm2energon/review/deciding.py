@@ -11,9 +11,9 @@ from mm2energon.errors import InputError
 from mm2energon.review.assignment import dealt, shuffled
 from mm2energon.review.editing import as_entry, as_read_of_row, says_the_same
 from mm2energon.review.items import sample_now
-from mm2energon.review.journal import event_line
+from mm2energon.review.journal import event_line, told_of_shares
 from mm2energon.review.model import ACCEPTED, DOES, STATUSES
-from mm2energon.review.tables import NONE, Ints
+from mm2energon.review.tables import NONE, Ints, distinct
 from mm2energon.review.views import State, category_mask
 from mm2energon.sample import Sample
 
@@ -65,7 +65,7 @@ def numbers_in(numbers: Sequence[int] | Ints, count: int) -> Ints:
         InputError: there is no such entry.
     """
     try:
-        found = np.unique(np.asarray(numbers, np.int64))
+        found = distinct(np.asarray(numbers, np.int64))
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"numbers of entries were expected ({error})") from error
     if len(found) and (found[0] < 0 or found[-1] >= count):
@@ -95,14 +95,14 @@ def decision(state: State, wanted: Wanted, numbers: Ints) -> tuple[Ints, bytes]:
     if entry is None and category is None:
         status = state.book.standing.status[numbers]
         numbers = numbers[state.book.decisions.would_change(do, numbers, wanted.reviewer, wanted.reason, status)]
-    identities = state.entries.identities.of(numbers)
+    identities = state.entries.identities.named(numbers)
     return numbers, event_line(do, identities, wanted.reviewer, reason=wanted.reason, sample=entry, category=category)
 
 
 def going(state: State, reviewer: str, numbers: Ints, *, back: bool) -> tuple[Ints, bytes]:
     """The entries of which something can be undone, or redone, and the event."""
     found = state.book.decisions.moves(reviewer, numbers, back=back)
-    return found, event_line("undo" if back else "redo", state.entries.identities.of(found), reviewer)
+    return found, event_line("undo" if back else "redo", state.entries.identities.named(found), reviewer)
 
 
 def assigning(
@@ -116,8 +116,8 @@ def assigning(
     to = dealt(len(numbers), reviewers, per_entry=per_entry, seed=seed)
     order = shuffled(numbers, seed)
     counts = np.bincount(to.ravel(), minlength=len(reviewers)).tolist()
-    more = {"reviewers": list(reviewers), "to": to.ravel().tolist(), "seed": seed}
-    line = event_line("assign", state.entries.identities.of(order), "", **more)
+    more = {"reviewers": list(reviewers), "to": told_of_shares(to.ravel()), "seed": seed}
+    line = event_line("assign", state.entries.identities.named(order), "", **more)
     return dict(zip(reviewers, counts, strict=True)), line
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mm2energon.review.journal import Event
+from mm2energon.review.identities import NOBODY
+from mm2energon.review.journal import Event, Shares
 from mm2energon.review.model import ACCEPTED, DOES, PENDING, REJECTED, STATUSES
 from mm2energon.review.tables import NONE, Ints, Mask, Names, Table, Track, grown, taken
 
@@ -53,27 +54,28 @@ class Decisions:
 
     def note(self, event: Event) -> int:
         """Take up an event, whose entries are applied one by one as they become known; its number."""
-        self.events.append(event._replace(entries=[], shares=None))
+        self.events.append(event._replace(entries=NOBODY, shares=None))
         reviewer, reason = self.reviewers.number(event.reviewer), self.reasons.number(event.reason)
         number = len(self.events) - 1
         same = NONE if event.sample_at is None else self._samples.setdefault(event.sample_digest, number)
         self.about_events.add(1, reviewer=reviewer, reason=reason, same=same)
         return number
 
-    def apply(self, event_number: int, event: Event, numbers: Ints, places: Ints) -> Ints:
-        """Let an event be about these entries, and say which have changed.
+    def apply(self, event_number: int, shares: Shares | None, numbers: Ints, places: Ints) -> Ints:
+        """Let an event that was noted be about these entries, and say which have changed.
 
         Args:
-            event: whose entries are all that it names.
+            shares: of the event.
             numbers: entries, each once.
             places: where each of them stands in the event.
         """
+        event = self.events[event_number]
         if event.do in DOES:
             return self._decide(event_number, event, numbers)
         if event.do in ("undo", "redo"):
             return self._go(event_number, event.reviewer, numbers, back=event.do == "undo")
-        if event.do == "assign" and event.shares is not None:
-            return self._assign(event.shares, len(event.entries), numbers, places)
+        if event.do == "assign" and shares is not None:
+            return self._assign(shares, numbers, places)
         return numbers[:0]
 
     def track(self, reviewer: str) -> Track:
@@ -185,17 +187,14 @@ class Decisions:
                 return row
             row = np.where(is_far, before, row)
 
-    def _assign(self, shares: tuple[tuple[str, ...], list[int]], entries: int, numbers: Ints, places: Ints) -> Ints:
-        names, to = shares
-        each = len(to) // entries
+    def _assign(self, shares: Shares, numbers: Ints, places: Ints) -> Ints:
         for share in self.shares.values():
             share[numbers] = False
-        for name in names:
+        for name in shares.reviewers:
             self.shares.setdefault(name, np.zeros(self.count, np.bool_))
-        dealt = np.array(to, np.int32).reshape(-1, each) if each else np.zeros((0, 0), np.int32)
-        for place, name in enumerate(names):
-            has = (dealt == place).any(axis=1) if len(dealt) else np.zeros(0, np.bool_)
-            self.shares[name][numbers[has[places]]] = True
+        dealt = shares.to[places]
+        for place, name in enumerate(shares.reviewers):
+            self.shares[name][numbers[(dealt == place).any(axis=1)]] = True
         return numbers
 
     def can_go(self, reviewer: str, number: int) -> tuple[bool, bool]:

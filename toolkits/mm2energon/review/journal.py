@@ -3,13 +3,15 @@
     {"version": 1, "at": "2026-11-21T16:00:00.123Z", "reviewer": "anna", "do": "reject",
      "entries": ["1f0e3dad99908345.0"], "reason": "wrong answer"}
 
-One event is one line, also of a hundred thousand entries, so that it is there as a whole or not at all. A last line
-that is cut off was never answered: it is passed over, and the next one begins behind a line break. Several processes
-may append to one journal, and each takes up what the others say, in the order in which it stands there.
+One event is one line, also of a million entries, so that it is there as a whole or not at all; of many entries the
+identities are packed (`Named.packed`). A last line that is cut off was never answered: it is passed over, and the next
+one begins behind a line break. Several processes may append to one journal, and each takes up what the others say, in
+the order in which it stands there.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import stat
@@ -20,18 +22,35 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
 from mm2energon.locks import lock
 from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.review.facets import digest_of
+from mm2energon.review.identities import Named, parsed
+from mm2energon.review.model import Identity
 from mm2energon.review.moves import MOVED, MOVING, Moves
 from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
+#: Of more entries identities are packed, which costs half the room and a tenth of the time.
+_MOST_TEXTS = 1000
+#: The places of reviewers, packed.
+_REVIEWER = np.dtype("<u2")
 _BLOCK_BYTES = 1 << 20
 #: A link would lead anywhere, and nobody waits for the other end of a pipe.
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Shares(NamedTuple):
+    """Who gets which entries."""
+
+    reviewers: tuple[str, ...]
+    #: For each entry the places of its reviewers.
+    to: NDArray[np.int32]
 
 
 class Event(NamedTuple):
@@ -40,16 +59,15 @@ class Event(NamedTuple):
     at: str
     reviewer: str
     do: str
-    #: Identities.
-    entries: list[str]
+    entries: Named
     reason: str = ""
     category: str | None = None
     #: Of an edit: where its line stands in the journal, from which the sample is read again.
     sample_at: tuple[int, int] | None = None
     #: By which the samples of two edits are told apart.
     sample_digest: int = 0
-    #: Of `assign`: who there is, and whose each entry is, as many of them for each.
-    shares: tuple[tuple[str, ...], list[int]] | None = None
+    #: Of `assign`.
+    shares: Shares | None = None
 
 
 @dataclass
@@ -170,29 +188,43 @@ def _read(value: Any, place: tuple[int, int]) -> Event | None:
     if not isinstance(value, Mapping):
         return None
     texts = [value.get(name, "") for name in ("at", "reviewer", "do", "reason")]
-    entries, category = value.get("entries"), value.get("category")
-    if not all(isinstance(text, str) for text in texts) or not isinstance(entries, list):
+    category = value.get("category")
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    try:
+        entries = parsed(value.get("entries"))
+    except ValueError:
         return None
     at, reviewer, do, reason = texts
     sample = value.get("sample")
     event = Event(at, reviewer, do, entries, reason, category if isinstance(category, str) else None)
     if isinstance(sample, Mapping):
         event = event._replace(sample_at=place, sample_digest=digest_of(dumps(sample)))
-    return event._replace(shares=_shares(value))
+    return event if do != "assign" else event._replace(shares=_shares(value, len(entries)))
 
 
-def _shares(value: Mapping[str, Any]) -> tuple[tuple[str, ...], list[int]] | None:
-    reviewers, to = value.get("reviewers"), value.get("to")
-    if not isinstance(reviewers, list) or not isinstance(to, list):
+def _shares(value: Mapping[str, Any], entries: int) -> Shares | None:
+    reviewers = value.get("reviewers")
+    if not isinstance(reviewers, list) or not all(isinstance(name, str) for name in reviewers):
         return None
-    if not all(isinstance(name, str) for name in reviewers):
+    try:
+        to = _dealt(value.get("to"))
+    except (ValueError, TypeError, OverflowError):
         return None
-    if not all(isinstance(one, int) and 0 <= one < len(reviewers) for one in to):
+    if (reviewers and not len(to)) or not entries or len(to) % entries:
         return None
-    entries = len(value["entries"])
-    if (reviewers and not to) or not entries or len(to) % entries:
+    if ((to < 0) | (to >= len(reviewers))).any():
         return None
-    return tuple(reviewers), to
+    return Shares(tuple(reviewers), to.reshape(entries, -1))
+
+
+def _dealt(to: Any) -> NDArray[np.int32]:
+    """Places of reviewers, from a list, or packed."""
+    if isinstance(to, str):
+        return np.frombuffer(base64.b64decode(to, validate=True), _REVIEWER).astype(np.int32)
+    if not isinstance(to, list) or not all(isinstance(one, int) for one in to):
+        raise ValueError("no places of reviewers")
+    return np.array(to, np.int32)
 
 
 def now() -> str:
@@ -200,18 +232,22 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def event_line(do: str, entries: list[str], reviewer: str, **more: Any) -> bytes:
+def event_line(do: str, entries: Named | list[Identity], reviewer: str, **more: Any) -> bytes:
     """An event as a line; of what is given besides, what is there."""
-    value = {"version": VERSION, "at": now(), "reviewer": reviewer, "do": do, "entries": entries}
-    return (
-        dumps(
-            {
-                **value,
-                **{name: one for name, one in more.items() if one is not None and (one != "" or name == "category")},
-            }
-        )
-        + b"\n"
-    )
+    named: Any = entries
+    if isinstance(entries, Named):
+        named = entries.as_texts() if len(entries) <= _MOST_TEXTS else entries.packed()
+    value = {"version": VERSION, "at": now(), "reviewer": reviewer, "do": do, "entries": named}
+    given = {name: one for name, one in more.items() if one is not None and (one != "" or name == "category")}
+    return dumps({**value, **given}) + b"\n"
+
+
+def told_of_shares(to: NDArray[np.int32]) -> list[int] | str:
+    """The places of reviewers as an event of `assign` has them."""
+    if len(to) <= _MOST_TEXTS:
+        told: list[int] = to.tolist()
+        return told
+    return base64.b64encode(to.astype(_REVIEWER).tobytes()).decode("ascii")
 
 
 class Appending:

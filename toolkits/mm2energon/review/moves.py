@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.jsonio import loads
-from mm2energon.review.identities import Identities
+from mm2energon.review.identities import Identities, Named, parsed
 from mm2energon.review.model import Identity
 
 MOVING, MOVED = "moving", "moved"
@@ -69,12 +69,23 @@ class Moves:
         except (ValueError, KeyError, TypeError):  # the line is damaged, or none of ours
             return
 
-    def now(self, entries: list[Identity], offset: int) -> list[Identity]:
+    def now(self, entries: Named, offset: int) -> Named:
         """What entries are called now that a line names which begins there."""
         for place, names in self._moves:
             if place > offset and names:
-                entries = [names.get(one, one) for one in entries]
+                entries = _called(entries, names)
         return entries
+
+
+def _called(entries: Named, names: Mapping[Identity, Identity]) -> Named:
+    """Entries by their new names, of which all others keep theirs."""
+    touched = np.flatnonzero(np.isin(entries.digests, parsed(list(names)).digests))
+    if not len(touched):
+        return entries
+    became = parsed([names.get(one, one) for one in entries.some(touched).as_texts()])
+    digests, occurrences = entries.digests.copy(), entries.occurrences.copy()
+    digests[touched], occurrences[touched] = became.digests, became.occurrences
+    return Named(digests, occurrences)
 
 
 def renamed(before: NDArray[np.uint64], digests: Mapping[int, int]) -> tuple[list[Identity], list[Identity]]:

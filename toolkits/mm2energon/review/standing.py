@@ -10,6 +10,8 @@ from mm2energon.review.model import DISPUTED, STATUSES
 from mm2energon.review.tables import NONE, Ints, Track
 
 _DISPUTED_NUMBER = STATUSES.index(DISPUTED)
+#: So many entries are looked at again at a time, for which a few megabytes are enough.
+_AT_A_TIME = 1 << 16
 
 
 class Standing:
@@ -48,6 +50,10 @@ class Standing:
 
     def update(self, decisions: Decisions, numbers: Ints) -> None:
         """Look at some entries again."""
+        for begin in range(0, len(numbers), _AT_A_TIME):
+            self._update(decisions, numbers[begin : begin + _AT_A_TIME])
+
+    def _update(self, decisions: Decisions, numbers: Ints) -> None:
         opinions = [_Opinion(decisions, track, numbers) for track in decisions.tracks.values()]
         found = _Verdict(self.base[numbers], opinions)
         found.settle(_Opinion(decisions, decisions.settled, numbers))
