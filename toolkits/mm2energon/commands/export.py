@@ -175,7 +175,8 @@ def _lines(job: ExportJob, exported: Exported) -> list[str]:
         lines.append(f"  not in {template}: {', '.join(f'{code} {number}' for code, number in reasons.items())}")
     lines += [f"  {line}" for line in exported.advice]
     if (update := exported.csv) is not None:
-        lines.append(f"{update.path.name}   {update.rows} rows updated; as it was: {update.backup.name}")
+        rows = f"{update.rows} row{'s' * (update.rows != 1)}"
+        lines.append(f"{update.path.name}   {rows} updated; as it was: {update.backup.name}")
     lines += [*exported.shards, f"how it went: {job.output / TEXT_NAME}"]
     if exported.left_out:
         left = ", ".join(f"{status} {number}" for status, number in sorted(exported.left_out.items()))

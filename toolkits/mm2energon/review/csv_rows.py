@@ -68,7 +68,7 @@ class _Lines:
 
 
 def records(file: IO[bytes], start: int, line: int, how: Writing) -> Iterator[Record]:
-    """The rows of a CSV from a place on; blank lines are passed over.
+    """The rows of a CSV from a place on; blank lines are passed over, and rows of empty fields, as spreadsheets leave.
 
     Args:
         line: the number of the one that begins there.
@@ -84,8 +84,8 @@ def records(file: IO[bytes], start: int, line: int, how: Writing) -> Iterator[Re
             return
         spans = first + lines.count > number + 1
         if not fault and not spans and lines.offset < size and not _is_too_long(fields or [], how):
-            if fields:
-                yield Record(begin, lines.offset, number, fields)
+            if not _is_empty(fields):
+                yield Record(begin, lines.offset, number, fields or [])
             continue
         text = _text(file, begin, lines.offset)
         fault = fault or (_OPEN if _is_open(text, how) else "")
@@ -93,7 +93,7 @@ def records(file: IO[bytes], start: int, line: int, how: Writing) -> Iterator[Re
             lines, first = _Lines(file, begin, how.line_end), number
             reader = csv.reader(lines, delimiter=how.delimiter)
             yield Record(begin, lines.offset, number, [], next(lines), _OPEN)._replace(end=lines.offset)
-        elif fields or fault:
+        elif fault or not _is_empty(fields):
             yield _record(Record(begin, lines.offset, number, fields or [], text, fault), how)
 
 
@@ -112,6 +112,10 @@ def _record(record: Record, how: Writing) -> Record:
     if not record.fault and _is_too_long(record.fields, how):
         record = record._replace(fault=f"{len(record.fields)} fields, where the header has {how.width}")
     return record._replace(fields=[]) if record.fault else record._replace(text="")
+
+
+def _is_empty(fields: list[str] | None) -> bool:
+    return not any(map(str.strip, fields or []))
 
 
 def _is_too_long(fields: list[str], how: Writing) -> bool:
