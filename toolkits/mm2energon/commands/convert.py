@@ -9,13 +9,19 @@ from pathlib import Path
 
 from mm2energon.commands import Result
 from mm2energon.commands.cluster import add_executor, executor
-from mm2energon.commands.options import accounted, add_further_roots, further_roots
+from mm2energon.commands.options import (
+    accounted,
+    add_further_roots,
+    add_overwriting,
+    add_retry,
+    further_roots,
+)
 from mm2energon.commands.places import add_cache, brought, made_at, mirrored, stored_shards
 from mm2energon.commands.values import count
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
 from mm2energon.formats.legacy_parts import FILE_SUFFIXES, file_name
-from mm2energon.pipeline.convert import ConvertJob, convert
+from mm2energon.pipeline.convert import Converted, ConvertJob, convert
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.machine import usual_workers
 from mm2energon.pipeline.mirror import Mirror
@@ -32,6 +38,18 @@ _ALL_LEGACY = "all-legacy"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
+    _add_formats(parser)
+    _add_media(parser)
+    add_retry(parser)
+    add_overwriting(parser)
+    parser.add_argument(
+        "--workers", type=count, default=usual_workers(), help="processes, for JSON lines (the cores that may be used)"
+    )
+    add_executor(parser)
+    add_cache(parser)
+
+
+def _add_formats(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         type=place,
@@ -52,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"what OUT shall hold: {', '.join(names)}",
     )
+
+
+def _add_media(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset-root", type=place, default=Path(), help="folder or URL that media paths are relative to (.)"
     )
@@ -68,18 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--media-dir", type=Path, default=Path("media"), help="where media go that stand in entries, below the root"
     )
-    parser.add_argument(
-        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
-    parser.add_argument(
-        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
-    )
-    parser.add_argument(
-        "--workers", type=count, default=usual_workers(), help="processes, for JSON lines (the cores that may be used)"
-    )
-    add_executor(parser)
-    add_cache(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
@@ -93,10 +102,7 @@ def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:
 
 def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, stack: contextlib.ExitStack) -> Result:
     root, root_mirror = mirrored(arguments.dataset_root, arguments, stack)
-    root = root.resolve()
-    media_folder = root / arguments.media_dir
-    if not media_folder.resolve().is_relative_to(root):
-        raise InputError(f"--media-dir {arguments.media_dir}: a folder below the dataset root was expected")
+    reshaping = _reshaping(arguments, root.resolve())
     outputs: dict[str, Path] = {}
     mirror: Mirror | None = None
     for name, output in _outputs(arguments.write_as, arguments.output).items():
@@ -107,15 +113,7 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         source=source,
         outputs=outputs,
         read_as=arguments.read_as,
-        reshaping=Reshaping(
-            root=root,
-            media_folder=media_folder,
-            frames=arguments.frames,
-            frame_rule=arguments.frame_rule,
-            joins_frames=arguments.join_frames,
-            checks_media=arguments.check_media,
-            further=further_roots(arguments),
-        ),
+        reshaping=reshaping,
         overwrite=arguments.overwrite,
         retry=arguments.retry is not None,
         workers=arguments.workers,
@@ -130,16 +128,35 @@ def _run(arguments: argparse.Namespace, given: Place, progress: ProgressMaker, s
         )
     with stored_files(mirror, outputs.values()):
         done = convert(job, progress=progress)
-    lines = [f"{output}   as {name}" for name, output in outputs.items()]
+    return accounted(_head(job, done), done.account, allowed=arguments.allow_set_aside)
+
+
+def _reshaping(arguments: argparse.Namespace, root: Path) -> Reshaping:
+    media_folder = root / arguments.media_dir
+    if not media_folder.resolve().is_relative_to(root):
+        raise InputError(f"--media-dir {arguments.media_dir}: a folder below the dataset root was expected")
+    return Reshaping(
+        root=root,
+        media_folder=media_folder,
+        frames=arguments.frames,
+        frame_rule=arguments.frame_rule,
+        joins_frames=arguments.join_frames,
+        checks_media=arguments.check_media,
+        further=further_roots(arguments),
+    )
+
+
+def _head(job: ConvertJob, done: Converted) -> list[str]:
+    """What the summary says before the numbers."""
+    lines = [f"{output}   as {name}" for name, output in job.outputs.items()]
     lines += [f"{path}" for path in done.companions.written]
-    lines.append(f"  from {source}")
+    lines.append(f"  from {job.source}")
     if done.already_done:
         lines.append("  was complete already, nothing was written")
     if done.companions.to_add:
         lines.append("  a file of yours is in the place of what the trainer reads; add to it:")
         lines += [f"    {line}" for line in json.dumps(done.companions.to_add, indent=2).splitlines()]
-    lines += [f"  {line}" for line in done.companions.advice]
-    return accounted(lines, done.account, allowed=arguments.allow_set_aside)
+    return lines + [f"  {line}" for line in done.companions.advice]
 
 
 def _shards_in_store(given: Place, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> StoredDataset | None:

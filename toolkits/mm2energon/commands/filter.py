@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted, add_counting, add_further_roots, counting, further_roots
+from mm2energon.commands.options import (
+    accounted,
+    add_counting,
+    add_further_roots,
+    add_overwriting,
+    add_retry,
+    counting,
+    further_roots,
+)
 from mm2energon.commands.places import add_cache, brought, made_at, mirrored
 from mm2energon.commands.values import count
 from mm2energon.errors import InputError
@@ -41,13 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fit", action="store_true", help="take fewer frames, or smaller images, where that lets it in")
     add_counting(parser)
     parser.add_argument("--default-fps", type=float, help="rate of frames that came without an fps json (2)")
-    parser.add_argument(
-        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
-    parser.add_argument(
-        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
-    )
+    add_retry(parser)
+    add_overwriting(parser)
     add_cache(parser)
 
 

@@ -14,6 +14,7 @@ from mm2energon.commands.options import (
     add_common,
     add_frames,
     add_further_roots,
+    add_retry,
     extraction,
     further_roots,
     partial_videos,
@@ -26,7 +27,6 @@ from mm2energon.pipeline.frames_job import FramesJob, FramesReport
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.sources import NO_ANNOTATIONS
 from mm2energon.pipeline.stored_root import StoredRoot
-from mm2energon.remote import place
 
 #: The default of the script that this one takes the place of.
 _INTERVAL_SECONDS = 1.0
@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--skip-extraction", action="store_true", help="do not unpack archives of videos")
     parser.add_argument("--no-frames", action="store_true", help="only merge the annotations, extract no frames")
-    parser.add_argument(
-        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
-    )
+    add_retry(parser)
     add_frames(parser, interval_seconds=_INTERVAL_SECONDS)
     parser.add_argument("--max-frames", type=count, help="more than this: as many, evenly spread")
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted
+from mm2energon.commands.options import accounted, add_overwriting
 from mm2energon.commands.values import count
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.mix import Mixed, MixJob, Taken, mix
@@ -31,10 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shuffle", action="store_true", help="shuffle the mix; else all stay in order, file by file")
     parser.add_argument("--source-key", metavar="KEY", help="let each entry say under this key which file it is of")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
-    parser.add_argument(
-        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
-    )
+    add_overwriting(parser)
 
 
 def run(arguments: argparse.Namespace, progress: ProgressMaker) -> Result:

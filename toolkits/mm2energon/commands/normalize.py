@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from mm2energon.commands import Result
-from mm2energon.commands.options import accounted
+from mm2energon.commands.options import accounted, add_overwriting, add_retry
 from mm2energon.commands.places import add_cache, brought, made_at
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.pipeline.normalize import normalize
@@ -19,14 +19,9 @@ from mm2energon.remote import place
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("--input-file", type=place, help="JSON array or JSON lines (the only one in this folder)")
-    parser.add_argument(
-        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
-    )
+    add_retry(parser)
     parser.add_argument("--output-file", type=place, default=Path("dataset.json"), help="lines when it ends in .jsonl")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
-    parser.add_argument(
-        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
-    )
+    add_overwriting(parser)
     add_cache(parser)
 
 

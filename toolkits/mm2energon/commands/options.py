@@ -46,6 +46,21 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_retry(parser: argparse.ArgumentParser) -> None:
+    """The option that reads again what was set aside."""
+    parser.add_argument(
+        "--retry", type=place, metavar="FILE", help="read the entries of a set_aside.jsonl again; they join the output"
+    )
+
+
+def add_overwriting(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that writes annotations: what of others it replaces, and when it is content."""
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that mm2energon did not write")
+    parser.add_argument(
+        "--allow-set-aside", action="store_true", help="exit 0, not 3, when entries were set aside with their reasons"
+    )
+
+
 def add_frames(parser: argparse.ArgumentParser, *, interval_seconds: float) -> None:
     """Options that say which frames of a video are extracted, and how."""
     group = parser.add_argument_group("frames")
