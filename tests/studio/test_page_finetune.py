@@ -49,6 +49,12 @@ def test_a_run_of_the_open_dataset_is_started_with_what_was_changed_alone(page: 
     assert page.url.endswith("#/finetune/colours")
 
 
+def test_what_was_decided_is_said_to_come_by_an_export(page: Page, server: StandIn) -> None:
+    expect(page.locator(".tune-data")).to_contain_text("To train on what was accepted and edited here, export it")
+    page.get_by_role("link", name="export it").click()
+    expect(page.get_by_role("heading", name="Export", exact=True)).to_be_attached()
+
+
 def test_other_data_is_named_by_its_path(page: Page, server: StandIn) -> None:
     page.get_by_label("Another file or folder").first.check()
     page.get_by_label("Name", exact=True).fill("colours")
@@ -139,6 +145,25 @@ def test_a_run_is_stopped_and_goes_on(page: Page, server: StandIn) -> None:
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
 
 
+def test_the_second_click_of_two_does_not_stop_what_the_first_let_go_on(page: Page, server: StandIn) -> None:
+    started(page, server)
+    server.train_to("colours", 5)
+    page.get_by_role("button", name="Stop").click()
+    resume = page.get_by_role("button", name="Go on")
+    box = resume.bounding_box()
+    assert box
+    sent: list[str] = []
+    page.on(
+        "request", lambda request: sent.append(request.url.rpartition("/")[2]) if request.method == "POST" else None
+    )
+    page.mouse.click(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2)
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    expect(state(page)).to_have_text("Running")
+    assert sent == ["resume"]
+
+
 def test_a_run_that_failed_says_why(page: Page, server: StandIn) -> None:
     started(page, server)
     server.runs["colours"].update(state="failed", message="out of memory: <b>24 GB</b> were needed", can_resume=True)
@@ -185,7 +210,7 @@ def test_axe_finds_nothing(browser: Browser, scripted: str, server: StandIn, wid
     server.add_run("colours", {"model": "/models/tiny", "rank": 16})
     server.train_to("colours", 30).update(state="failed", message="it failed", can_resume=True)
     with opened(browser, f"{scripted}/#/finetune", width=width, scheme=scheme) as page:
-        for title in ("Frames", "Validation and limits", "Checkpoints"):
+        for title in ("Frames", "Media, validation and limits", "Checkpoints"):
             page.locator("summary", has_text=title).click()
         expect(page.get_by_role("link", name="colours")).to_be_visible()
         assert faults(page) == []

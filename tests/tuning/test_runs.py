@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,37 @@ def test_a_run_is_stopped_and_resumed(runs: Runs) -> None:
         runs.resume(run)
     runs.stop(run)
     wait(runs, run, lambda one: one.status.state == "stopped")
+
+
+def test_a_run_that_is_resumed_twice_at_once_goes_on_once(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = runs.start(asked(runs, steps=2000))
+    wait(runs, run, lambda one: one.status.state == "running")
+    runs.stop(run)
+    wait(runs, run, lambda one: one.status.state == "stopped")
+    both, get, refused = threading.Barrier(2), runs.get, list[str]()
+
+    def get_together(name: str) -> Run:
+        found = get(name)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.5)
+        return found
+
+    def resume() -> None:
+        try:
+            runs.resume(run)
+        except InputError as error:
+            refused.append(str(error))
+
+    monkeypatch.setattr(runs, "get", get_together)
+    threads = [threading.Thread(target=resume) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    monkeypatch.setattr(runs, "get", get)
+    assert len(refused) == 1 and "a run that was stopped was expected" in refused[0]
+    runs.stop(run)
+    wait(runs, run, lambda one: not one.is_live)
 
 
 def test_a_run_that_is_stopped_twice_has_one_signal_and_ends_with_its_checkpoint(

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -96,6 +97,7 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._resuming = threading.Lock()
         #: Processes that were asked to stop, by number and start: a second signal would end them without a checkpoint.
         self._stopping: set[tuple[int, str]] = set()
 
@@ -150,12 +152,13 @@ class Runs:
         Raises:
             InputError: there is no such run, it goes on already, or is done.
         """
-        found = self.get(run)
-        if found.is_live or found.status.state == "done":
-            raise InputError(f"{run}: is {found.status.state}; a run that was stopped was expected")
-        if not found.options:
-            raise InputError(f"{run}: its {JOB} cannot be read; start another run")
-        self._spawn(run, found.options)
+        with self._resuming:  # who asks at the same time finds it live
+            found = self.get(run)
+            if found.is_live or found.status.state == "done":
+                raise InputError(f"{run}: is {found.status.state}; a run that was stopped was expected")
+            if not found.options:
+                raise InputError(f"{run}: its {JOB} cannot be read; start another run")
+            self._spawn(run, found.options)
 
     def list(self) -> list[Run]:
         """All runs, the last one first."""

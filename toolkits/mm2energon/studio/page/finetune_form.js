@@ -90,7 +90,14 @@ function dataFields(options, session, before) {
   const choices = known.map((one) =>
     choice(one.path, one.title ?? `The open dataset: ${one.name}`, one.path, one.path === asked),
   );
-  const element = el("fieldset.tune-data", {}, el("legend.label", {}, "Data"), choices, other, path);
+  const hint = el(
+    "p.hint",
+    {},
+    known.length ? "Files are read as they are. To train on what was accepted and edited here, " : "A table is not read: ",
+    el("a", { href: "#/export" }, "export it"),
+    " and name the file here.",
+  );
+  const element = el("fieldset.tune-data", {}, el("legend.label", {}, "Data"), choices, other, path, hint);
   const chosen = () => element.querySelector("input:checked").value;
   const update = () => (path.hidden = chosen() !== "");
   element.addEventListener("change", (event) => {

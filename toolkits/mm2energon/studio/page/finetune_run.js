@@ -37,13 +37,17 @@ export function runPanel({ id, context, signal, onChange, onLike }) {
     settings,
   );
   const known = { losses: new Map(), evals: new Map(), since: 0, state: "" };
-  const act = async (what) => {
+  const act = async (what, { detail }) => {
+    // The second click of two would meet the button that came in the place of the first.
+    if (known.isActing || detail > 1) return;
+    known.isActing = true;
     try {
       await context.api.post(`/api/finetune/runs/${encodeURIComponent(id)}/${what}`);
       known.wake?.();
     } catch (error) {
       context.toast(error.message, { kind: "bad" });
     }
+    known.isActing = false;
   };
   const show = (run) => {
     takeFigures(known, run);
@@ -108,9 +112,9 @@ function showHead(head, run, act, onLike) {
   if (head.dataset.drawn === drawn) return;
   head.dataset.drawn = drawn;
   const canStop = isLive(run) && run.state !== "stopping";
-  const stop = canStop && el("button", { type: "button", onclick: () => act("stop") }, icon("stop", 16), "Stop");
-  const resume =
-    run.can_resume && el("button.primary", { type: "button", onclick: () => act("resume") }, icon("play", 16), "Go on");
+  const does = (what) => ({ type: "button", onclick: (event) => act(what, event) });
+  const stop = canStop && el("button", does("stop"), icon("stop", 16), "Stop");
+  const resume = run.can_resume && el("button.primary", does("resume"), icon("play", 16), "Go on");
   const like =
     !isLive(run) &&
     run.options?.model &&

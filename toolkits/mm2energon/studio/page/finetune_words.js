@@ -16,7 +16,7 @@ export const GROUPS = {
   adapter: "LoRA adapter",
   training: "Training",
   frames: "Frames",
-  data: "Validation and limits",
+  data: "Media, validation and limits",
   watching: "Checkpoints",
 };
 
@@ -40,10 +40,12 @@ const HINTS = {
   rank: "Size of the matrices that are learned: larger ones learn more, and learn by heart sooner.",
   alpha: "What was learned counts alpha / r times.",
   dropout: "Share of the adapter's inputs left out at random, against learning by heart.",
+  time_interval: "Seconds between frames: 0.5, unless frames per second are given.",
 };
 
 export function hintOf(option) {
-  return HINTS[option.name] ?? option.help;
+  const text = HINTS[option.name] ?? `${option.help}.`;
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 export function stateOf(run) {
