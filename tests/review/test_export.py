@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from media import write_clip, write_image
 from mm2energon.errors import InputError
 from mm2energon.formats import FORMATS
+from mm2energon.pipeline.loop import silent
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportCancelledError, ExportJob
 from mm2energon.review.review import open_review
@@ -44,8 +46,22 @@ def run(review: StandIn, *templates: str, **options: Any) -> Any:
     output = options.pop("output", review.path.parent / "out")
     told = options.pop("told", lambda _: None)
     is_cancelled = options.pop("is_cancelled", lambda: False)
+    progress = options.pop("progress", silent)
     job = ExportJob(output, templates or LEGACY, **{"checks_videos": False, **options})
-    return export(review, job, told=told, is_cancelled=is_cancelled)  # type: ignore[arg-type]
+    return export(review, job, progress=progress, told=told, is_cancelled=is_cancelled)  # type: ignore[arg-type]
+
+
+class Bar:
+    """A bar that tells each step of what it is."""
+
+    def __init__(self, what: str, told: Callable[[str], object]) -> None:
+        self.what, self.told = what, told
+
+    def update(self, _count: int, /, **_: float) -> None:
+        self.told(self.what)
+
+    def close(self) -> None:
+        pass
 
 
 def entries_of(path: Path) -> list[Any]:
@@ -254,20 +270,8 @@ def test_media_are_named_by_absolute_paths_where_that_is_asked_for(data):
 
 
 def test_each_distinct_video_is_opened_once(data, clip):
-    seen = []
-
-    class Bar:
-        def __init__(self, what: str) -> None:
-            self.what = what
-
-        def update(self, count: int, /, **_: float) -> None:
-            seen.append(self.what)
-
-        def close(self) -> None:
-            pass
-
-    job = ExportJob(data.path.parent / "out", LEGACY, status="any")
-    export(data, job, progress=lambda what, _: Bar(what))
+    seen: list[str] = []
+    run(data, status="any", checks_videos=True, progress=lambda what, _: Bar(what, seen.append))
     assert seen.count("media") == 2 and seen.count("samples") == 4
 
 
@@ -281,6 +285,27 @@ def test_the_csv_is_backed_up_and_then_says_what_was_decided(data):
     assert lines[3] == '2,b.mp4,And now?,things,"A 2, again.",accepted'
     assert [line.rpartition(",")[2] for line in lines[1:]] == ["accepted", "rejected", "accepted", ""]
     assert lines[4] == before.decode().splitlines()[4]
+
+
+def test_a_csv_that_somebody_else_writes_to_during_the_export_keeps_what_they_wrote(data):
+    def theirs(step):
+        if step == "samples":
+            data.path.write_text(data.path.read_text().replace("What is 3?", "Who is it?"))
+
+    with pytest.raises(InputError, match="has changed since it was opened"):
+        run(data, progress=lambda what, _: Bar(what, theirs))
+    assert "Who is it?" in data.path.read_text() and "And now?" not in data.path.read_text()
+    assert not list((data.path.parent / "out").glob("*.jsonl"))
+    assert run(StandIn(data.path, data.decisions)).csv.rows == 3
+
+
+def test_a_csv_that_is_read_only_is_not_exchanged(data):
+    data.path.chmod(0o444)
+    before = data.path.read_bytes()
+    with pytest.raises(InputError, match="is read-only, and 3 of its rows would change.*--no-update-csv"):
+        run(data)
+    assert data.path.read_bytes() == before and not list((data.path.parent / "out").glob("*.jsonl"))
+    assert run(data, updates_csv=False).samples == 2
 
 
 def test_the_csv_is_left_alone_where_that_is_asked_for(data):

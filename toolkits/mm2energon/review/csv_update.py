@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,13 +26,14 @@ from mm2energon.pipeline.numbers import unnamed_file
 from mm2energon.review.csv_source import STATUS_WORDS, CsvSource, Shape
 from mm2energon.review.facets import category_of_value, digest_of
 from mm2energon.review.model import DISPUTED, PENDING, Reviewed
-from mm2energon.review.sources import Found, changed
+from mm2energon.review.sources import Found, changed, stamp_of
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.storage import naming, sync_folder, temporary_file
 
 #: What the column is called that is added where a CSV has none for the status.
 _STATUS = "status"
 _DIGEST_BYTES = 16
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass
@@ -48,6 +50,8 @@ class CsvChanges:
     not_held: list[str] = field(default_factory=list)
     #: Number of a row that says something else, beside its status -> by what it is known from then on.
     digests: dict[int, int] = field(default_factory=dict)
+    #: Size and time of the CSV from which the updated one was made.
+    stamp: tuple[int, int] | None = None
 
     def add(self, one: Reviewed) -> None:
         """Note what becomes of a row; one that has its decision already, or none, stays as it is."""
@@ -89,6 +93,15 @@ class CsvChanges:
             yield found, cells
             number, digest, cells = next(lines, (-1, "", None))
         if number >= 0:
+            raise changed(self.source.path)
+
+    def require_unchanged(self) -> None:
+        """Refuse to take the place of a CSV that somebody else has written to meanwhile.
+
+        Raises:
+            InputError: somebody has.
+        """
+        if self.stamp is not None and stamp_of(self.source.path) != self.stamp:
             raise changed(self.source.path)
 
     def close(self) -> None:
@@ -143,16 +156,23 @@ def updated(changes: CsvChanges) -> Iterator[Path]:
     """The CSV as it is to be, complete, under a temporary name beside it, which goes when the block ends.
 
     Raises:
-        InputError: the CSV has changed since it was read.
+        InputError: the CSV has changed since it was read, or is read-only.
         OSError: its folder cannot be written to.
     """
     path = changes.source.path.resolve()
+    if not path.stat().st_mode & _WRITABLE:
+        raise InputError(
+            f"{changes.source.path}: is read-only, and {changes.rows} of its rows would change; a file that may be "
+            "written to was expected; make it one, or export with --no-update-csv"
+        )
     with temporary_file(path.parent) as file, naming(path):
+        changes.stamp = stamp_of(path)
         _write(changes, file)
         file.flush()
         os.fsync(file.fileno())
         shutil.copymode(path, file.name)
         _require_same(changes, Path(file.name))
+        changes.require_unchanged()
         yield Path(file.name)
 
 

@@ -170,6 +170,7 @@ class _Run:
                 fresh = stack.enter_context(updated(changes)) if changes.rows else None
             self._write(selection, changes, about=_made_from(self._review.path, fresh, job=self._job))
             if changes is not None and fresh is not None:
+                changes.require_unchanged()
                 with self._review.rewriting(changes.digests, sha256_of(fresh) or ""):
                     take_place(fresh, changes.source.path)
         try:
@@ -221,6 +222,7 @@ class _Run:
             return
         path = changes.source.path
         backup = back_up(path, at=self._at, changes=changes.rows > 0)
+        changes.require_unchanged()
         self._exported.csv = CsvUpdate(path, backup, changes.rows, tuple(changes.not_held))
 
     def _log(self) -> None:
