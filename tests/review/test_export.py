@@ -245,7 +245,9 @@ def test_an_edit_mends_a_row_that_lacked_its_question(tmp_path, clip):
 
 def test_pictures_and_videos_without_their_ending_are_found_too(tmp_path, clip):
     shutil.copy(clip, tmp_path / "v_7.mp4")
-    write_image(tmp_path / "p.jpg", number=1)
+    (tmp_path / "v_7").mkdir()  # its frames
+    for name in ("p.jpg", "v_7/000001.jpg"):
+        write_image(tmp_path / name, number=1)
     (tmp_path / "torn.jpg").write_bytes((tmp_path / "p.jpg").read_bytes()[:200])
     entries = [
         {"q": "Q?", "a": "A.", "video_id": "v_7"},

@@ -183,3 +183,29 @@ def test_the_cache_of_frames_has_a_limit_and_the_last_ones_stay(tmp_path):
         os.utime(place, (number, number))
     decoding.sweep(tmp_path, 150)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["2.jpegs", "2.json"]
+
+
+def test_a_video_that_is_named_without_its_ending_is_that_of_the_disk(root):
+    write_entries(root / "qa.json", [{"q": "What is this?", "a": "A clip.", "video_id": "clip"}])
+    with opened(root / "qa.json") as page:
+        (medium,) = page.get("/api/items/0").json()["media"]
+        assert (medium["exists"], medium["playable"], medium["error"]) == (True, True, None)
+        assert page.get(medium["url"]).content == (root / "clip.mp4").read_bytes()
+        assert shown(page, strip_of(page)) == [0, 5, 10, 15, 20, 25, 30]
+        assert page.get("/api/items/0/check").json()["warnings"] == []
+    assert cli.main(["frames", "--dataset-root", str(root), "--time-interval", "1"]) == 0
+    with opened(root / "qa.json") as page:  # now a folder of that name lies beside the video
+        assert page.get("/api/items/0").json()["media"][0]["playable"] is True
+        assert (strip_of(page)["source"], shown(page, strip_of(page))) == ("extracted", [0, 10, 20, 30])
+
+
+def test_a_video_that_is_a_folder_of_pictures_is_shown_as_these(root):
+    (root / "synthetic").mkdir()
+    for number in range(3):
+        write_image(root / "synthetic" / f"frame_{number}.png", number=number)
+    with opened(write_entries(root / "d.json", [entry("video", "synthetic"), entry("video", "none")])) as page:
+        medium, missing = (page.get(f"/api/items/{number}").json()["media"][0] for number in range(2))
+        assert (medium["exists"], medium["url"], medium["message"]) == (True, None, "a folder of frames")
+        assert (strip_of(page)["source"], shown(page, strip_of(page))) == ("listed", [0, 1, 2])
+        assert page.get("/api/items/0/media/video/0").status_code == 404
+        assert (missing["exists"], missing["error"]["code"]) == (False, "missing-media")

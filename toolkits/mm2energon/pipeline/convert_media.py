@@ -147,6 +147,20 @@ def _extracted(video: str, how: Reshaping, origin: str) -> Video | None:
     return source_of(path, how) or pictures_of(video, how, origin)
 
 
+def as_it_lies(video: str, root: Path, *, origin: str, further: tuple[Path, ...] = ()) -> Video:
+    """A video by what is on the disk: its file, where its entry leaves the ending out, or the pictures of its folder.
+
+    Raises:
+        MediaError: nothing, or more than one thing, is meant by the name; `outside-root`, `media-url`.
+    """
+    path = root / inside_root(root, video, origin=origin, further=further)
+    if path.is_file() or path.suffix.lower() in VIDEO_SUFFIXES:
+        return video
+    if path.is_dir() and not with_endings(path):  # a folder beside a video holds the video's frames
+        return pictures_of(video, Reshaping(root, root, further=further), origin)
+    return with_ending(video, root, origin=origin, further=further)
+
+
 def with_ending(video: str, root: Path, *, origin: str, further: tuple[Path, ...] = ()) -> str:
     """The path of a video whose entry leaves its ending out.
 

@@ -13,15 +13,13 @@ from typing import Literal
 
 from mm2energon import images
 from mm2energon.errors import MediaError, SampleError
-from mm2energon.pipeline.convert_media import pictures_of, with_ending
+from mm2energon.pipeline.convert_media import as_it_lies
 from mm2energon.pipeline.ledger import sha256_of
 from mm2energon.pipeline.loop import Limits, ProgressMaker, run_each
-from mm2energon.pipeline.reshaping import Reshaping
-from mm2energon.roots import inside_root, is_url, media_file, name_from
+from mm2energon.roots import is_url, media_file, name_from
 from mm2energon.sample import Sample, Video
 from mm2energon.video.index import decode_frames
 from mm2energon.video.layout import find_frames
-from mm2energon.video.places import VIDEO_SUFFIXES
 from mm2energon.video.streams import no_frames, open_video, unreadable
 
 Kind = Literal["image", "video", "frame", "audio"]
@@ -90,12 +88,7 @@ class FoundMedia:
     def _named(self, video: Video, origin: str) -> Video:
         if isinstance(video, tuple) or video in self.names or is_url(video):
             return video
-        path = self.root / inside_root(self.root, video, origin=origin, further=self.further)
-        if path.is_file() or path.suffix.lower() in VIDEO_SUFFIXES:
-            return video
-        if path.is_dir():
-            return pictures_of(video, Reshaping(self.root, self.root, further=self.further), origin)
-        return with_ending(video, self.root, origin=origin, further=self.further)
+        return as_it_lies(video, self.root, origin=origin, further=self.further)
 
     def _find(self, kind: Kind, written: str) -> None:
         if not self.looks:

@@ -133,7 +133,10 @@ async def _of_dataset(
     number, index = asked.number or 0, asked.index
     item = await anyio.to_thread.run_sync(state.item, number)
     videos = () if item.sample is None else item.sample.videos
-    if index < len(videos) and isinstance(videos[index], str) and state.review.kind != "shards":
+    video = videos[index] if index < len(videos) and state.review.kind != "shards" else ()
+    if isinstance(video, str):
+        video = await anyio.to_thread.run_sync(media.lying, state, item, video)
+    if isinstance(video, str):
         found = await anyio.to_thread.run_sync(media.find, state, number, "video", index)
         if found.path is not None:
             return found.path, shown_name(found.name), False

@@ -16,7 +16,7 @@ from mm2energon.roots import inside_root, media_file
 from mm2energon.studio import strips
 from mm2energon.studio.answers import Json, Refused
 from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, kind_of
-from mm2energon.studio.media import Number
+from mm2energon.studio.media import Number, lying
 from mm2energon.studio.sending import ANSWERS, send_bytes
 from mm2energon.studio.showing import Picture, as_shown
 from mm2energon.studio.state import State
@@ -109,10 +109,13 @@ class Strips:
         if isinstance(video, tuple):
             return strips.listed(video)
         root, origin, further = state.root, item.origin, state.settings.further
-        name = inside_root(root, video, origin=origin, further=further)
+        lies = lying(state, item, video)
+        name = inside_root(root, lies if isinstance(lies, str) else video, origin=origin, further=further)
         strip = strips.extracted(root, name, interval, origin=origin, further=further)
         if strip is not None:
             return strip
+        if isinstance(lies, tuple):
+            return strips.listed(lies)
         media_file(root, name, origin=origin, further=further)
         return state.decoding.packs(root, interval or state.settings.interval_seconds), name
 

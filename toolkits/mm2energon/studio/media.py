@@ -16,8 +16,10 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from mm2energon.errors import MediaError, SampleError
+from mm2energon.pipeline.convert_media import as_it_lies
 from mm2energon.pipeline.record_content import digest
 from mm2energon.roots import media_file, open_inside, open_regular
+from mm2energon.sample import Video
 from mm2energon.studio.answers import Refused
 from mm2energon.studio.kinds import HEAD_BYTES, UNKNOWN, Kind, Medium, kind_of
 from mm2energon.studio.sending import ANSWERS, Sent, file_tag, send, send_bytes
@@ -81,7 +83,19 @@ def find(state: State, number: int, kind: Medium, index: int) -> Found:
     name = media[index]
     if not isinstance(name, str):
         raise Refused(404, f"{item.origin}: this video is a list of frames; ask for these")
-    return Found(kind, name, media_file(state.root, name, origin=item.origin, further=state.settings.further))
+    lies = lying(state, item, name) if kind == "video" else name
+    if not isinstance(lies, str):
+        raise Refused(404, f"{item.origin}: this video is a folder of frames; ask for these")
+    return Found(kind, lies, media_file(state.root, lies, origin=item.origin, further=state.settings.further))
+
+
+def lying(state: State, item: Item, video: str) -> Video:
+    """A video as it lies on the disk, whose entry may leave its ending out, or name a folder of pictures.
+
+    Raises:
+        MediaError: there is nothing of that name, or it is outside of the roots.
+    """
+    return as_it_lies(video, state.root, origin=item.origin, further=state.settings.further)
 
 
 def _of_record(state: State, number: int, kind: Medium, index: int) -> Found:
@@ -135,8 +149,10 @@ def _told(state: State, item: Item, kind: Medium, index: int, name: Any) -> dict
         return {**about, "name": f"{shown(paths)} and {len(name) - 1} more", "url": None, **frames}
     about |= {"name": shown(name), "url": f"{base}/media/{kind}/{index}", **frames}
     try:
-        path = media_file(state.root, name, origin=item.origin, further=state.settings.further)
-        playable = _kind(path, kind)
+        lies = lying(state, item, name) if kind == "video" else name
+        if not isinstance(lies, str):
+            return about | {"url": None, "playable": False, "message": "a folder of frames"}
+        playable = _kind(media_file(state.root, lies, origin=item.origin, further=state.settings.further), kind)
     except (MediaError, OSError) as error:
         return {
             **about,
