@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def test_labels_stand_on_the_answers_and_their_ends_alone(encoder: Encoder) -> N
         trained = row[row != -100]
         assert encoder.tokenizer.decode(trained) == expected
     assert bool((batch["labels"][batch["attention_mask"] == 0] == -100).all())
+
+
+@pytest.mark.parametrize(
+    ("answer", "learnt"),
+    [
+        ("red", "\n</think>\n\nred<|im_end|>"),
+        ("<think>\nIt shines.\n</think>\n\nred", "It shines.\n</think>\n\nred<|im_end|>"),
+        ("<think>It shines.</think>red", "It shines.</think>red<|im_end|>"),
+    ],
+)
+def test_an_answer_stands_behind_what_the_template_begins_each_reply_with(
+    answer: str, learnt: str, base: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(base, tmp_path / "thinking"))
+    (model / "chat_template.jinja").write_text("<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n<think>{{ '\n' }}")
+    thinking = Encoder(model, MAX_PIXELS, MAX_PIXELS)
+    encoded = thinking.encode(Chat((Turn("user", "?"), Turn("assistant", answer)), (), (), "x"))
+    begin = "<|im_start|>user\n?<|im_end|>\n<|im_start|>assistant\n<think>\n"
+    assert thinking.tokenizer.decode(encoded.input_ids).endswith(f"{begin}{learnt}\n")
+    assert thinking.tokenizer.decode([label for label in encoded.labels if label != -100]) == learnt
 
 
 def test_a_process_that_reads_ahead_gives_the_same_batches(videos: Path, encoder: Encoder, tmp_path: Path) -> None:

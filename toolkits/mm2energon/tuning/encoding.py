@@ -14,6 +14,7 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.terminal import shown
 from mm2energon.tuning.chats import Chat
 from mm2energon.tuning.job import Settings
+from mm2energon.videochat.backends.generating import begin_of
 from mm2energon.videochat.qwen_inputs import IGNORED, Encoded, batch, encode_chat
 from mm2energon.videochat.qwen_vision import QwenVision, read_vision
 
@@ -41,6 +42,11 @@ class Encoder:
         return load_tokenizer(self.model)
 
     @cached_property
+    def begin(self) -> str:
+        """What every reply begins with: `<think>` of Qwen3-VL-Thinking."""
+        return begin_of(self.tokenizer)
+
+    @cached_property
     def vision(self) -> QwenVision:
         """How the model sees, within the limits of pixels."""
         vision = read_vision(self.model)
@@ -63,6 +69,7 @@ class Encoder:
             videos=chat.videos,
             tokenizer=self.tokenizer,
             vision=self.vision,
+            begin=self.begin,
             origin=chat.origin,
         )
         if all(label == IGNORED for label in encoded.labels):

@@ -31,6 +31,8 @@ _START, _END = "<|vision_start|>", "<|vision_end|>"
 _IMAGE_PAD, _VIDEO_PAD = "<|image_pad|>", "<|video_pad|>"
 #: What a text may not say, as the tokenizer would take it for a command.
 _RESERVED = re.compile(r"<\|(?:im_start|im_end|endoftext|vision_start|vision_end|vision_pad|image_pad|video_pad)\|>")
+#: What Qwen3-VL-Thinking says before its answer (its chat_template.json).
+_THOUGHTS, _THOUGHTS_END = "<think>", "</think>"
 _TAGS = re.compile(f"{IMAGE_TAG}|{VIDEO_TAG}")
 #: The system turn of a conversation that has none, as the families were trained.
 _SYSTEM = {"qwen2_vl": "You are a helpful assistant.", "qwen2_5_vl": "You are a helpful assistant."}
@@ -142,6 +144,7 @@ def encode_chat(
     tokenizer: Any,
     vision: QwenVision,
     for_answer: bool = False,
+    begin: str = "",
     origin: str = "conversation",
 ) -> Encoded:
     """A conversation as tokens: ChatML, each `<image>` and `<video>` tag replaced by the tokens of its medium.
@@ -149,6 +152,7 @@ def encode_chat(
     Args:
         tokenizer: of transformers, with the control tokens of Qwen-VL.
         for_answer: it ends with a user's turn, and the model is to go on.
+        begin: what every reply begins with, by the checkpoint's chat template; it is given, not learnt.
         origin: for messages.
 
     Raises:
@@ -167,7 +171,7 @@ def encode_chat(
     }
     input_ids: list[int] = []
     labels: list[int] = []
-    for text, is_trained in _pieces(turns, vision, for_answer=for_answer):
+    for text, is_trained in _pieces(turns, vision, for_answer=for_answer, begin=begin):
         ids = tokenizer(_TAGS.sub(lambda tag: next(shown[tag[0]]), text), add_special_tokens=False)["input_ids"]
         input_ids += ids
         labels += ids if is_trained else [IGNORED] * len(ids)
@@ -190,17 +194,27 @@ def _check_tags(turns: Sequence[Turn], media: dict[str, int], origin: str) -> No
             )
 
 
-def _pieces(turns: Sequence[Turn], vision: QwenVision, *, for_answer: bool) -> Iterator[tuple[str, bool]]:
+def _pieces(turns: Sequence[Turn], vision: QwenVision, *, for_answer: bool, begin: str) -> Iterator[tuple[str, bool]]:
     """The text of a conversation in ChatML, and whether it is trained: the assistant's words and what ends them."""
     system = _SYSTEM.get(vision.family)
     if system is not None and (not turns or turns[0].role != "system"):
         turns = [Turn("system", system), *turns]
     for turn in turns:
-        yield f"<|im_start|>{turn.role}\n", False
-        yield f"{turn.text}<|im_end|>", turn.role == "assistant"
+        is_answer = turn.role == "assistant"
+        yield f"<|im_start|>{turn.role}\n{begin if is_answer else ''}", False
+        yield f"{_behind(begin, turn.text) if is_answer else turn.text}<|im_end|>", is_answer
         yield "\n", False
     if for_answer:
-        yield "<|im_start|>assistant\n", False
+        yield f"<|im_start|>assistant\n{begin}", False
+
+
+def _behind(begin: str, answer: str) -> str:
+    """What of an answer stands behind what every reply begins with; one that lacks thoughts has empty ones."""
+    mark = begin.strip()
+    if mark and answer.lstrip().startswith(mark):
+        return answer.lstrip().removeprefix(mark).lstrip("\n")
+    is_open = begin.count(_THOUGHTS) > begin.count(_THOUGHTS_END)
+    return f"\n{_THOUGHTS_END}\n\n{answer}" if is_open else answer
 
 
 def _image_text(grid: Grid, vision: QwenVision) -> str:

@@ -70,16 +70,15 @@ def ends_of(model: Any, tokenizer: Any) -> list[int]:
     return list(dict.fromkeys(token for token in known if token is not None))
 
 
-def begin_of(tokenizer: Any) -> list[int]:
-    """The tokens that every reply begins with, by the checkpoint's chat template: `<think>` of Qwen3-VL-Thinking."""
+def begin_of(tokenizer: Any) -> str:
+    """What every reply begins with, by the checkpoint's chat template: `<think>` of Qwen3-VL-Thinking."""
     try:
         asked = tokenizer.apply_chat_template(
             [{"role": "user", "content": "."}], tokenize=False, add_generation_prompt=True
         )
     except Exception:  # noqa: BLE001 (there is none, or one that wants more; a template raises what it likes)
-        return []
-    _, mark, begin = asked.rpartition(_REPLY)
-    return list(tokenizer.encode(begin, add_special_tokens=False)) if mark and begin else []
+        return ""
+    return str(asked).rpartition(_REPLY)[2] if _REPLY in asked else ""
 
 
 class TextOfTokens:

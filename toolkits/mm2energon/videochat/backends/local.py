@@ -6,7 +6,6 @@ import gc
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from mm2energon.videochat.backends.setup import Setup
 from mm2energon.videochat.backends.wholeness import require_whole
 from mm2energon.videochat.perception import Asked, Stop
 from mm2energon.videochat.prompts import tell_times
-from mm2energon.videochat.qwen_inputs import IGNORED, Film, batch, encode_chat
+from mm2energon.videochat.qwen_inputs import Film, batch, encode_chat
 from mm2energon.videochat.qwen_vision import FrameSizing, QwenVision, read_vision
 
 #: Tokens that the frames of one round may take: VideoChat-R1.5 is asked with about as many (128 * 108).
@@ -207,10 +206,9 @@ class LocalChat:
             tokenizer=self.tokenizer,
             vision=vision,
             for_answer=True,
+            begin=self._begin,
             origin="question",
         )
-        begun = [*encoded.input_ids, *self._begin]
-        encoded = replace(encoded, input_ids=begun, labels=[IGNORED] * len(begun))
         if len(encoded.input_ids) > room:
             raise InputError(
                 f"question: {len(encoded.input_ids)} tokens with its frames, and {asked.parameters.max_new_tokens} for "
