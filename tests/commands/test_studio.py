@@ -34,6 +34,11 @@ def test_without_options_it_is_for_this_machine_and_for_one_person(here):
     found.check()
 
 
+def test_the_format_of_the_entries_may_be_named(here):
+    assert settings("d.json").read_as is None
+    assert settings("d.json", "--from", "minicpm-v").read_as == "minicpm-v"
+
+
 def test_files_are_written_below_the_data_the_current_folder_and_what_was_opened(here):
     found = settings("../data/d.json", "--output-root", here / "more")
     assert found.output_roots == (here / "data", here / "here", here / "more")

@@ -16,6 +16,7 @@ from mm2energon.commands.back_ends import add_models, add_servers, setup_of
 from mm2energon.commands.options import add_further_roots, further_roots
 from mm2energon.commands.values import positive, size
 from mm2energon.errors import InputError, missing_extra
+from mm2energon.formats import FORMATS
 from mm2energon.pipeline.loop import ProgressMaker
 from mm2energon.targets import TARGETS
 from mm2energon.tokens import MODELS
@@ -33,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="annotation file of any format, CSV, or folder of finished shards")
     parser.add_argument("--dataset-root", type=Path, help="folder that media paths are relative to (that of the data)")
     add_further_roots(parser)
+    parser.add_argument(
+        "--from",
+        dest="read_as",
+        choices=list(FORMATS),
+        metavar="F",
+        help=f"format of the annotation file, where its entries do not tell it: {', '.join(FORMATS)}",
+    )
     parser.add_argument(
         "--reviewer",
         action="append",
@@ -142,6 +150,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         root=None if arguments.dataset_root is None else arguments.dataset_root.resolve(),
         further=further_roots(arguments),
         reviewers=tuple(dict.fromkeys(arguments.reviewer)) or ("",),
+        read_as=arguments.read_as,
         category_key=arguments.category_key,
         output_roots=tuple(dict.fromkeys(root.resolve() for root in roots)),
         host=arguments.host,
