@@ -230,6 +230,44 @@ def test_the_history_has_what_was_asked_to_be_seen_and_asked_again(page: Page, s
     assert server.asked[2] == server.asked[0]
 
 
+def test_a_long_history_names_models_and_shows_more_where_one_reads_on(page: Page, server: StandIn, clip: Path) -> None:
+    ask(page, clip)
+    expect(page.get_by_text("Answered.")).to_be_visible()
+    server.asked += [{**server.asked[0], "question": f"Number {number}?"} for number in range(21)]
+    page.reload()
+    rows = page.locator(".try-ask")
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("beach.mp4 · tiny-qwen2_5-vl · Base model")
+    page.get_by_role("button", name="2 more", exact=True).click()
+    expect(rows).to_have_count(22)
+    expect(rows.nth(20)).to_be_focused()
+
+
+def test_a_key_that_is_held_and_a_double_click_ask_once(page: Page, server: StandIn, clip: Path) -> None:
+    server.hold_before = "spans"
+    give(page, clip)
+    page.get_by_label("Question").fill(QUESTION)
+    page.keyboard.down("Control")
+    for _ in range(3):
+        page.keyboard.down("Enter")
+        expect(answer(page)).to_have_text("It is <b>blue</b>.")
+    page.keyboard.up("Enter")
+    page.keyboard.up("Control")
+    page.get_by_role("button", name="Ask", exact=True).dispatch_event("click", {"detail": 2})
+    server.hold_before = ""
+    again = page.get_by_role("button", name="Ask again", exact=True)
+    expect(again).to_be_visible()
+    server.hold_before = "spans"
+    again.click()
+    cancel = page.locator(".try-status").get_by_role("button", name="Cancel")
+    expect(cancel).to_be_visible()
+    cancel.dispatch_event("click", {"detail": 2})  # where "Ask again" was
+    cancel.dispatch_event("click", {"detail": 1})
+    server.hold_before = ""
+    expect(again).to_be_visible()
+    assert (len(server.asked), server.cancelled) == (2, ["1"])
+
+
 def test_a_file_that_is_no_video_says_so_and_another_can_be_given(page: Page, clip: Path, tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no video")
@@ -288,6 +326,7 @@ def test_an_address_that_gives_no_video_says_why(
     page.get_by_label("From an address").fill(url)
     page.get_by_role("button", name="Fetch").click()
     expect(page.get_by_role("alert").get_by_text(told)).to_be_visible()
+    expect(page.get_by_label("From an address")).to_have_value(url)
 
 
 def test_the_video_of_a_reviewed_entry_is_taken_over(browser: Browser, scripted: str, server: StandIn) -> None:

@@ -333,13 +333,15 @@ def test_the_history_has_what_was_asked_and_answered_also_later(
     later.close()
 
 
-def test_a_question_that_is_open_has_an_entry(desk: Desk, maker: Maker, clip: Path) -> None:
+def test_a_question_that_is_open_has_an_entry_and_stands_in_the_history(desk: Desk, maker: Maker, clip: Path) -> None:
     maker.hold = True
     id = desk.ask(question("one", clip))
     await_first(desk, id, "round")
     entry = desk.entry(id)
     assert entry is not None
     assert entry["state"] == "open"
+    waits = desk.ask(question("two", clip))
+    assert [(one["id"], one["state"]) for one in desk.history()] == [(waits, "open"), (id, "open")]
     maker.opened[0].go.set()
 
 

@@ -138,12 +138,16 @@ class Desk:
         return self._history.find(id)
 
     def history(self) -> list[dict[str, Any]]:
-        """The questions that are over, the latest first, as JSON objects.
+        """The questions under way, and then those that are over, the latest first, as JSON objects.
 
-        They have id, at, who, question, video, video_path, backend, model, adapters, parameters, state (done, failed,
-        cancelled), message, and answers [{adapter, text, reply, rounds [{round, frames, spans}]}].
+        They have id, at, who, question, video, video_path, backend, model, adapters, parameters, state (open, done,
+        failed, cancelled), message, and answers [{adapter, text, reply, rounds [{round, frames, spans}]}].
         """
-        return self._history.entries()
+        over = self._history.entries()
+        known = {entry["id"] for entry in over}
+        with self._changed:
+            others = [case.entry() for case in reversed(self._cases.values()) if case.id not in known]
+        return [*others, *over]
 
     def close(self) -> None:
         """Stop all, and let go of the model."""

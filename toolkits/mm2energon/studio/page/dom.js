@@ -33,6 +33,11 @@ export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
+/** A listener of a button: the second click of a double one, which may meet what stands in its place by then, is none. */
+export function once(run) {
+  return (event) => event.detail < 2 && run(event);
+}
+
 const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "indeterminate"]);
 
 function fill(node, attributes, children) {

@@ -136,7 +136,7 @@ async function copy(context, text) {
 
 function registerKeys({ context, parts, state }) {
   const { shortcut } = context;
-  shortcut({ keys: "Ctrl+Enter", title: "Ask", typing: true, run: () => parts.ask.onAsk() });
+  shortcut({ keys: "Ctrl+Enter", title: "Ask", typing: true, run: ({ repeat }) => void (repeat || parts.ask.onAsk()) });
   shortcut({
     keys: "c",
     title: "Cancel the answer",

@@ -1,6 +1,6 @@
 // The answers: what is told of an ask as it comes, one column for each adapter, and what can be done with them.
 
-import { el, replace } from "./dom.js";
+import { el, once, replace } from "./dom.js";
 import { icon } from "./icons.js";
 import { isOver } from "./try_told.js";
 import { splitThinking } from "./try_text.js";
@@ -50,8 +50,13 @@ export function answersPanel({ onCancel, onAgain, onKeep, onCopy }) {
     if (drawn === state.status) return;
     state.status = drawn;
     const isBad = told.state === "failed";
-    const cancel = !isOver(told) && el("button", { type: "button", onclick: onCancel }, icon("stop", 16), "Cancel");
-    const again = isOver(told) && el("button", { type: "button", onclick: onAgain }, icon("reset", 16), "Ask again");
+    const cancel =
+      !isOver(told) && el("button", { type: "button", onclick: once(onCancel) }, icon("stop", 16), "Cancel");
+    const isKnown = Boolean(state.ask.question);
+    const again =
+      isOver(told) &&
+      isKnown &&
+      el("button", { type: "button", onclick: once(onAgain) }, icon("reset", 16), "Ask again");
     const mark = isBad ? icon("warning", 18) : isOver(told) ? null : el("span.try-pulse", { "aria-hidden": "true" });
     replace(
       status,

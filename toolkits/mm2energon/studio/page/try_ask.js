@@ -1,6 +1,6 @@
 // The question, its parameters folded below it, and the button that asks.
 
-import { el, replace } from "./dom.js";
+import { el, once, replace } from "./dom.js";
 import { icon } from "./icons.js";
 
 /** The panel. `draft.question` is kept as it is written; methods: `setQuestion`, `setProblem`, `setBusy`, `focus`. */
@@ -20,10 +20,10 @@ export function askPanel({ draft, onChange, onAsk, parameters }) {
       onChange();
     },
   });
-  const button = el("button.primary", { type: "submit" }, icon("try", 18), "Ask");
+  const button = el("button.primary", { type: "submit", onclick: once(onAsk) }, icon("try", 18), "Ask");
   const form = el(
     "form.try-question",
-    { novalidate: true, onsubmit: (event) => (event.preventDefault(), onAsk()) },
+    { novalidate: true, onsubmit: (event) => event.preventDefault() },
     el("h2", {}, el("label", { for: "try-question" }, "Question")),
     question,
     el("div.try-send", {}, el("span.hint.try-keys", {}, el("kbd", {}, "Ctrl"), " ", el("kbd", {}, "Enter")), button),

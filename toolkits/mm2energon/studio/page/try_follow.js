@@ -40,7 +40,7 @@ export function followAsk(ask, { path, announce, onTold, onOver }) {
     },
     onRefused: (message) => {
       // The server keeps answers longer than the events that led to them.
-      if (ask.answers?.length) tellAnswers(told, ask);
+      if (ask.answers?.length && ask.state !== "open") tellAnswers(told, ask);
       else tell(told, "failed", { message });
       over();
     },

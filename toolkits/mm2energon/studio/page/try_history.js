@@ -1,18 +1,11 @@
 // The history: the questions that were asked before, to be looked at or asked again.
 
-import { count, el, replace } from "./dom.js";
+import { el, once, replace } from "./dom.js";
 import { icon } from "./icons.js";
-import { adapterName, when } from "./try_words.js";
+import { adapterName, lastPart, when } from "./try_words.js";
 
 const SHOWN = 20;
-const STATES = {
-  failed: "failed",
-  cancelled: "cancelled",
-  queued: "waiting",
-  loading: "under way",
-  running: "under way",
-  answering: "under way",
-};
+const STATES = { failed: "failed", cancelled: "cancelled", open: "under way" };
 
 /** The panel. `onOpen(ask)`, `onAgain(ask)`; methods: `show(asks, current)`, `fail(message)`. */
 export function historyPanel({ onOpen, onAgain }) {
@@ -33,18 +26,24 @@ export function historyPanel({ onOpen, onAgain }) {
       asks.length > shown &&
       el(
         "button.quiet",
-        { type: "button", onclick: () => ((shown += SHOWN), show(asks, current)) },
-        count(asks.length - shown, "more"),
+        { type: "button", onclick: () => showMore(asks, current) },
+        `${asks.length - shown} more`,
       );
     const rows = asks.slice(0, shown).map((ask) => row(ask, ask.id === current, { onOpen, onAgain }));
     replace(list, el("ul.try-asks", {}, rows), more);
+  };
+  const showMore = (asks, current) => {
+    const first = shown;
+    shown += SHOWN;
+    show(asks, current);
+    list.querySelectorAll(".try-ask")[first].focus();
   };
   return { element, show, fail: (message) => replace(list, el("p.hint", {}, message)) };
 }
 
 function row(ask, isCurrent, { onOpen, onAgain }) {
   const adapters = (ask.adapters ?? [null]).map(adapterName).join(" and ");
-  const facts = [when(ask.at), ask.video?.name ?? ask.video_name, adapters, STATES[ask.state]]
+  const facts = [when(ask.at), ask.video?.name ?? ask.video_name, lastPart(ask.model), adapters, STATES[ask.state]]
     .filter(Boolean)
     .join(" · ");
   const open = el(
@@ -59,7 +58,7 @@ function row(ask, isCurrent, { onOpen, onAgain }) {
       type: "button",
       title: "Ask again",
       "aria-label": `Ask again: ${ask.question.slice(0, 80)}`,
-      onclick: () => onAgain(ask),
+      onclick: once(() => onAgain(ask)),
     },
     icon("reset", 18),
   );

@@ -1,6 +1,6 @@
 // The timeline: of each round the frames that were sampled, the spans that were found, and where the player is.
 
-import { el, replace, svg } from "./dom.js";
+import { count, el, replace, svg } from "./dom.js";
 import { adapterName, clock, span } from "./try_words.js";
 import { roundTicks } from "./finetune_scale.js";
 
@@ -101,7 +101,7 @@ function lane(round, name, of, duration, onSeek) {
       : chips.length
         ? el("span.try-found", {}, "found", chips)
         : round.note || "no span found";
-  const words = el("div.try-lane-words", {}, `${frames.length} frames`, found && " · ", found);
+  const words = el("div.try-lane-words", {}, count(frames.length, "frame"), found && " · ", found);
   return el("div.try-lane", {}, el("span.try-lane-label", {}, label), track, words);
 }
 

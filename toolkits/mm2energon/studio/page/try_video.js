@@ -37,9 +37,9 @@ export function videoPanel({ signal, onVideo }) {
       unplayable(state.player),
       captionOf(state.video, () => choose("")),
     );
-  const choose = (problem) => {
+  const choose = (problem, url = "") => {
     state.player?.pause();
-    replace(stage, chooser({ take, problem, back: state.video ? showPlayer : null }));
+    replace(stage, chooser({ take, problem, url, back: state.video ? showPlayer : null }));
   };
   const take = async (source) => {
     state.transfer?.abort();
@@ -55,7 +55,7 @@ export function videoPanel({ signal, onVideo }) {
       announce(`${video.name} is there.`);
       show(video);
     } catch (error) {
-      if (state.transfer === ending && !signal.aborted) choose(error.name === "AbortError" ? "" : error.message);
+      if (state.transfer === ending && !signal.aborted) choose(error.name === "AbortError" ? "" : error.message, source.url);
     } finally {
       if (state.transfer === ending) state.transfer = null;
     }
@@ -120,7 +120,7 @@ function captionOf(video, another) {
   );
 }
 
-function chooser({ take, problem, back }) {
+function chooser({ take, problem, url, back }) {
   const file = el("input.try-file", {
     id: "try-file",
     type: "file",
@@ -130,6 +130,7 @@ function chooser({ take, problem, back }) {
   const address = el("input", {
     id: "try-url",
     type: "url",
+    value: url,
     placeholder: "https://…",
     autocomplete: "off",
     required: true,

@@ -28,14 +28,14 @@ export function adapterName(adapter) {
   return adapter?.replace(/\/final_checkpoint$/, "") ?? "Base model";
 }
 
-/** The last part of a model's path or name, by which an adapter's base is compared with it. */
+/** The last part of a model's path or name. */
+export function lastPart(model) {
+  return (model ?? "").split(/[\\/]/).findLast((part) => part !== "") ?? "";
+}
+
+/** What an adapter's base is compared with a model by. */
 export function modelName(model) {
-  return (
-    (model ?? "")
-      .split(/[\\/]/)
-      .findLast((part) => part !== "")
-      ?.toLowerCase() ?? ""
-  );
+  return lastPart(model).toLowerCase();
 }
 
 /** The time of day of an ISO date, with the date when it is not today's. */
