@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from mm2energon.errors import InputError, MediaError
-from mm2energon.pipeline.sources import find_annotations, only_annotation_file, rebase
+from mm2energon.errors import InputError
+from mm2energon.pipeline.sources import find_annotations, only_annotation_file
 
-from pipeline.making import chat, text_entry, unprivileged, write_json
+from pipeline.making import text_entry, unprivileged, write_json
 
 
 def test_annotations_are_told_from_other_json_by_what_they_hold(tmp_path):
@@ -72,28 +72,6 @@ def test_files_and_folders_that_are_not_ours_to_read_are_passed_over_with_their_
         found = find_annotations(open_folder)
     assert found.annotations == ["a.json"]
     assert found.ignored == dict.fromkeys(("locked", "other.json"), "cannot be read (Permission denied)")
-
-
-def test_paths_are_made_relative_to_the_root(tmp_path):
-    for name in ("a/x.jpg", "y.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    entry = {
-        "conversations": chat(),
-        "images": ["x.jpg", "y.jpg", "gone.jpg", str(tmp_path / "y.jpg"), "../y.jpg"],
-        "videos": [["x.jpg", "y.jpg"]],
-    }
-    rebased = rebase(entry, "a", tmp_path, origin="here")
-    assert rebased["images"] == ["a/x.jpg", "y.jpg", "a/gone.jpg", "y.jpg", "y.jpg"]
-    assert rebased["videos"] == [["a/x.jpg", "y.jpg"]]
-    with pytest.raises(MediaError) as error:
-        rebase({"images": ["../../y.jpg"]}, "a", tmp_path, origin="here")
-    assert error.value.code == "outside-root"
-
-
-def test_a_name_without_ending_may_hold_a_dot(tmp_path):
-    (tmp_path / "v.1_x.avi").write_bytes(b"")
-    assert rebase({"videos": ["v.1_x", "v.2"]}, "", tmp_path, origin="here")["videos"] == ["v.1_x.avi", "v.2"]
 
 
 def test_one_annotation_file_is_found_and_more_are_named(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,47 +29,62 @@ def finalize(
     Raises:
         ToolkitError: a shard, or its done record, is missing.
     """
-    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
-    samples: Counter[str] = Counter()
-    formats: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    shards: dict[str, dict[str, Any]] = {}
-    written: list[tuple[int, Done]] = []
-    refused: dict[str, list[str]] = {}
-    for number in range(plan.units):
-        done = _done(plan, number, output if is_here else None)
-        refused.update({origin: [code, message] for origin, code, message in done.set_aside})
-        if done.samples == 0:
-            continue
-        written.append((number, done))
-        splits[done.split].append(done.name)
-        samples[done.split] += done.samples
-        formats[done.split].update(done.formats)
-        shards[done.name] = {"samples": done.samples, "bytes": done.file_bytes, "crc32": f"{done.crc32:08x}"}
+    found = _found(plan, output if is_here else None)
     manifest = {
         "made_by": f"mm2energon {mm2energon.__version__}",
         "target": target.name,
         "plan": plan.content_hash,
         "options": dict(options),
-        "samples": {split: samples[split] for split in SPLITS},
+        "samples": {split: found.samples[split] for split in SPLITS},
         # What their entries were read as: annotation format -> samples.
-        "formats": {split: dict(sorted(formats[split].items())) for split in SPLITS},
+        "formats": {split: dict(sorted(found.formats[split].items())) for split in SPLITS},
         # Other readers of the same bytes -> samples that they would drop or cut.
         "also_read_by": {other: plan.refused_by.get(other, 0) for other in target.also},
         # Samples that were planned, and whose media could not be read when their turn came.
-        "set_aside_at_last": refused,
-        "shards": shards,
+        "set_aside_at_last": found.refused,
+        "shards": found.shards,
     }
-    if not samples:
+    if not found.samples:
         return manifest  # a dataset without a single sample is none
     write_metadata(
         output,
         # Lazily: the rows of one shard at a time.
-        shards=(ShardSummary(done.name, done.split, read_index_of(plan, number)) for number, done in written),
-        splits=splits,
+        shards=(ShardSummary(done.name, done.split, read_index_of(plan, number)) for number, done in found.written),
+        splits=found.splits,
         dataset_yamls=dataset_yamls(target),
         manifest=manifest,
     )
     return manifest
+
+
+@dataclass
+class _Found:
+    """What the done records say together."""
+
+    splits: dict[str, list[str]] = field(default_factory=lambda: {split: [] for split in SPLITS})
+    #: Split -> samples; and by the format that their entries were read as.
+    samples: Counter[str] = field(default_factory=Counter)
+    formats: dict[str, Counter[str]] = field(default_factory=lambda: {split: Counter() for split in SPLITS})
+    #: Of shards that hold something.
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    written: list[tuple[int, Done]] = field(default_factory=list)
+    #: Origin -> reason code and message.
+    refused: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _found(plan: Plan, output: Path | None) -> _Found:
+    found = _Found()
+    for number in range(plan.units):
+        done = _done(plan, number, output)
+        found.refused.update({origin: [code, message] for origin, code, message in done.set_aside})
+        if done.samples == 0:
+            continue
+        found.written.append((number, done))
+        found.splits[done.split].append(done.name)
+        found.samples[done.split] += done.samples
+        found.formats[done.split].update(done.formats)
+        found.shards[done.name] = {"samples": done.samples, "bytes": done.file_bytes, "crc32": f"{done.crc32:08x}"}
+    return found
 
 
 def _done(plan: Plan, number: int, output: Path | None) -> Done:

@@ -22,8 +22,9 @@ from mm2energon.pipeline.frames_job import FramesJob, FramesReport
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.place import check_no_sidecar, check_place, keeps_what_is_there, kept_as
+from mm2energon.pipeline.rebase import rebase
 from mm2energon.pipeline.retry import Joining, folder_of, read_set_aside
-from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations, rebase
+from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations
 from mm2energon.pipeline.standing import standing, was_left_alone
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.storage import remove_leftovers

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from mm2energon import formats
 from mm2energon.errors import InputError
-from mm2energon.formats.media import PLURALS
 from mm2energon.jsonio import Entry, read_entries
 from mm2energon.pipeline.account import is_account, is_account_name
-from mm2energon.pipeline.convert_media import with_endings
 from mm2energon.pipeline.ledger import STATE_FOLDER, noted, sha256_of
 from mm2energon.pipeline.report import is_report
 from mm2energon.remote import Place, Remote
-from mm2energon.roots import inside_root, is_url, name_from
-from mm2energon.video.places import VIDEO_SUFFIXES
 
 ANNOTATION_SUFFIXES = (".json", ".jsonl")
 #: Of the files of a review, beside its data; of kept answers, where it is noted when that was.
@@ -34,31 +30,6 @@ NO_ANNOTATIONS = "holds no annotations"
 _NO_JSON = "is not valid JSON, and seems to hold no annotations"
 
 AnyPlace = TypeVar("AnyPlace", Path, Remote)
-
-
-class There(Protocol):
-    """What lies below a dataset root."""
-
-    def exists(self, name: str) -> bool:
-        """Whether a path relative to the root leads to a file or folder."""
-
-    def is_file(self, name: str) -> bool:
-        """Whether it leads to a file."""
-
-
-@dataclass(frozen=True)
-class OnDisk:
-    """What lies below a root of this machine."""
-
-    root: Path
-
-    def exists(self, name: str) -> bool:
-        """As of `There`."""
-        return (self.root / name).exists()
-
-    def is_file(self, name: str) -> bool:
-        """As of `There`."""
-        return (self.root / name).is_file()
 
 
 @dataclass
@@ -140,57 +111,6 @@ def _is_of_review(name: str, first: Any) -> bool:
     if name.endswith(KEPT_SUFFIX):
         return isinstance(first.get("extra"), Mapping) and KEPT_KEY in first["extra"]
     return name.endswith(JOURNAL_SUFFIX) and {"version", "do", "entries"} <= set(first)
-
-
-def rebase(
-    entry: Mapping[str, Any],
-    folder: str,
-    root: Path,
-    *,
-    origin: str,
-    further: Sequence[Path] = (),
-    there: There | None = None,
-) -> dict[str, Any]:
-    """A ShareGPT entry with its media paths made relative to the dataset root.
-
-    A path is looked for beside the annotation file first, then below the root.
-
-    Args:
-        folder: the folder of the annotation file, relative to the root.
-        further: roots of which files may be named by absolute paths, which stay so.
-        there: what lies below the root, where that is not on this machine.
-
-    Raises:
-        MediaError: `outside-root`, `media-url` or `missing-media`.
-    """
-    below_root = there or OnDisk(root)
-
-    def place(path: str) -> str:
-        name = path if is_url(path) else os.path.join(folder, path)  # noqa: PTH118 (may be absolute)
-        beside = inside_root(root, name, origin=origin, further=further)
-        if folder and not below_root.exists(beside):
-            below = inside_root(root, path, origin=origin, further=further)
-            if below_root.exists(below):
-                return below
-        return beside
-
-    def place_video(path: str) -> str:
-        placed = place(path)
-        ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 (of a string)
-        if ending in VIDEO_SUFFIXES or is_url(path) or below_root.is_file(placed):
-            return placed
-        for name in dict.fromkeys([placed, inside_root(root, path, origin=origin, further=further)]):
-            found = with_endings(root / name, is_file=lambda one: below_root.is_file(name_from(root, one)))
-            if found:
-                return name_from(root, found[0]) if len(found) == 1 else name
-        return placed
-
-    rebased = dict(entry)
-    for key in PLURALS.values():
-        if isinstance(entry.get(key), list):
-            one = place_video if key == PLURALS["video"] else place
-            rebased[key] = [[place(p) for p in m] if isinstance(m, list) else one(m) for m in entry[key]]
-    return rebased
 
 
 def only_annotation_file(folder: Path) -> Path:

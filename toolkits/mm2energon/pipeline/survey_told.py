@@ -109,39 +109,9 @@ def json_of(found: Survey) -> dict[str, Any]:
         "model": found.options.model,
         "text_tokens": "counted" if found.options.tokenizer else "estimated",
         "seed": found.options.seed,
-        "splits": {
-            split: {"shards": shards, "samples": samples, "bytes": size}
-            for split, (shards, samples, size) in found.splits.items()
-        },
-        "shards": {name: {"samples": samples, "bytes": size} for name, (samples, size) in found.shards.items()},
-        "samples": found.samples,
-        "read": found.read,
-        "unread": found.unread,
-        "kinds": dict(found.kinds),
-        "formats": found.formats,
-        "sources": {name: count for name, count in found.sources.top(_TOP) if name},
-        "measures": {name: spread.as_dict() for name, spread in found.spreads.items()},
-        "longer_than": {
-            str(limit): {name: round(found.spreads[name].share_above(limit), 6) for name in ("tokens", "visual_tokens")}
-            for limit in LIMITS
-        },
-        "image_sizes": [[*size, count] for size, count in found.image_sizes.top(_TOP)],
-        "frame_sizes": [[*size, count] for size, count in found.frame_sizes.top(_TOP)],
-        "questions": [[text, count] for text, count in found.questions.top(_TOP)],
-        "answers": [[text, count] for text, count in found.answers.top(_TOP)],
-        "copies": {
-            "samples": _known(found.copies.samples),
-            "images": _known(found.copies.images),
-            "videos": _known(found.copies.videos),
-            "audios": _known(found.copies.audios),
-            "near": [_group(group) for group, _ in found.near],
-            "near_groups": found.near_count,
-            "questions": [
-                {"samples": sum(count for _, count in group), "texts": [[text, count] for text, count in group[:_TOLD]]}
-                for group in found.reworded[:_TOP]
-            ],
-            "question_groups": len(found.reworded),
-        },
+        **_dataset(found),
+        **_measured(found),
+        "copies": _copies(found),
         "accounts": [
             {
                 "command": one.command,
@@ -158,6 +128,54 @@ def json_of(found: Survey) -> dict[str, Any]:
             for code, warned in found.warnings.items()
         },
         "shown": [str(where) for where, _, _ in found.cards],
+    }
+
+
+def _dataset(found: Survey) -> dict[str, Any]:
+    """What it holds."""
+    return {
+        "splits": {
+            split: {"shards": shards, "samples": samples, "bytes": size}
+            for split, (shards, samples, size) in found.splits.items()
+        },
+        "shards": {name: {"samples": samples, "bytes": size} for name, (samples, size) in found.shards.items()},
+        "samples": found.samples,
+        "read": found.read,
+        "unread": found.unread,
+        "kinds": dict(found.kinds),
+        "formats": found.formats,
+        "sources": {name: count for name, count in found.sources.top(_TOP) if name},
+    }
+
+
+def _measured(found: Survey) -> dict[str, Any]:
+    """What its samples measure, and what they say most often."""
+    return {
+        "measures": {name: spread.as_dict() for name, spread in found.spreads.items()},
+        "longer_than": {
+            str(limit): {name: round(found.spreads[name].share_above(limit), 6) for name in ("tokens", "visual_tokens")}
+            for limit in LIMITS
+        },
+        "image_sizes": [[*size, count] for size, count in found.image_sizes.top(_TOP)],
+        "frame_sizes": [[*size, count] for size, count in found.frame_sizes.top(_TOP)],
+        "questions": [[text, count] for text, count in found.questions.top(_TOP)],
+        "answers": [[text, count] for text, count in found.answers.top(_TOP)],
+    }
+
+
+def _copies(found: Survey) -> dict[str, Any]:
+    return {
+        "samples": _known(found.copies.samples),
+        "images": _known(found.copies.images),
+        "videos": _known(found.copies.videos),
+        "audios": _known(found.copies.audios),
+        "near": [_group(group) for group, _ in found.near],
+        "near_groups": found.near_count,
+        "questions": [
+            {"samples": sum(count for _, count in group), "texts": [[text, count] for text, count in group[:_TOLD]]}
+            for group in found.reworded[:_TOP]
+        ],
+        "question_groups": len(found.reworded),
     }
 
 
