@@ -18,7 +18,7 @@ import pytest
 from mm2energon.errors import InputError
 from mm2energon.pipeline.sources import annotation_files_in, find_annotations
 from mm2energon.review import entries as entries_module
-from mm2energon.review.model import Filter, Past
+from mm2energon.review.model import STATUSES, Filter, Past
 from mm2energon.review.review import Review, open_review
 from mm2energon.sample import Sample, Turn
 
@@ -310,6 +310,38 @@ def test_shares_are_even_and_can_be_asked_for(source: Path) -> None:
             review.assign(["anna"], per_entry=2)
     with open_review(source) as again:
         assert again.rows(again.select(), 0, 1)[0].assigned_to == ("eve",)
+
+
+def test_an_entry_given_to_several_is_pending_until_each_of_them_has_decided(source: Path) -> None:
+    with open_review(source) as review:
+        review.decide([0], "accept", reviewer="anna")
+        review.assign(["anna", "bob"], per_entry=2)  # what was decided before counts, and is held to the same
+        review.decide([1], "accept", reviewer="eve")  # whoever looks at it besides is heard, and does not stand in
+        review.decide([2, 3], "accept", reviewer="anna")
+        review.decide([2], "reject", reviewer="bob", reason="blurred")
+        review.decide([3], "edit", reviewer="bob", sample=edit_of(review, 3, "B"))
+        review.decide([4], "edit", reviewer="anna", sample=edit_of(review, 4, "A"), category="new")
+        assert statuses(review)[:6] == ["pending", "pending", "disputed", "accepted", "pending", "pending"]
+        assert [found.number for found in review.reviewed()] == [3]
+        waiting = review.item(4)
+        assert (waiting.by_reviewer, waiting.assigned_to) == ({"anna": "accepted"}, ("anna", "bob"))
+        assert (waiting.edited, waiting.category, waiting.sample.turns[-1].text) == (True, "new", "A")
+        assert review.counts(Filter(left_to="bob"))["status"] == {**dict.fromkeys(STATUSES, 0), "pending": 28}
+        assert chosen(review, left_to="anna")[:4] == [1, 5, 6, 7] and chosen(review, left_to="eve") == []
+        review.undo(2, "bob")
+        assert statuses(review)[2] == "pending"
+        review.decide([1], "settle-reject", reviewer="eve")  # nobody has to be waited for
+        assert statuses(review)[1] == "rejected"
+        review.assign(["anna"], view=review.select())
+        assert statuses(review)[:5] == ["accepted", "rejected", "accepted", "accepted", "accepted"]
+        review.assign(["anna", "bob", "eve"], per_entry=3)
+        review.decide([5], "accept", reviewer="anna")
+        review.decide([5], "reject", reviewer="bob")
+        assert statuses(review)[5] == "pending"
+        review.decide([5], "accept", reviewer="eve")
+        assert statuses(review)[5] == "disputed"
+    with open_review(source) as again:
+        assert statuses(again)[:6] == ["pending", "rejected", "pending", "pending", "pending", "disputed"]
 
 
 def test_a_second_process_sees_what_the_first_decides(source: Path) -> None:

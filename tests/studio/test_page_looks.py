@@ -124,6 +124,29 @@ def test_two_people_disagree_and_somebody_settles_it(browser: Browser, address: 
         expect(page.locator(".tally")).to_have_text("20 of 40 entries")
 
 
+def test_an_entry_given_to_two_waits_for_the_second_and_says_so(browser: Browser, address: str) -> None:
+    number = FIRST_PLAIN + 9
+    headers = {"X-Studio": "1"}
+    with opened(browser, address) as page:
+        asked = {"text": '"question 9?"'}
+        view = page.request.post(f"{address}/api/views", data=asked, headers=headers).json()["id"]
+        shared = {"reviewers": list(PEOPLE), "per_entry": 2, "view": view}
+        assert page.request.post(f"{address}/api/assignments", data=shared, headers=headers).ok
+        decide(page, number, {"do": "accept", "reviewer": "anna"})
+        show(page, address, number)
+        expect(page.locator(f"#row-{number} .chip")).to_have_text("pending, 1 of 2")
+        expect(page.locator(".sample-chips")).to_have_text("pending, 1 of 2")
+        expect(page.locator(".verdicts + .hint")).to_contain_text("Waits for ben.")
+        expect(page.get_by_role("button", name="Settle: accept")).to_be_visible()
+        assert faults(page) == []
+        show(page, address, query="?left_to=ben&text=%22question+9%3F%22")
+        expect(page.locator(".tally")).to_have_text("1 of 40 entries")
+        decide(page, number, {"do": "accept", "reviewer": "ben"})
+        show(page, address, number)
+        expect(page.locator(".sample-chips")).to_have_text("accepted")
+        expect(page.get_by_role("button", name="Settle: accept")).to_have_count(0)
+
+
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_two_edits_stand_side_by_side_and_one_is_chosen_for_all(browser: Browser, address: str, width: int) -> None:
     number = FIRST_PLAIN + (6 if width == NARROW else 7)

@@ -47,6 +47,8 @@ class Filter:
     reviewer: str | None = None
     #: Whose share it is.
     assigned_to: str | None = None
+    #: Whose share it is who has not decided on it.
+    left_to: str | None = None
     #: Whether only those are meant of whose content, or question and answer on the same media, there is another.
     duplicates: bool = False
     #: Reasons that were given.

@@ -1,4 +1,7 @@
-"""Standing: where entries stand, all reviewers together: agreed, disputed, settled, or as the source says."""
+"""Standing: where entries stand, all reviewers together: agreed, disputed, settled, or as the source says.
+
+An entry that was given to several reviewers is pending until each of them has decided, unless it is settled for all.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 
 from mm2energon.review.decisions import ACCEPTED_NUMBER, PENDING_NUMBER, REJECTED_NUMBER, Decisions
 from mm2energon.review.model import DISPUTED, STATUSES
-from mm2energon.review.tables import NONE, Ints, Track
+from mm2energon.review.tables import NONE, Ints, Mask, Track
 
 _DISPUTED_NUMBER = STATUSES.index(DISPUTED)
 #: So many entries are looked at again at a time, for which a few megabytes are enough.
@@ -54,8 +57,9 @@ class Standing:
             self._update(decisions, numbers[begin : begin + _AT_A_TIME])
 
     def _update(self, decisions: Decisions, numbers: Ints) -> None:
-        opinions = [_Opinion(decisions, track, numbers) for track in decisions.tracks.values()]
-        found = _Verdict(self.base[numbers], opinions)
+        opinions = {name: _Opinion(decisions, track, numbers) for name, track in decisions.tracks.items()}
+        found = _Verdict(self.base[numbers], list(opinions.values()))
+        found.wait(_lacks_some(decisions, opinions, numbers))
         found.settle(_Opinion(decisions, decisions.settled, numbers))
         self.status[numbers], self.edit[numbers] = found.status, found.edit
         self.category[numbers], self.event[numbers] = found.category, found.event
@@ -74,6 +78,16 @@ class _Opinion:
         )
         self.edit = decisions.of_events(self.edit, "same", NONE)
         self.reason = decisions.of_events(self.event, "reason", 0)
+
+
+def _lacks_some(decisions: Decisions, opinions: dict[str, _Opinion], numbers: Ints) -> Mask:
+    """Which entries were given to several reviewers, of whom not all have decided."""
+    given, lacks = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.bool_)
+    for name, share in decisions.shares.items():
+        is_theirs = share[numbers]
+        given += is_theirs
+        lacks |= is_theirs & (opinions[name].status == PENDING_NUMBER if name in opinions else True)
+    return lacks & (given > 1)
 
 
 class _Verdict:
@@ -95,6 +109,7 @@ class _Verdict:
         self.status[accepted] = ACCEPTED_NUMBER
         self.status[rejected] = REJECTED_NUMBER
         self.status[accepted & rejected | clash & ~rejected] = _DISPUTED_NUMBER
+        self._anybody = anybody
         self._choose_latest(opinions)
 
     def _choose_latest(self, opinions: list[_Opinion]) -> None:
@@ -115,6 +130,10 @@ class _Verdict:
             alone = counts & (self.status == REJECTED_NUMBER)  # an edit stays with an entry that is rejected later
             self.edit = np.where(alone, np.maximum(self.edit, one.edit), self.edit)
             self.event = np.maximum(self.event, one.event)
+
+    def wait(self, lacks_some: Mask) -> None:
+        """Let entries of which some have to be heard be pending, with what the others made of them."""
+        self.status[lacks_some & self._anybody] = PENDING_NUMBER
 
     def settle(self, last: _Opinion) -> None:
         """Let what was decided for all stand instead."""

@@ -159,7 +159,9 @@ def _each_mask(state: State, wanted: Filter) -> Iterator[tuple[str, Mask]]:
     if wanted.reviewer is not None:
         yield "reviewer", decided_by(state, wanted.reviewer)
     if wanted.assigned_to is not None:
-        yield "assigned", state.book.decisions.shares.get(wanted.assigned_to, np.zeros(size, np.bool_))
+        yield "assigned", _share_of(state, wanted.assigned_to)
+    if wanted.left_to is not None:
+        yield "left", _share_of(state, wanted.left_to) & ~decided_by(state, wanted.left_to)
     if wanted.duplicates:
         yield "duplicates", duplicates(state.entries)
     if wanted.reasons:
@@ -202,6 +204,10 @@ def decided_by(state: State, reviewer: str) -> Mask:
         return np.zeros(state.entries.count, np.bool_)
     mask: Mask = decisions.of_rows(decisions.tracks[reviewer].at, "status", PENDING_NUMBER) != PENDING_NUMBER
     return mask
+
+
+def _share_of(state: State, reviewer: str) -> Mask:
+    return state.book.decisions.shares.get(reviewer, np.zeros(state.entries.count, np.bool_))
 
 
 def duplicates(entries: Entries) -> Mask:

@@ -49,6 +49,7 @@ class ViewAsked(Asked):
     edited: bool | None = None
     reviewer: Word | None = None
     assigned_to: Word | None = None
+    left_to: Word | None = None
     duplicates: bool = False
     reasons: Words = []
     sort: Word = "number"
@@ -66,6 +67,7 @@ class ViewAsked(Asked):
             edited=self.edited,
             reviewer=self.reviewer,
             assigned_to=self.assigned_to,
+            left_to=self.left_to,
             duplicates=self.duplicates,
             reasons=tuple(self.reasons),
         )

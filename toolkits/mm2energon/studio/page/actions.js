@@ -49,8 +49,12 @@ export class ActionBar {
     this.reject.setAttribute("aria-pressed", String(item?.status === "rejected"));
     this.undo.setAttribute("aria-disabled", String(off || !item.can_undo));
     this.redo.setAttribute("aria-disabled", String(off || !item.can_redo));
-    this.reset.setAttribute("aria-disabled", String(off || (item.status === "pending" && !item.edited)));
+    this.reset.setAttribute("aria-disabled", String(off || isUntouched(item)));
   }
+}
+
+function isUntouched({ status, edited, by_reviewer: heard }) {
+  return status === "pending" && !edited && Object.keys(heard ?? {}).length === 0;
 }
 
 function action(name, title, key, run, className = "") {

@@ -39,7 +39,11 @@ export function assignmentSection(context, onDone) {
     "section.card.assignment",
     {},
     el("h2", {}, "Share out"),
-    el("p.hint", {}, "Give every entry to one reviewer, or to several, whose agreement is then measured above."),
+    el(
+      "p.hint",
+      {},
+      "Give every entry to one reviewer, or to several: then it is pending until each has decided, and how far they agree stands above.",
+    ),
     el(
       "form.assignment-form",
       { onsubmit: send },

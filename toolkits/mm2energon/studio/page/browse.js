@@ -156,13 +156,13 @@ export class Browse {
     return true;
   }
 
-  /** Goes to the next entry that nobody has decided on. */
+  /** Goes to the next entry that is still to be decided, and not by others alone. */
   async nextPending() {
     const last = Math.min(this.count, this.active + 1 + MOST_SEARCHED);
     for (let index = this.active + 1; index < last; index += 1) {
       const row = await this.rows.ensure(index).catch(() => null);
       if (!row) return;
-      if (row.status === "pending") return void this.pick(index);
+      if (row.status === "pending" && !(this.context.reviewer() in (row.by_reviewer ?? {}))) return void this.pick(index);
     }
     this.context.toast(
       last < this.count ? 'None near by: choose the status "pending" above.' : "No pending entry below this one.",

@@ -5,7 +5,7 @@ import { Check } from "./check.js";
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
 import { nameOf } from "./people.js";
-import { statusChip } from "./row.js";
+import { awaited, statusChip } from "./row.js";
 import { acceptedVersions } from "./versions.js";
 
 const DONE = {
@@ -61,7 +61,7 @@ export class Details {
     return el(
       "section.standing",
       {},
-      el("div.standing-chips", {}, statusChip(status), edited && el("span.chip", {}, icon("edit", 13), "edited")),
+      el("div.standing-chips", {}, statusChip(status, this.item), edited && el("span.chip", {}, icon("edit", 13), "edited")),
       reason && el("p.reason", { dir: "auto" }, reason),
       pairs([
         ["Category", category && el("bdi", {}, category)],
@@ -84,7 +84,8 @@ export class Details {
 
   reviewers() {
     const decided = Object.entries(this.item.by_reviewer ?? {});
-    if (decided.length < 2 && this.item.status !== "disputed") return null;
+    const missing = awaited(this.item).map(nameOf).join(", ");
+    if (decided.length < 2 && this.item.status !== "disputed" && !missing) return null;
     const rows = decided.map(([name, status]) =>
       el("li.verdict", {}, el("bdi", {}, nameOf(name)), statusChip(status), this.lastWord(name)),
     );
@@ -95,21 +96,23 @@ export class Details {
       el("h3", {}, "Reviewers"),
       el("ul.verdicts", {}, rows),
       isDisputed && el("p.hint", {}, "The reviewers disagree. Whoever settles it decides for all."),
-      this.settling(isDisputed),
+      missing && el("p.hint", {}, `Waits for ${missing}. Whoever settles it decides for all.`),
+      this.settling(isDisputed || Boolean(missing)),
     );
   }
 
-  settling(isDisputed) {
+  settling(isOpen) {
     const button = (name, title, run) => el("button", { type: "button", onclick: run }, icon(name, 16), title);
     const versions = acceptedVersions(this.item);
     const isChoice = versions > 1;
-    if (!isDisputed && !isChoice) return null;
+    if (!isOpen && !isChoice) return null;
     return el(
       "div.settle",
       {},
-      button("settle", "Compare versions", () => this.onSettle("compare")),
-      isDisputed && !isChoice && button("accept", "Settle: accept", () => this.onSettle("settle-accept")),
-      isDisputed && button("reject", "Settle: reject", () => this.onSettle("settle-reject")),
+      (isChoice || this.item.status === "disputed") &&
+        button("settle", "Compare versions", () => this.onSettle("compare")),
+      isOpen && !isChoice && button("accept", "Settle: accept", () => this.onSettle("settle-accept")),
+      isOpen && button("reject", "Settle: reject", () => this.onSettle("settle-reject")),
     );
   }
 

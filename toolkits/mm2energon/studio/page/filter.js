@@ -1,7 +1,7 @@
 // What the list is narrowed to: kept in the page's address, so that it can be shared and survives a reload.
 
 const LISTS = ["status", "category", "medium", "warning", "reasons"];
-const TEXTS = ["text", "reviewer", "assigned_to"];
+const TEXTS = ["text", "reviewer", "assigned_to", "left_to"];
 
 export function noFilter() {
   return {
@@ -13,6 +13,7 @@ export function noFilter() {
     text: "",
     reviewer: null,
     assigned_to: null,
+    left_to: null,
     edited: null,
     duplicates: false,
     sort: "number",
@@ -55,6 +56,8 @@ export function partsOf(filter) {
     parts.push({ label: `decided by ${filter.reviewer}`, without: { ...filter, reviewer: null } });
   if (filter.assigned_to !== null)
     parts.push({ label: `assigned to ${filter.assigned_to}`, without: { ...filter, assigned_to: null } });
+  if (filter.left_to !== null)
+    parts.push({ label: `left to ${filter.left_to}`, without: { ...filter, left_to: null } });
   if (filter.edited !== null)
     parts.push({ label: filter.edited ? "edited" : "not edited", without: { ...filter, edited: null } });
   if (filter.duplicates) parts.push({ label: "duplicates", without: { ...filter, duplicates: false } });

@@ -196,7 +196,7 @@ export class Filters {
   }
 
   switches() {
-    const { edited, duplicates, reviewer, assigned_to: assigned } = this.filter;
+    const { edited, duplicates, reviewer, assigned_to: assigned, left_to: left } = this.filter;
     const me = this.context.reviewer();
     const people = this.session.reviewers.map((name) => [name, name === me ? `${nameOf(name)} (me)` : nameOf(name)]);
     const choice = { "": null, yes: true, no: false };
@@ -221,6 +221,10 @@ export class Filters {
       hasSeveral(this.session) &&
         this.select("Assigned to", "assigned", assigned ?? "", [["", "anybody or nobody"], ...people], (value) =>
           this.change({ assigned_to: value || null }),
+        ),
+      hasSeveral(this.session) &&
+        this.select("Left to", "left", left ?? "", [["", "anybody or nobody"], ...people], (value) =>
+          this.change({ left_to: value || null }),
         ),
       this.select("Order", "sort", this.filter.sort, Object.entries(SORTS), (sort) => this.change({ sort })),
       el(

@@ -2,6 +2,7 @@
 
 import { el, replace } from "./dom.js";
 import { icon } from "./icons.js";
+import { nameOf } from "./people.js";
 import { oneLine } from "./texts.js";
 
 export const STATUS_ICONS = { accepted: "accept", rejected: "reject", disputed: "settle", pending: "clock" };
@@ -26,14 +27,24 @@ export function fillRow(node, row, marks) {
       {},
       el("div.row-question", { dir: "auto" }, question),
       el("div.row-answer", { dir: "auto" }, oneLine(row.answer) || "\u00a0"),
-      el("div.row-foot", {}, statusChip(row.status), facts(row, marks)),
+      el("div.row-foot", {}, statusChip(row.status, row), facts(row, marks)),
     ),
   );
 }
 
-/** A status as icon and word: colour alone says nothing. */
-export function statusChip(status) {
-  return el("span.chip", { class: `status-${status}` }, icon(STATUS_ICONS[status] ?? "clock", 13), status);
+/** A status as icon and word: colour alone says nothing. Of an entry that waits for others, how many were heard. */
+export function statusChip(status, entry = {}) {
+  const missing = awaited({ ...entry, status });
+  const given = entry.assigned_to?.length;
+  const told = missing.length > 0 && `, ${given - missing.length} of ${given}`;
+  const title = told ? `Waits for ${missing.map(nameOf).join(", ")}` : null;
+  return el("span.chip", { class: `status-${status}`, title }, icon(STATUS_ICONS[status] ?? "clock", 13), status, told);
+}
+
+/** Whom an entry that was given to several still waits for, once somebody has decided on it. */
+export function awaited({ status, assigned_to: given = [], by_reviewer: heard = {} }) {
+  const waits = status === "pending" && given.length > 1 && Object.keys(heard).length > 0;
+  return waits ? given.filter((name) => !(name in heard)) : [];
 }
 
 function facts(row, { isDraft, waits }) {

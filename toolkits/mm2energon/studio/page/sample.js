@@ -152,7 +152,7 @@ export class Sample {
     const { origin, status, edited } = this.item;
     this.title.hidden = false;
     replace(this.title, origin);
-    replace(this.chips, statusChip(status), edited && el("span.chip", {}, icon("edit", 13), "edited"));
+    replace(this.chips, statusChip(status, this.item), edited && el("span.chip", {}, icon("edit", 13), "edited"));
   }
 
   setPlace(text) {
