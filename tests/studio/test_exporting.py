@@ -94,7 +94,7 @@ def test_shards_are_not_replaced_by_those_that_are_made_of_them(page, root):
 
 @pytest.mark.parametrize(
     ("asked", "status"),
-    [({"templates": ["nope"]}, 400), ({"templates": []}, 422), ({"target": "nope", "shards": True}, 400)]
+    [({"templates": ["nope"]}, 400), ({"templates": []}, 400), ({"target": "nope", "shards": True}, 400)]
     + [({"status": "loved"}, 422), ({"splits": {"train": -1}}, 422), ({"splits": {"train": 0}}, 400)],
 )
 def test_an_export_that_makes_no_sense_is_refused_before_it_begins(page, asked, status):

@@ -80,7 +80,7 @@ def test_what_cannot_be_exported_is_said_where_it_is_asked_for(browser: Browser,
     with studio(data) as address, opened(browser, f"{address}/#/export") as page:
         page.get_by_role("button", name="Choose no template").click()
         page.get_by_role("button", name="Export", exact=True).click()
-        expect(page.get_by_role("alert").filter(has_text="Choose a template.")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="Choose a template, or shards.")).to_be_visible()
         page.get_by_role("button", name="Choose all templates").click()
         page.get_by_label("Folder").fill("/etc/made")
         page.get_by_role("button", name="Export", exact=True).click()
@@ -93,6 +93,31 @@ def test_what_cannot_be_exported_is_said_where_it_is_asked_for(browser: Browser,
         expect(page.locator(f"#row-{VIDEO} .chip")).to_have_text("accepted")
         page.goto(f"{address}/#/export")
         expect(page.get_by_label("Folder")).to_have_value("made")
+
+
+def test_all_templates_are_one_wish_and_shards_need_none(browser: Browser, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data")
+    (tmp_path / "more").mkdir()
+    roots = (tmp_path / "data", tmp_path / "more")
+    with studio(data, root=tmp_path, output_roots=roots) as address, opened(browser, address) as page:
+        page.evaluate("""fetch("/api/decisions", { method: "POST", body: '{"do": "accept", "numbers": [0, 10]}',
+            headers: { "X-Studio": "1", "Content-Type": "application/json" } }).then((answer) => answer.json())""")
+        page.goto(f"{address}/#/export")
+        expect(page.get_by_text(f"Below {roots[0]}, or a whole path below {roots[1]}.")).to_be_visible()
+        page.get_by_role("button", name="Choose all templates").click()
+        page.get_by_label("Folder").fill("made")
+        page.get_by_role("button", name="Export", exact=True).click()
+        expect(page.get_by_role("heading", name="Export complete")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("log")).to_contain_text("- Selected Format: All Templates")
+        expect(page.get_by_role("region", name="Skipped")).to_have_count(0)  # no template holds only what others do
+        page.reload()
+        expect(page.locator(".template input:not(:checked)")).to_have_count(0)
+        page.get_by_role("button", name="Choose no template").click()
+        page.get_by_label("Write shards").check()
+        page.get_by_label("Folder").fill(str(roots[1] / "shards"))
+        page.get_by_role("button", name="Export", exact=True).click()
+        expect(page.get_by_text("samples: train 2", exact=True)).to_be_visible(timeout=60_000)
+    assert not list((roots[1] / "shards").glob("train_*")) and list((roots[1] / "shards" / "wds").glob("*.tar"))
 
 
 def test_a_csv_is_brought_up_to_the_decisions_with_a_copy_of_before(browser: Browser, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ class SplitsAsked(Asked):
 class ExportAsked(Asked):
     """What is to be exported, and where to."""
 
-    templates: Annotated[list[Word], Field(min_length=1, max_length=100)]
+    #: May be none where shards are wanted.
+    templates: Annotated[list[Word], Field(max_length=100)]
     output: Word
     splits: SplitsAsked | None = None
     status: Literal["accepted", "rejected", "pending", "disputed", "any"] = "accepted"

@@ -63,7 +63,7 @@ export class ExportForm {
     const number = (name) => Number(data.get(name) || 0);
     const asked = {
       status: data.get("status"),
-      templates: data.getAll("template"),
+      templates: this.chosen(),
       output: String(data.get("output")).trim(),
       splits: data.has("split") ? { train: number("train"), val: number("val"), test: number("test") } : null,
       update_csv: data.has("update_csv"),
@@ -78,8 +78,17 @@ export class ExportForm {
     return asked;
   }
 
-  problemOf({ templates, output, splits }) {
-    if (templates.length === 0) return { text: "Choose a template.", field: this.boxes[0] ?? this.output };
+  /** Names of templates; what was chosen as a whole is named as a whole, for nobody expects each to hold each sample. */
+  chosen() {
+    const names = this.boxes.filter((box) => box.checked).map((box) => box.value);
+    if (names.length === this.boxes.length) return ["all"];
+    const isLegacy = names.length > 0 && this.session.templates.every((one) => one.legacy === names.includes(one.name));
+    return isLegacy ? ["all-legacy"] : names;
+  }
+
+  problemOf({ templates, shards, output, splits }) {
+    if (templates.length === 0 && !shards)
+      return { text: "Choose a template, or shards.", field: this.boxes[0] ?? this.output };
     if (!output) return { text: "Name a folder.", field: this.output };
     if (splits && splits.train + splits.val + splits.test <= 0)
       return { text: "One of the shares has to be above 0.", field: this.node.elements.train };
@@ -104,14 +113,16 @@ export class ExportForm {
 
   templates() {
     const all = this.session.templates ?? [];
-    const chosen = this.before.templates ?? all.slice(0, 1).map((one) => one.name);
+    const before = this.before.templates ?? all.slice(0, 1).map((one) => one.name);
+    const isChosen = ({ name, legacy }) =>
+      before.includes("all") || before.includes(name) || (legacy && before.includes("all-legacy"));
     this.boxes = [];
     const box = (one) => {
       const input = el("input", {
         type: "checkbox",
         name: "template",
         value: one.name,
-        checked: chosen.includes(one.name),
+        checked: isChosen(one),
       });
       this.boxes.push(input);
       return el(
@@ -150,7 +161,8 @@ export class ExportForm {
   }
 
   folder() {
-    const { root } = this.session.dataset;
+    const [first, ...others] = this.session.output_roots ?? [];
+    const also = others.length > 0 ? `, or a whole path below ${others.join(" or ")}` : "";
     this.output = el("input", {
       type: "text",
       name: "output",
@@ -159,7 +171,7 @@ export class ExportForm {
       spellcheck: "false",
       "aria-describedby": "output-hint export-problem",
     });
-    const hint = el("p.hint", { id: "output-hint", dir: "auto" }, `Below ${root}, or a whole path.`);
+    const hint = el("p.hint", { id: "output-hint", dir: "auto" }, first ? `Below ${first}${also}.` : "");
     return el("div.export-part", {}, el("label.field", {}, el("span.legend", {}, "Folder"), this.output), hint);
   }
 
