@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mm2energon import cli
 from mm2energon.pipeline.output import packs_of
 from mm2energon.sample import Turn
 from mm2energon.tuning.chats import Chat
-from mm2energon.tuning.encoding import Encoder
+from mm2energon.tuning.encoding import Encoder, faults
 from mm2energon.tuning.energon import Shards
 from mm2energon.tuning.job import TuneJob, settings_of
 from mm2energon.tuning.prepare import prepare_samples, rows_path
@@ -95,6 +96,26 @@ def test_shards_give_the_inputs_of_lines(
     assert cli.main([*words, *options, *splits]) == 0
     shards = Shards(tmp_path / "wds", encoder, tmp_path, max_frames=32, batch_size=1, seed=0, loaders=0)
     same(by_content(shards.val()), lines)
+
+
+@pytest.mark.parametrize("target", ["pai-v2", "crude"])
+def test_a_sample_of_shards_that_is_heard_is_noted_and_not_learnt_as_text(
+    target: str, encoder: Encoder, tmp_path: Path
+) -> None:
+    with wave.open(str(tmp_path / "beep.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 8000, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    entries: list[dict[str, Any]] = [
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "a beep"}], "audios": sounds}
+        for asked, sounds in (("<audio>What?", ["beep.wav"]), ("What?", []))
+    ]
+    (tmp_path / "entries.json").write_text(json.dumps(entries))
+    words = ["shard", "--dataset-root", str(tmp_path), "--json", "entries.json", "--output", str(tmp_path / "wds")]
+    splits = ["--train-split", "0", "--val-split", "1", "--test-split", "0"]
+    assert cli.main([*words, "--target", target, "--workers", "1", *splits]) == 0
+    (read,) = Shards(tmp_path / "wds", encoder, tmp_path, max_frames=32, batch_size=1, seed=0, loaders=0).val()
+    assert "<audio>" not in encoder.tokenizer.decode(read["input_ids"][0])
+    assert [one["reason"] for one in faults(tmp_path)] == ["audio-unsupported"]
 
 
 def test_frames_that_lie_beside_the_videos_are_taken(

@@ -224,7 +224,7 @@ def _check_counts(sample: Sample, facts: Facts, rules: Rules) -> None:
     if rules.max_audios is not None and len(sample.audios) > rules.max_audios:
         raise SampleError(
             f"{sample.origin}: {len(sample.audios)} audio files; at most {rules.max_audios} were expected; "
-            "choose another --target",
+            "leave the audio out, or shard for a --target that takes it",
             "audio-unsupported",
         )
     if rules.max_visual_tokens is not None and facts.visual_tokens > rules.max_visual_tokens:

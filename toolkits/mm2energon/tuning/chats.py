@@ -13,7 +13,7 @@ from mm2energon.errors import MediaError, SampleError
 from mm2energon.images import library
 from mm2energon.pipeline.planned import kept_places
 from mm2energon.pipeline.prepare import Prepared
-from mm2energon.sample import Role, Turn
+from mm2energon.sample import AUDIO_TAG, Role, Turn
 from mm2energon.shards.records import Media
 from mm2energon.videochat.qwen_inputs import Film, Pixels
 
@@ -63,7 +63,7 @@ def chat_of_sample(sample: Any, *, max_frames: int, seconds_factor: float = 1.0)
         seconds_factor: makes the model's seconds of stored ones; 2 where Pai's were written.
 
     Raises:
-        SampleError: the conversation is not as a target writes it, or a picture cannot be decoded.
+        SampleError: the conversation is not as a target writes it, or a picture cannot be decoded; `audio-unsupported`.
     """
     origin = str(sample.__key__)
     if hasattr(sample, "messages"):  # crude, cooked
@@ -85,6 +85,12 @@ def chat_of_sample(sample: Any, *, max_frames: int, seconds_factor: float = 1.0)
             f"{origin}: its json is not what a target writes ({type(error).__name__}: {error}); write the shards again",
             "bad-part",
         ) from error
+    if any(AUDIO_TAG in turn.text for turn in turns):
+        raise SampleError(
+            f"{origin}: holds audio, which the model does not hear; a sample without was expected; leave it out of the "
+            "shards",
+            "audio-unsupported",
+        )
     return Chat(turns, tuple(_pixels(picture, origin=origin) for picture in pictures), films, origin)
 
 
