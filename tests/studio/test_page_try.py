@@ -243,6 +243,29 @@ def test_a_long_history_names_models_and_shows_more_where_one_reads_on(page: Pag
     expect(rows.nth(20)).to_be_focused()
 
 
+def test_rounds_that_come_are_in_sight_and_so_is_a_moment_at_the_very_end(page: Page) -> None:
+    drawn = """async (rounds) => {
+        const { timeline } = await import("/try_timeline.js");
+        const { element, setVideo, show } = timeline({ signal: new AbortController().signal, onSeek: () => {} });
+        document.querySelector(".try-page").append(element);
+        setVideo({ duration: 7000 }, null);
+        const told = (count, state) => ({ state, sides: [{ adapter: null, of: 10, rounds: rounds.slice(0, count) }] });
+        const lanes = element.querySelector(".try-lanes");
+        const isSeen = () => {
+            const [bar, track] = [".try-bar", ".try-track"].map((one) =>
+                [...lanes.querySelectorAll(one)].at(-1).getBoundingClientRect());
+            const box = lanes.getBoundingClientRect();
+            return bar.right <= track.right && bar.width > 0 && track.bottom <= box.bottom && track.top >= box.top;
+        };
+        const seen = [1, 5, 10].map((count) => (show(told(count, "answering")), isSeen()));
+        lanes.scrollTop = 20;
+        show(told(9, "done"));
+        return [...seen, lanes.scrollHeight > lanes.clientHeight, lanes.scrollTop];
+    }"""
+    rounds = [{"number": number, "frames": [0, 6999], "spans": [[6999.9, 7000]]} for number in range(1, 11)]
+    assert page.evaluate(drawn, rounds) == [True, True, True, True, 20]
+
+
 def test_a_key_that_is_held_and_a_double_click_ask_once(page: Page, server: StandIn, clip: Path) -> None:
     server.hold_before = "spans"
     give(page, clip)

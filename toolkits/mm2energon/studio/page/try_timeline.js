@@ -6,6 +6,8 @@ import { roundTicks } from "./finetune_scale.js";
 
 /** So near to a tick, in pixels, a click means the frame. */
 const REACH_PIXELS = 8;
+/** A span of a moment is as wide as this, also at the very end (try.css has the same). */
+const LEAST_PIXELS = 3;
 const STEPS_OF_AXIS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /** The timeline of a video. `onSeek(seconds)`; methods: `setVideo(video, player)`, `show(told)`, `clear()`. */
@@ -53,10 +55,13 @@ export function timeline({ signal, onSeek: seek }) {
     state.drawn = drawn;
     const several = told.sides.length > 1;
     element.hidden = !told.sides.some((side) => side.rounds.length);
+    const before = lanes.scrollTop;
     replace(
       lanes,
       told.sides.filter((side) => side.rounds.length).map((side) => sideOf(side, several, state.duration, onSeek)),
     );
+    // Many rounds are scrolled; what comes now comes at the end.
+    lanes.scrollTop = told.state === "answering" ? lanes.scrollHeight : before;
   };
   const clear = () => {
     Object.assign(state, { drawn: "", told: null });
@@ -110,7 +115,7 @@ function trackOf({ frames, spans, label, duration, onSeek }) {
   const at = (seconds) => `${(100 * Math.max(0, Math.min(seconds, duration))) / (duration || 1)}%`;
   const bars = spans.map(([start, end]) => {
     const bar = el("div.try-bar", { title: span([start, end]), dataset: { start } });
-    bar.style.left = at(start);
+    bar.style.left = `min(${at(start)}, 100% - ${LEAST_PIXELS}px)`;
     bar.style.width = `calc(${at(end)} - ${at(start)})`;
     return bar;
   });
