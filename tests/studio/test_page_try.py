@@ -263,6 +263,7 @@ def test_rounds_that_come_are_in_sight_and_so_is_a_moment_at_the_very_end(page: 
         return [...seen, lanes.scrollHeight > lanes.clientHeight, lanes.scrollTop];
     }"""
     rounds = [{"number": number, "frames": [0, 6999], "spans": [[6999.9, 7000]]} for number in range(1, 11)]
+    expect(page.locator(".try-page")).to_be_visible()
     assert page.evaluate(drawn, rounds) == [True, True, True, True, 20]
 
 
