@@ -205,6 +205,27 @@ def test_an_array_and_lines_of_the_same_entries_share_their_decisions(tmp_path: 
         assert statuses(review) == ["pending", "pending", "rejected", "pending"]
 
 
+def test_data_of_one_name_share_a_journal_and_none_misses_the_entries_of_the_other(tmp_path: Path) -> None:
+    lines, table = write(tmp_path / "a.jsonl", *map(entry, range(4))), tmp_path / "a.csv"
+    table.write_text("video,question,answer\nv.mp4,What?,A cat.\nw.mp4,Who?,A dog.\n")
+    journal = tmp_path / "a.review.jsonl"
+    with open_review(lines) as review, open_review(table) as other:
+        review.decide([0, 2], "reject")
+        other.decide([1], "accept")
+        assert (statuses(review), statuses(other)) == (["rejected", "pending"] * 2, ["pending", "accepted"])
+        assert (review.problem, other.problem) == (None, None)
+        assert [json.loads(line)["source"] for line in journal.read_text().splitlines()] == ["a.jsonl", "a.csv"]
+    write(lines, entry(0))
+    with open_review(lines) as review, open_review(table) as other:
+        assert review.problem == f"{journal}: 1 decisions are about entries that are not there any more"
+        assert other.problem is None
+    lines.unlink()
+    with journal.open("a") as file:
+        file.write('{"do":"accept","entries":["0000000000000001.0"],"source":"../a.csv"}\n')
+    with open_review(table) as other:
+        assert other.problem == f"{journal}: 3 decisions are about entries that are not there any more"
+
+
 def test_the_source_is_never_changed(source: Path) -> None:
     before = source.read_bytes(), source.stat().st_mtime_ns
     with open_review(source) as review:

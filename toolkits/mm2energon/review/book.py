@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
+from mm2energon.pipeline.sources import JOURNAL_SUFFIX
 from mm2energon.review.decisions import Decisions
 from mm2energon.review.identities import Identities, Named
-from mm2energon.review.journal import Appending, Event, Journal, Shares
+from mm2energon.review.journal import Appending, Event, Journal, Shares, beside
 from mm2energon.review.standing import Standing
 from mm2energon.review.tables import NONE, Ints, distinct, is_distinct
 from mm2energon.review.waiting import Waiting
@@ -26,6 +28,8 @@ class Book:
     """What was decided, of entries that are known."""
 
     journal: Journal
+    #: What is decided on.
+    source: Path | None = None
     decisions: Decisions = field(default_factory=Decisions)
     standing: Standing = field(default_factory=Standing)
     _identities: Identities = field(default_factory=lambda: Identities(np.zeros(0, np.uint64)))
@@ -36,8 +40,18 @@ class Book:
 
     @property
     def lost(self) -> int:
-        """How often entries were decided on that are not there."""
-        return len(self._waiting)
+        """How often entries were decided on that are not there, though they were in this source."""
+        often: Counter[str] = Counter()
+        for event, count in self._waiting.left().items():
+            often[self.decisions.events[event].source] += count
+        return sum(count for name, count in often.items() if not self._is_of_another(name))
+
+    def _is_of_another(self, name: str) -> bool:
+        """Whether data of a name, other than ours, lie beside ours and have the same journal: `a.json` and `a.csv`."""
+        if self.source is None or name in ("", self.source.name) or Path(name).name != name:
+            return False
+        other = self.source.with_name(name)
+        return beside(other, JOURNAL_SUFFIX) == self.journal.path and other.exists()
 
     def grow(self, identities: Identities, base: NDArray[np.uint8]) -> None:
         """Know of more entries, also those that decisions have waited for.
@@ -128,10 +142,13 @@ class Book:
         return self.decisions.apply(event, shares, numbers, places) if len(numbers) else numbers
 
 
-def open_book(path: Path) -> Book:
+def open_book(path: Path, source: Path | None = None) -> Book:
     """The book of a journal, which need not be there.
+
+    Args:
+        source: what is decided on.
 
     Raises:
         InputError: it cannot be read.
     """
-    return Book(Journal(path))
+    return Book(Journal(path), source)

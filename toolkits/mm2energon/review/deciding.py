@@ -96,13 +96,15 @@ def decision(state: State, wanted: Wanted, numbers: Ints) -> tuple[Ints, bytes]:
         status = state.book.standing.status[numbers]
         numbers = numbers[state.book.decisions.would_change(do, numbers, wanted.reviewer, wanted.reason, status)]
     identities = state.entries.identities.named(numbers)
-    return numbers, event_line(do, identities, wanted.reviewer, reason=wanted.reason, sample=entry, category=category)
+    more = {"reason": wanted.reason, "sample": entry, "category": category, "source": state.entries.source.name}
+    return numbers, event_line(do, identities, wanted.reviewer, **more)
 
 
 def going(state: State, reviewer: str, numbers: Ints, *, back: bool) -> tuple[Ints, bytes]:
     """The entries of which something can be undone, or redone, and the event."""
     found = state.book.decisions.moves(reviewer, numbers, back=back)
-    return found, event_line("undo" if back else "redo", state.entries.identities.named(found), reviewer)
+    do, source = "undo" if back else "redo", state.entries.source.name
+    return found, event_line(do, state.entries.identities.named(found), reviewer, source=source)
 
 
 def assigning(
@@ -117,6 +119,7 @@ def assigning(
     order = shuffled(numbers, seed)
     counts = np.bincount(to.ravel(), minlength=len(reviewers)).tolist()
     more = {"reviewers": list(reviewers), "to": told_of_shares(to.ravel()), "seed": seed}
+    more["source"] = state.entries.source.name
     line = event_line("assign", state.entries.identities.named(order), "", **more)
     return dict(zip(reviewers, counts, strict=True)), line
 

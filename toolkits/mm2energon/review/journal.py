@@ -1,7 +1,7 @@
 """The journal: every decision as a line of JSON, appended before anybody is told that it is made.
 
     {"version": 1, "at": "2026-11-21T16:00:00.123Z", "reviewer": "anna", "do": "reject",
-     "entries": ["1f0e3dad99908345.0"], "reason": "wrong answer"}
+     "entries": ["1f0e3dad99908345.0"], "reason": "wrong answer", "source": "train.json"}
 
 One event is one line, also of a million entries, so that it is there as a whole or not at all; of many entries the
 identities are packed (`Named.packed`). A last line that is cut off was never answered: it is passed over, and the next
@@ -45,6 +45,11 @@ _BLOCK_BYTES = 1 << 20
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """`train.json` -> `train.review.jsonl`; a folder `wds` -> `wds.review.jsonl` beside it."""
+    return path.with_name((path.name if path.is_dir() else path.stem) + suffix)
+
+
 class Shares(NamedTuple):
     """Who gets which entries."""
 
@@ -68,6 +73,8 @@ class Event(NamedTuple):
     sample_digest: int = 0
     #: Of `assign`.
     shares: Shares | None = None
+    #: The name of the data that somebody had before them; that of journals of before is not known.
+    source: str = ""
 
 
 @dataclass
@@ -187,7 +194,7 @@ def _read(value: Any, place: tuple[int, int]) -> Event | None:
     """An event from its JSON; None for what is none."""
     if not isinstance(value, Mapping):
         return None
-    texts = [value.get(name, "") for name in ("at", "reviewer", "do", "reason")]
+    texts = [value.get(name, "") for name in ("at", "reviewer", "do", "reason", "source")]
     category = value.get("category")
     if not all(isinstance(text, str) for text in texts):
         return None
@@ -195,9 +202,9 @@ def _read(value: Any, place: tuple[int, int]) -> Event | None:
         entries = parsed(value.get("entries"))
     except ValueError:
         return None
-    at, reviewer, do, reason = texts
+    at, reviewer, do, reason, source = texts
     sample = value.get("sample")
-    event = Event(at, reviewer, do, entries, reason, category if isinstance(category, str) else None)
+    event = Event(at, reviewer, do, entries, reason, category if isinstance(category, str) else None, source=source)
     if isinstance(sample, Mapping):
         event = event._replace(sample_at=place, sample_digest=digest_of(dumps(sample)))
     return event if do != "assign" else event._replace(shares=_shares(value, len(entries)))

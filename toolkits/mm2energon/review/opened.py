@@ -69,7 +69,7 @@ class Opened:
         self.temporary = temporary
         self._source, self._given = source, tuple(reviewers)
         self._lock, self._views = threading.RLock(), Views()
-        self._state = State(entries, open_book(journal), self._edited_text)
+        self._state = State(entries, open_book(journal, self.path), self._edited_text)
         self._texts: dict[int, str] = {}
         try:
             self._grow()
@@ -105,7 +105,7 @@ class Opened:
         """Take up the source as it is since it was rewritten, entry by entry, and the journal from its beginning."""
         self._let_go()
         self._source, entries, self.temporary = _opened(self._job)
-        self._state = State(entries, open_book(self.journal_path), self._edited_text)
+        self._state = State(entries, open_book(self.journal_path, self.path), self._edited_text)
         self._texts.clear()
         self._grow()
         self._state.book.refresh()

@@ -21,6 +21,7 @@ from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.pipeline.sources import JOURNAL_SUFFIX, KEPT_SUFFIX
 from mm2energon.review.columns import VERSION, read_about
 from mm2energon.review.indexing import IndexJob
+from mm2energon.review.journal import beside
 from mm2energon.review.sources import Source
 
 _FOLDER = "review"
@@ -28,11 +29,6 @@ _KEY_CHARACTERS = 16
 _NAME_CHARACTERS = 80
 #: What there must be room for.
 _PROBE_BYTES = 256 << 10
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """`train.json` -> `train.review.jsonl`; a folder `wds` -> `wds.review.jsonl` beside it."""
-    return path.with_name((path.name if path.is_dir() else path.stem) + suffix)
 
 
 def kept_beside(path: Path) -> Path:

@@ -46,8 +46,10 @@ class Waiting:
         self._is_left: Mask = np.zeros(0, np.bool_)
         self._added: list[_Rows] = []
 
-    def __len__(self) -> int:
-        return int(self._is_left.sum()) + sum(len(rows.named) for rows in self._added)
+    def left(self) -> dict[int, int]:
+        """Event -> how many of its entries wait."""
+        often = np.bincount(np.concatenate([self._rows.events[self._is_left], *(rows.events for rows in self._added)]))
+        return {int(event): int(often[event]) for event in np.flatnonzero(often)}
 
     def add(self, event: int, named: Named, places: Ints) -> None:
         """Let entries of an event wait."""
