@@ -164,6 +164,22 @@ def test_the_second_click_of_two_does_not_stop_what_the_first_let_go_on(page: Pa
     assert sent == ["resume"]
 
 
+def test_that_the_server_does_not_answer_is_said_until_it_does(page: Page, server: StandIn) -> None:
+    server.add_run("colours", {})
+    server.train_to("colours", 5)
+    told = page.locator(".tune-top").get_by_text("does not answer")
+    asked = "**/api/finetune/runs/colours?**"
+    page.route(asked, lambda route: route.abort())
+    page.get_by_role("link", name="colours").click()
+    for step in (5, 6):
+        expect(told).to_be_visible()
+        page.unroute(asked)
+        expect(page.locator(".tune-facts")).to_contain_text(f"step {step} of 100", timeout=30_000)
+        expect(told).to_have_count(0)
+        page.route(asked, lambda route: route.abort())
+        server.train_to("colours", 6)
+
+
 def test_a_run_that_failed_says_why(page: Page, server: StandIn) -> None:
     started(page, server)
     server.runs["colours"].update(state="failed", message="out of memory: <b>24 GB</b> were needed", can_resume=True)

@@ -67,7 +67,7 @@ export function runPanel({ id, context, signal, onChange, onLike }) {
     known.state = run.state;
   };
   replace(head, el("h2", { dir: "auto" }, id), el("span.spinner"));
-  void follow({ id, context, signal, known, show, fail: (text) => failed(element, known, message, text) });
+  void follow({ id, context, signal, known, show, fail: (...told) => failed(element, message, ...told) });
   return element;
 }
 
@@ -83,8 +83,9 @@ async function follow({ id, context, signal, known, show, fail }) {
       if (!isLive(run)) pause = RETRY_MS;
     } catch (error) {
       if (error.name === "AbortError") return;
-      fail(error.message);
-      if (error.status >= 400 && error.status < 500) return;
+      const isRefused = error.status >= 400 && error.status < 500;
+      fail(error.message, isRefused && !known.state);
+      if (isRefused) return;
       pause = RETRY_MS;
     }
     await new Promise((resolve) => {
@@ -95,10 +96,11 @@ async function follow({ id, context, signal, known, show, fail }) {
 }
 
 /** What was seen stays on the page when the server does not answer; a run that is not there has nothing to show. */
-function failed(element, known, message, text) {
+function failed(element, message, text, isNone) {
   const note = el("div.message.bad", {}, icon("warning", 18), el("p", { dir: "auto" }, text));
-  if (known.state) replace(message, note);
-  else replace(element, el("section.card", {}, note));
+  delete message.dataset.text; // it goes with the next word of the run
+  if (isNone) replace(element, el("section.card", {}, note));
+  else replace(message, note);
 }
 
 function takeFigures(known, run) {
