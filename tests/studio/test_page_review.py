@@ -181,6 +181,22 @@ def test_marked_entries_are_decided_on_at_once_and_undone_as_one(page: Page, add
     expect(page.locator(".bulk-text")).to_have_text("30 entries marked")
 
 
+def test_a_question_is_left_with_the_view_that_asked_it(page: Page, address: str, data: Path) -> None:
+    before = len(events(data))
+    show(page, address, query="?text=Question")
+    page.get_by_role("link", name="Statistics").click()
+    page.get_by_role("link", name="Review").click()
+    page.locator(".list").press("Control+a")
+    page.keyboard.press("Shift+A")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Statistics")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.go_forward()
+    expect(page.locator(".row").first).to_be_attached()
+    assert len(events(data)) == before
+
+
 def test_hostile_texts_are_shown_as_texts(page: Page, address: str) -> None:
     show(page, address, EVIL)
     expect(page.locator(".turn-user")).to_contain_text("<script>document.title = 'hit'</script><img src=x")

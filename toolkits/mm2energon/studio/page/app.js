@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { drawBar } from "./bar.js";
 import { watchChanges } from "./changes.js";
-import { confirm, dialogIsOpen, openDialog } from "./dialogs.js";
+import { closeDialogs, confirm, dialogIsOpen, openDialog } from "./dialogs.js";
 import { el, replace } from "./dom.js";
 import { emptyState } from "./empty.js";
 import { logIn } from "./login.js";
@@ -169,6 +169,7 @@ async function start() {
   api.connection.addEventListener("login", () => !dialogIsOpen() && logIn());
   window.addEventListener("hashchange", (event) => {
     if (!location.hash.startsWith("#/")) return;
+    closeDialogs();
     comeBack(event);
     showRoute();
   });

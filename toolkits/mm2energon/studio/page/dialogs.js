@@ -63,6 +63,11 @@ export async function confirm({ title, text, yes = "Yes", no = "Cancel", danger 
   return answer === true;
 }
 
+/** Leaves what is open: it asks about what is not shown any more. */
+export function closeDialogs() {
+  for (const node of document.querySelectorAll("dialog[open]")) node.close();
+}
+
 export function dialogIsOpen() {
   return document.querySelector("dialog[open]") !== null;
 }

@@ -39,7 +39,7 @@ function form(close) {
       input.select();
     }
   };
-  const hint = "It stands in the terminal where the studio was started, or was given there as --token.";
+  const hint = "Whoever started the studio gave it one, and can tell you.";
   return el(
     "form",
     { onsubmit: send },

@@ -27,7 +27,9 @@ export class Sample {
     this.note = el("div.sample-note", { hidden: true });
     this.details = new Details({ session: context.session, onSettle, onAlike });
     this.actions = new ActionBar(run);
-    this.body = el("div.sample-body", {}, this.mediaBox, this.note, this.chatBox);
+    // To be scrolled by keys, for a long text holds nothing that takes the focus.
+    const scrolls = { tabindex: "0", role: "group", "aria-label": "Media and conversation" };
+    this.body = el("div.sample-body", scrolls, this.mediaBox, this.note, this.chatBox);
     this.content = el("div.sample-content", {}, this.body, this.details.node);
     this.node = el("section.sample", { "aria-label": "Sample" }, this.head(onStep), this.content, this.actions.node);
     this.showNothing(skeleton());
