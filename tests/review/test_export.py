@@ -357,6 +357,8 @@ def test_what_an_earlier_export_wrote_for_other_splits_goes(data):
     run(data, "llava")
     assert not (out / "val_llava.json").exists() and len(entries_of(out / "train_llava.json")) == 2
     assert (out / "val_internvl.jsonl").exists()  # that template was not exported again
+    run(data, "internvl")
+    assert not list(out.glob("val_*"))  # its meta file neither
 
 
 def test_a_cancelled_export_leaves_everything_as_it_was(data):

@@ -41,7 +41,7 @@ def accompany(outputs: Iterable[tuple[str, Path]], *, root: Path) -> Companions:
         if name not in _ABOUT and name not in _BY_ARROW:
             continue
         survey = _survey(output)
-        found.advice.extend(_of_its_types(survey) if name in _BY_ARROW else ())
+        found.advice.extend(_of_its_types(output, survey) if name in _BY_ARROW else ())
         if name in _ABOUT:
             told[output.with_name(_NAMES[name].format(output.stem))].append(_Told(name, output, survey))
         if name == "llama-factory":
@@ -129,6 +129,12 @@ def _internvl(output: Path, root: Path, survey: _Survey, _before: Mapping[str, A
     return {output.stem: about}
 
 
+def own_companion(name: str, output: Path) -> Path | None:
+    """The file that is about one output of a format alone; None where there is none."""
+    pattern = _NAMES.get(name, "")
+    return output.with_name(pattern.format(output.stem)) if "{}" in pattern else None
+
+
 def is_companion_name(name: str) -> bool:
     """Whether such a file may have that name."""
     return any(fnmatch.fnmatchcase(name, pattern.format("*")) for pattern in _NAMES.values())
@@ -169,10 +175,10 @@ def _of_its_name(name: str, output: Path) -> list[str]:
     return []
 
 
-def _of_its_types(survey: _Survey) -> list[str]:
+def _of_its_types(output: Path, survey: _Survey) -> list[str]:
     return [
-        f'"{key}" is {" or ".join(sorted(types))}, where the trainer wants one type throughout a file (it reads with '
-        "Arrow); make them one, or take the key out"
+        f'{output.name}: "{key}" is {" or ".join(sorted(types))}, where the trainer wants one type throughout a file '
+        "(it reads with Arrow); make them one, or take the key out"
         for key, types in survey.types.items()
         if len(types) > 1
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, EntryWriter, dumps
 from mm2energon.pipeline.account import Account
-from mm2energon.pipeline.companions import accompany
+from mm2energon.pipeline.companions import accompany, own_companion
 from mm2energon.pipeline.convert_entries import dump_as
 from mm2energon.pipeline.ledger import forget, noted, write_output
 from mm2energon.pipeline.splits import SPLITS
@@ -187,9 +187,10 @@ def remove_stale(files: Files, exported: Exported) -> None:
     written = {file.path for file in exported.files}
     for template in files.chosen.rows:
         for path in (files.path(template, split) for split in SPLITS):
-            if path not in written and noted(path) is not None:
-                path.unlink()
-                forget(path.parent, path.name)
+            for stale in () if path in written else (path, own_companion(template.name, path)):
+                if stale is not None and noted(stale) is not None:
+                    stale.unlink()
+                    forget(stale.parent, stale.name)
 
 
 def add_companions(exported: Exported, *, root: Path) -> None:
