@@ -42,6 +42,11 @@ def test_a_tag_in_an_answer_is_found_by_no_loader_that_looks_into_questions(name
     FORMATS["llama-factory"].dump(ANSWERED)  # it looks everywhere
 
 
+def test_a_tag_in_the_system_turn_is_counted_by_no_loader() -> None:
+    with pytest.raises(SampleError, match="below the system turn"):
+        FORMATS["llama-factory"].dump(sample("What?", "A cat.", images=ONE, system="<image>This is it."))
+
+
 @pytest.mark.parametrize(("name", "image"), [("minicpm-v", {"<image_00>": "1.jpg"}), ("internvl", ["1.jpg"])])
 def test_one_image_of_a_later_question_is_written_where_no_tag_is_put_in_front(name: str, image: Any) -> None:
     entry = FORMATS[name].dump(LATE)

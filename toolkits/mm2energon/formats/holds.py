@@ -86,7 +86,8 @@ def _alternates(roles: Sequence[str]) -> bool:
 def _misplaced(sample: Sample, holds: Holds) -> str | None:
     """What is wrong with the tags: as many as media are wanted, and all of them where the trainer looks for them."""
     asking = [turn for turn in sample.turns if turn.role == "user"]
-    looked_at = {"one each": sample.turns, "questions": asking, "first question": asking[:1]}[holds.tags]
+    spoken = [turn for turn in sample.turns if turn.role != "system"]
+    looked_at = {"one each": spoken, "questions": asking, "first question": asking[:1]}[holds.tags]
     kinds = [(IMAGE_TAG, sample.images), (VIDEO_TAG, sample.videos)]
     kinds += [(AUDIO_TAG, sample.audios)] if holds.audios != 0 or holds.tags == "first question" else []
     for tag, media in kinds:
@@ -97,7 +98,7 @@ def _misplaced(sample: Sample, holds: Holds) -> str | None:
 
 
 _WANTED = {
-    "one each": "one for each was expected",
+    "one each": "one for each was expected, below the system turn",
     "questions": "one for each was expected, in the questions",
     "first question": "one for each was expected, in the first question",
 }
