@@ -227,6 +227,20 @@ def test_an_answer_is_kept_as_a_sample_of_the_datasets_own_video(page: TestClien
     assert item["status"] == "pending"
 
 
+def test_an_answer_that_was_kept_before_a_restart_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Script())
+    data = write_data(tmp_path / "data")
+    with opened(data) as page:
+        names = [ask(page, question(taken(page, {"number": 0}))) for _ in range(2)]
+        for name in names:
+            page.get(f"{ASKS}/{name}/events")
+        first = page.post(f"{ASKS}/{names[0]}/keep", json={}).json()["number"]
+    with opened(data) as page:
+        assert page.post(f"{ASKS}/{names[1]}/keep", json={}).json()["number"] == first + 1
+        assert page.post(f"{ASKS}/{names[0]}/keep", json={}).json()["number"] == first
+        assert page.get("/api/session").json()["dataset"]["count"] == first + 2
+
+
 def test_an_answer_about_a_video_from_outside_is_kept_with_it(page: Any, tmp_path: Path) -> None:
     from media import write_clip
 

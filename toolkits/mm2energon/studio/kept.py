@@ -34,9 +34,27 @@ def keep_answer(state: State, trying: Trying, entry: dict[str, Any], adapter: st
     if answer is None or not str(answer.get("text") or "").strip():
         raise Refused(409, "there is no answer to be kept; wait until it is there", "no-answer")
     with trying.keeping:
-        if (entry["id"], adapter) not in trying.kept:
-            trying.kept[entry["id"], adapter] = _kept(state, trying, entry, adapter, str(answer["text"]))
-        return trying.kept[entry["id"], adapter]
+        key = (str(entry["id"]), adapter)
+        if key not in trying.kept:
+            before = _kept_before(state, key)
+            trying.kept[key] = _kept(state, trying, entry, adapter, str(answer["text"])) if before is None else before
+        return trying.kept[key]
+
+
+def _kept_before(state: State, key: tuple[str, str | None]) -> int | None:
+    """The number of the sample that an answer became before this studio was started; they stand at the end."""
+    review = state.review
+    for number in range(review.count - 1, -1, -1):
+        item = review.item(number)
+        if not item.origin.startswith(f"{review.kept_path.name}:"):
+            break
+        try:
+            about = item.entry["extra"]["answered_by"]
+            if (about["ask"], about["adapter"]) == key:
+                return number
+        except (KeyError, TypeError):  # somebody else wrote it
+            continue
+    return None
 
 
 def _kept(state: State, trying: Trying, entry: dict[str, Any], adapter: str | None, answer: str) -> int | None:
