@@ -8,7 +8,7 @@ from typing import Any
 
 from mm2energon.errors import SampleError
 from mm2energon.jsonio import type_name
-from mm2energon.sample import IMAGE_TAG, VIDEO_TAG, Sample, Turn, Video
+from mm2energon.sample import IMAGE_TAG, KEYS, VIDEO_TAG, Sample, Turn, Video
 
 #: Singular key of LLaVA -> plural key of ShareGPT.
 PLURALS = {"image": "images", "video": "videos", "audio": "audios"}
@@ -81,6 +81,15 @@ def with_front_tag(sample: Sample) -> Sample:
         return sample
     shown = replace(first, text=f"{tags[0]}\n{first.text}")
     return replace(sample, turns=tuple(shown if turn is first else turn for turn in sample.turns))
+
+
+def media_lists(sample: Sample) -> dict[str, list[Any]]:
+    """The media of a sample as entries list them, by plural key; a kind that it has none of has no key."""
+    return {
+        KEYS[tag]: [list(medium) if isinstance(medium, tuple) else medium for medium in media]
+        for tag, media in sample.media()
+        if media
+    }
 
 
 def is_picture(path: Any) -> bool:

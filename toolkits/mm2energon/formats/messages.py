@@ -17,7 +17,15 @@ from typing import Any, TypeVar
 
 from mm2energon.errors import SampleError
 from mm2energon.formats.holds import Holds
-from mm2energon.formats.media import PLURALS, media_list, plain_path, read_paths, read_videos, with_video_tags
+from mm2energon.formats.media import (
+    PLURALS,
+    media_list,
+    media_lists,
+    plain_path,
+    read_paths,
+    read_videos,
+    with_video_tags,
+)
 from mm2energon.formats.turns import read_content, read_rest, read_role, read_turns, with_system
 from mm2energon.jsonio import type_name
 from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Video
@@ -89,9 +97,7 @@ def dump(sample: Sample) -> dict[str, Any]:
     """A Sample as an entry whose contents are strings with tags, its media listed beside them."""
     entry: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
     entry["messages"] = [{"role": turn.role, "content": turn.text, **(turn.extra or {})} for turn in sample.turns]
-    for key, media in (("images", sample.images), ("videos", sample.videos), ("audios", sample.audios)):
-        if media:
-            entry[key] = [list(medium) if isinstance(medium, tuple) else medium for medium in media]
+    entry.update(media_lists(sample))
     return {**entry, **{key: value for key, value in sample.extra.items() if key not in entry}}
 
 

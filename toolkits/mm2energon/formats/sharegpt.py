@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm2energon.formats.holds import Holds
-from mm2energon.formats.media import media_list, read_paths, read_videos, with_video_tags
+from mm2energon.formats.media import media_list, media_lists, read_paths, read_videos, with_video_tags
 from mm2energon.formats.turns import read_turns, with_system
 from mm2energon.sample import Sample
 
@@ -57,10 +57,5 @@ def dump(sample: Sample) -> dict[str, Any]:
     entry["conversations"] = [
         {"from": _NAMES[turn.role], "value": turn.text, **(turn.extra or {})} for turn in sample.turns
     ]
-    if sample.images:
-        entry["images"] = list(sample.images)
-    if sample.videos:
-        entry["videos"] = [list(video) if isinstance(video, tuple) else video for video in sample.videos]
-    if sample.audios:
-        entry["audios"] = list(sample.audios)
+    entry.update(media_lists(sample))
     return {**entry, **{key: value for key, value in sample.extra.items() if key not in entry}}

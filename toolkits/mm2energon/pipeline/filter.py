@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import InputError, SampleError
+from mm2energon.errors import InputError
 from mm2energon.jsonio import Entry, read_entries
-from mm2energon.pipeline.account import open_account, write_entry
+from mm2energon.pipeline.account import open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.brought import entries_brought
 from mm2energon.pipeline.budget import Counting, Meter, tokenizer_digest
@@ -27,6 +27,7 @@ from mm2energon.pipeline.media import MediaFinder
 from mm2energon.pipeline.mirror import Mirror
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.writing import write_each
 
 #: The rate of frames that came without one; only the times that Qwen3-VL writes depend on it.
 _USUAL_FPS = 2.0
@@ -140,21 +141,8 @@ def _filter(job: FilterJob, check: Check, progress: ProgressMaker) -> Filtered:
         write_output(job.output, about=about) as out,
         contextlib.closing(progress("entries", None)) as bar,
     ):
-        if joining is not None:
-            joining.copy_earlier(out)
-        for entry in _entries(job):
-            account.read += 1
+        for _ in write_each(_entries(job), taking.take, out, account, joining):
             bar.update(1)
-            try:
-                taken = taking.take(entry)
-                if joining is None or not joining.has(account.read):
-                    write_entry(out, taken, origin=entry.origin)
-            except SampleError as error:
-                account.set_aside(entry, error)
-            else:
-                account.written["entries"] += 1
-                if joining is not None:
-                    joining.note(account.read)
         account.facts = done.facts()
     account.require_written(job.source, earlier=job.output)
     done.account = account.as_dict()
@@ -183,13 +171,11 @@ class _Taking:
         self.done = Filtered(estimated=check.estimates)
 
     def take(self, entry: Entry) -> dict[str, Any]:
-        """An entry as it is written.
+        """An entry that could be read as it is written.
 
         Raises:
             SampleError: it is set aside.
         """
-        if entry.error is not None:
-            raise entry.error
         sample, folders = self._folders.with_pictures(formats.load(entry.value, origin=entry.origin))
         media = self._finder.find(sample)
         taken, tokens = self._check.take(sample, media)

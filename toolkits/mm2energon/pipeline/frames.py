@@ -14,7 +14,7 @@ from mm2energon import formats
 from mm2energon.errors import InputError, MediaError, SampleError
 from mm2energon.formats.turns import read_role
 from mm2energon.jsonio import Entry, read_entries
-from mm2energon.pipeline.account import Account, open_account, write_entry
+from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.archives import unpack_all
 from mm2energon.pipeline.extract import extract_all
@@ -26,6 +26,7 @@ from mm2energon.pipeline.rebase import rebase
 from mm2energon.pipeline.retry import Joining, folder_of, read_set_aside
 from mm2energon.pipeline.sources import NO_ANNOTATIONS, find_annotations
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.writing import write_each
 from mm2energon.sample import VIDEO_TAG
 from mm2energon.storage import remove_leftovers
 
@@ -121,10 +122,7 @@ def _extract(job: FramesJob, report: FramesReport, progress: ProgressMaker) -> d
     failures: dict[str, SampleError] = {}
     with report.watch.time("annotations"):
         videos = dict.fromkeys(
-            video
-            for _, merged in _merged(job, report.annotations)
-            if not isinstance(merged, SampleError)
-            for video in _videos(merged)
+            video for merged in _merged(job, report.annotations) if merged is not None for video in _videos(merged)
         )
     check_no_sidecar(job.output, (job.root / video for video in videos))
     if job.extraction is None:
@@ -152,8 +150,8 @@ def _move_away(job: FramesJob, report: FramesReport, failures: dict[str, SampleE
     name = job.output.relative_to(job.root).as_posix()
     if name not in report.annotations:
         return
-    merged = (one for _, one in _merged(job, report.annotations))
-    sound = Counter(not isinstance(one, SampleError) and _fault(one, failures, "") is None for one in merged)
+    merged = _merged(job, report.annotations)
+    sound = Counter(one is not None and _fault(one, failures, "") is None for one in merged)
     if sound[True] and (keeps or sound[False]):
         report.moved = kept_as(job.output).name
         job.output.rename(job.output.with_name(report.moved))
@@ -171,46 +169,41 @@ def _write(
     about: Mapping[str, Any],
     joining: Joining | None = None,
 ) -> None:
+    def make(entry: Entry) -> dict[str, Any]:
+        merged = _merge(entry, job)
+        if fault := _fault(merged, failures, entry.origin):
+            raise fault
+        return merged
+
     bar = progress("entries", None)
     with write_output(job.output, about=about) as out:
-        if joining is not None:
-            joining.copy_earlier(out)
-        for entry, merged in _merged(job, report.annotations):
-            account.read += 1
+        for entry, is_written in write_each(_entries(job, report.annotations), make, out, account, joining):
             bar.update(1)
-            try:
-                if isinstance(merged, SampleError):
-                    raise merged
-                if fault := _fault(merged, failures, entry.origin):
-                    raise fault
-                if joining is None or not joining.has(account.read):
-                    write_entry(out, merged, origin=entry.origin)
-            except SampleError as error:
-                account.set_aside(entry, error)
-            else:
-                account.written["entries"] += 1
+            if is_written:
                 report.formats[formats.detect(entry.value, origin=entry.origin)] += 1
-                if joining is not None:
-                    joining.note(account.read)
     bar.close()
 
 
-def _merged(job: FramesJob, names: list[str]) -> Iterator[tuple[Entry, dict[str, Any] | SampleError]]:
-    """Each entry with what it becomes, or why it cannot; read anew each time, so that memory stays flat."""
+def _entries(job: FramesJob, names: list[str]) -> Iterator[Entry]:
+    """All entries; read anew each time, so that memory stays flat."""
     sources = (read_entries(job.root / name, name=name) for name in names)
-    for packed in chain.from_iterable(sources) if job.retry is None else read_set_aside(job.retry):
-        for entry in formats.unwrap(packed):
-            yield entry, _merge(entry, folder_of(entry.origin), job)
+    packed = chain.from_iterable(sources) if job.retry is None else read_set_aside(job.retry)
+    return chain.from_iterable(map(formats.unwrap, packed))
 
 
-def _merge(entry: Entry, folder: str, job: FramesJob) -> dict[str, Any] | SampleError:
-    if entry.error is not None:
-        return entry.error
-    try:
-        merged = formats.to_sharegpt(entry.value, origin=entry.origin)
-        merged = rebase(merged, folder, job.root, origin=entry.origin, further=job.further, there=job.stored)
-    except SampleError as error:
-        return error
+def _merged(job: FramesJob, names: list[str]) -> Iterator[dict[str, Any] | None]:
+    """What each entry becomes; None where it cannot."""
+    for entry in _entries(job, names):
+        try:
+            yield _merge(entry, job) if entry.error is None else None
+        except SampleError:
+            yield None
+
+
+def _merge(entry: Entry, job: FramesJob) -> dict[str, Any]:
+    folder = folder_of(entry.origin)
+    merged = formats.to_sharegpt(entry.value, origin=entry.origin)
+    merged = rebase(merged, folder, job.root, origin=entry.origin, further=job.further, there=job.stored)
     return _with_video_tags(merged, job.video_token)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import InputError, SampleError
-from mm2energon.jsonio import read_entries
-from mm2energon.pipeline.account import open_account, write_entry
+from mm2energon.errors import InputError
+from mm2energon.jsonio import Entry, read_entries
+from mm2energon.pipeline.account import open_account
 from mm2energon.pipeline.alone import alone_on
 from mm2energon.pipeline.ledger import made_by, noted, write_output
 from mm2energon.pipeline.loop import ProgressMaker, silent
 from mm2energon.pipeline.retry import Joining, read_set_aside
 from mm2energon.pipeline.standing import standing, was_left_alone
+from mm2energon.pipeline.writing import write_each
 
 
 @dataclass(frozen=True)
@@ -58,30 +60,20 @@ def _normalize(source: Path, output: Path, joining: Joining | None, progress: Pr
         open_account(output, command="normalize", sources=sources) as account,
         write_output(output, about=about) as out,
     ):
-        if joining is not None:
-            joining.copy_earlier(out)
         read_as: Counter[str] = Counter()
-        for packed in read(source):
-            for entry in formats.unwrap(packed):
-                account.read += 1
-                bar.update(1)
-                try:
-                    if entry.error is not None:
-                        raise entry.error
-                    value = formats.to_sharegpt(entry.value, origin=entry.origin)
-                    if joining is None or not joining.has(account.read):
-                        write_entry(out, value, origin=entry.origin)
-                except SampleError as error:
-                    account.set_aside(entry, error)
-                else:
-                    account.written["entries"] += 1
-                    if joining is not None:
-                        joining.note(account.read)
-                    read_as[formats.detect(entry.value, origin=entry.origin)] += 1
+        entries = chain.from_iterable(map(formats.unwrap, read(source)))
+        for entry, is_written in write_each(entries, _as_sharegpt, out, account, joining):
+            bar.update(1)
+            if is_written:
+                read_as[formats.detect(entry.value, origin=entry.origin)] += 1
         account.facts["formats"] = dict(sorted(read_as.items()))
     bar.close()
     account.require_written(source, earlier=output)
     return Normalized(account.as_dict(), was_left_alone(output, before))
+
+
+def _as_sharegpt(entry: Entry) -> dict[str, Any]:
+    return formats.to_sharegpt(entry.value, origin=entry.origin)
 
 
 def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:

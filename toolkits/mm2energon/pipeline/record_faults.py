@@ -11,7 +11,6 @@ from mm2energon.images.library import decode
 from mm2energon.pipeline.prepare import visual_tokens
 from mm2energon.pipeline.record_content import Content, read_content
 from mm2energon.rules import Facts, VideoFacts, check
-from mm2energon.sample import Sample
 from mm2energon.targets import Target
 
 #: Letters of a value that are shown.
@@ -64,13 +63,7 @@ class RecordReader:
 
     def _lost(self, content: Content, facts: Facts) -> Iterator[str]:
         """What the reader would drop or cut."""
-        sample = Sample(
-            turns=content.turns,
-            images=("",) * len(content.images),
-            videos=("",) * len(content.videos),
-            audios=("",) * len(content.audios),
-            origin="its text",
-        )
+        sample = content.sample(origin="its text")
         if self._wants_even and any(video.frames % 2 for video in facts.videos):
             yield "a video has an odd number of frames; the reader cuts the last"
         try:

@@ -16,7 +16,6 @@ from mm2energon.pipeline.survey_cards import Card, card_of
 from mm2energon.pipeline.survey_pictures import Looked, look_at_picture
 from mm2energon.pipeline.survey_read import read_places
 from mm2energon.rules import Facts, VideoFacts, check
-from mm2energon.sample import Sample
 from mm2energon.targets import TARGETS, Target
 from mm2energon.terminal import known
 from mm2energon.tokens import MODELS, load_tokenizer, text_tokens
@@ -222,13 +221,7 @@ def _measure(content: Content, look: SurveyLook, seen: SampleSeen) -> None:
         seen.faults.append((error.code, f"{look.model}: {error}"))
     if target.cuts_odd_frame and not look.takes_odd and any(video.frames % 2 for video in videos):
         seen.faults.append(("odd-frames", "a video has an odd number of frames; the reader cuts the last"))
-    sample = Sample(
-        turns=content.turns,
-        images=("",) * len(content.images),
-        videos=("",) * len(content.videos),
-        audios=("",) * len(content.audios),
-        origin="its text",
-    )
+    sample = content.sample(origin="its text")
     try:
         check(sample, Facts(pictures, videos, _tokens_of(target, pictures, videos)), target.rules)
     except SampleError as error:
