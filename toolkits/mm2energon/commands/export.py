@@ -175,8 +175,8 @@ def _lines(job: ExportJob, exported: Exported) -> list[str]:
         lines.append(f"  not in {template}: {', '.join(f'{code} {number}' for code, number in reasons.items())}")
     lines += [f"  {line}" for line in exported.advice]
     if (update := exported.csv) is not None:
-        rows = f"{update.rows} row{'s' * (update.rows != 1)}"
-        lines.append(f"{update.path.name}   {rows} updated; as it was: {update.backup.name}")
+        rows = f"{update.rows} row{'s' * (update.rows > 1)} updated; as it was" if update.rows else "up to date; a copy"
+        lines.append(f"{update.path.name}   {rows}: {update.backup.name}")
     lines += [*exported.shards, f"how it went: {job.output / TEXT_NAME}"]
     if exported.left_out:
         left = ", ".join(f"{status} {number}" for status, number in sorted(exported.left_out.items()))
