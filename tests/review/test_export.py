@@ -86,6 +86,12 @@ def test_the_three_literal_templates_are_those_of_the_first_tool(data):
     assert list(first.items()) == [("prompt", prompt), ("answer", "A 0."), ("video_path", "a.mp4")]
 
 
+def test_lines_for_videochat_have_the_two_keys_that_its_trainer_names(data):
+    run(data, "videochat-finetune")
+    first = entries_of(data.path.parent / "out" / "train_videochat-finetune.jsonl")[0]
+    assert first == {"video_path": "a.mp4", "text": "USER: What is 0?\nASSISTANT: A 0."}
+
+
 def test_an_edited_sample_is_exported_as_it_was_edited_and_a_rejected_one_is_not(data):
     run(data)
     entries = entries_of(data.path.parent / "out" / "model_train_llava_next.jsonl")

@@ -154,8 +154,8 @@ def _write(one: Picked, split: str, files: Files, selection: Selection, exported
 
 
 def _dumped(sample: Sample, template: Template) -> dict[str, Any]:
-    """A sample as an entry; the templates of the first tool have its own keys, and no others."""
-    if template.is_legacy:
+    """A sample as an entry, without the keys that a template has no room for."""
+    if template.bare:
         turns = tuple(replace(turn, extra=None) for turn in sample.turns)
         sample = replace(sample, turns=turns, id=None, extra={})
     return dump_as(sample, template.name)

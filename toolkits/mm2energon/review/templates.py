@@ -26,6 +26,8 @@ class Template:
     title: str
     #: One entry a line; else one JSON array.
     lines: bool = False
+    #: Entries have the keys of the format, and no others: whoever made it says so.
+    bare: bool = False
 
     @property
     def is_legacy(self) -> bool:
@@ -48,7 +50,7 @@ _ROWS = (
     Template("minicpm-v", "MiniCPM-V"),
     Template("llama-factory", "LLaMA-Factory"),
     Template("ms-swift", "ms-swift", lines=True),
-    Template("videochat-finetune", "VideoChat fine-tuning", lines=True),
+    Template("videochat-finetune", "VideoChat fine-tuning", lines=True, bare=True),
     Template("llava-next-video-hf", "LLaVA-NeXT-Video (transformers)", lines=True),
     Template("messages-parts", "Messages in parts (transformers, TRL)", lines=True),
     Template("messages", "Messages (OpenAI)", lines=True),
@@ -60,9 +62,9 @@ _ROWS = (
     Template("video-instruct", "VideoInstruct100K"),
     Template("sharegemini", "ShareGemini"),
     Template("t2vid-synthetic", "T2Vid synthetic videos"),
-    Template("legacy-videollama2", "VideoLLaMA2", lines=True),
-    Template("legacy-llava-next", "LLaVA-Next-Video", lines=True),
-    Template("legacy-qwen", "Qwen-VL2-7b-hf", lines=True),
+    Template("legacy-videollama2", "VideoLLaMA2", lines=True, bare=True),
+    Template("legacy-llava-next", "LLaVA-Next-Video", lines=True, bare=True),
+    Template("legacy-qwen", "Qwen-VL2-7b-hf", lines=True, bare=True),
 )
 
 #: By name, in the order in which they are offered.
