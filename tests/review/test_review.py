@@ -504,7 +504,7 @@ def test_a_source_that_changes_under_us_is_told_and_not_mistaken(review: Review,
     with pytest.raises(InputError, match="has changed since it was opened"):
         review.item(3)
     assert review.problem is not None
-    assert "open it again" in review.problem
+    assert "stop, and start again" in review.problem
 
 
 def test_media_that_were_brought_or_taken_since_are_seen(source: Path) -> None:
@@ -516,8 +516,12 @@ def test_media_that_were_brought_or_taken_since_are_seen(source: Path) -> None:
     (source.parent / "p/1.jpg").write_bytes(b"x")
     (source.parent / "p/3.jpg").unlink()
     with open_review(source) as review:
+        lacking = [0, *range(4, 30)]
+        assert chosen(review, warning=("missing-media",)) == lacking  # of these it was looked at once more
         assert [row.warnings for row in review.rows(review.select(), 1, 3)] == [(), (), ("missing-media",)]
         assert review.item(1).warnings == ()
+        assert chosen(review, warning=("missing-media",)) == sorted([3, *lacking])
+        assert review.counts()["warning"] == {"missing-media": 28}
 
 
 def test_where_nothing_can_be_written_the_data_is_shown(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

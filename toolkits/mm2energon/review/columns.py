@@ -7,7 +7,7 @@ written last: it says how many entries count. What stands behind them was cut of
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +79,10 @@ class Words:
     def bits(self, codes: Sequence[str]) -> int:
         """The bits of some warnings."""
         return sum(1 << min(_place_in(self.warnings, code), _MOST_WARNINGS) for code in dict.fromkeys(codes))
+
+    def known_bits(self, codes: Collection[str]) -> int:
+        """The bits of those of some warnings that there are."""
+        return sum(1 << place for place, code in enumerate(self.warnings) if code in codes)
 
     def codes(self, bits: int) -> tuple[str, ...]:
         """The warnings of some bits."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
 from mm2energon.review.columns import COLUMNS, About, Batch, ColumnFiles, Words, read_about
-from mm2energon.review.facets import Facetting, digest_of
+from mm2energon.review.facets import MEDIA_CODES, Facetting, digest_of
 from mm2energon.review.identities import Identities
 from mm2energon.review.indexing import IndexJob, index, start_indexing
 from mm2energon.review.model import Kind
@@ -31,6 +31,8 @@ _HELD_TYPES = {"images": "|u1", "videos": "|u1", "audios": "|u1"}
 _SMALL: dict[Kind, int] = {"json": 1 << 20, "csv": 1 << 20, "shards": 500}
 #: Seconds between two looks at how far the index is.
 _LOOK_SECONDS = 0.15
+#: Seconds that are spent on media that were missing, and between two times; entries that are read together for it.
+_AGAIN_SECONDS, _BETWEEN_SECONDS, _TOGETHER = 0.25, 5.0, 64
 
 
 class Read(NamedTuple):
@@ -61,6 +63,7 @@ class Entries:
         self.held = {name: np.zeros(0, _HELD_TYPES.get(name, COLUMNS[name])) for name in _HELD}
         self.identities = Identities(self.held["digest"])
         self._looked_at, self._has_ended = 0.0, False
+        self._again_at, self._again_from = 0.0, 0
         self._reading = threading.Lock()
         self.refresh()
         if not self.is_complete and source.size <= _SMALL[source.kind]:
@@ -184,6 +187,21 @@ class Entries:
                     found[number] = self._checked(number, one, self._kept.source, self._kept.facetting)
         return [found[number] for number in numbers]
 
+    def look_again(self) -> None:
+        """See whether media are there now that were missing, of as many entries as can be read in a moment."""
+        now = time.monotonic()
+        if not self.is_complete or now - self._again_at < _BETWEEN_SECONDS:
+            return
+        lacking = np.flatnonzero(self.held["warnings"] & np.uint64(self.words.known_bits(MEDIA_CODES)))
+        lacking = np.roll(lacking, -int(np.searchsorted(lacking, self._again_from)))  # go on where it ended
+        with suppress(InputError):  # the source has changed, which others say
+            for begin in range(0, len(lacking), _TOGETHER):
+                if time.monotonic() - now > _AGAIN_SECONDS:
+                    self._again_from = int(lacking[begin])
+                    break
+                self.read(lacking[begin : begin + _TOGETHER].tolist())
+        self._again_at = time.monotonic()
+
     def place(self, number: int) -> Place:
         """Where an entry of the source stands."""
         return self._place(number)
@@ -202,6 +220,9 @@ class Entries:
             raise changed(source.path)
         loaded = source.load(found)
         missing = () if loaded.sample is None else facetting.missing_now(loaded.sample)
+        if self.is_complete:
+            kept = int(self.held["warnings"][number]) & ~self.words.known_bits(MEDIA_CODES)
+            self.held["warnings"][number] = kept | self.words.bits(missing)
         return Read(found, loaded, facetting.category(found, loaded.sample), missing)
 
 

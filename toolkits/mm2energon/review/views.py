@@ -105,6 +105,7 @@ def chosen(state: State, wanted: Filter, sort: str) -> Ints:
     Raises:
         InputError: a status, medium or sort that there is none of.
     """
+    state.entries.look_again()
     masks = _masks(state, wanted)
     numbers = np.flatnonzero(_all_of(masks.values(), state.entries.count)).astype(np.int32)
     return _sorted(state, numbers, sort)
@@ -112,6 +113,7 @@ def chosen(state: State, wanted: Filter, sort: str) -> Ints:
 
 def counts(state: State, wanted: Filter) -> dict[str, dict[str, int]]:
     """Of each facet, how many entries there are of each value among those that the rest of the filter chooses."""
+    state.entries.look_again()
     masks, size = _masks(state, wanted), state.entries.count
 
     def among(facet: str) -> Mask:
@@ -152,8 +154,8 @@ def _each_mask(state: State, wanted: Filter) -> Iterator[tuple[str, Mask]]:
         _expect("medium", wanted.medium, MEDIUMS)
         yield "medium", _any_of((_medium_mask(state, medium) for medium in wanted.medium), size)
     if wanted.warning:
-        bits = [1 << place for place, code in enumerate(state.entries.words.warnings) if code in wanted.warning]
-        yield "warning", (state.entries.held["warnings"] & np.uint64(sum(bits))) != 0
+        bits = state.entries.words.known_bits(wanted.warning)
+        yield "warning", (state.entries.held["warnings"] & np.uint64(bits)) != 0
     if wanted.edited is not None:
         yield "edited", standing.edited == wanted.edited
     if wanted.reviewer is not None:
