@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 from media import write_clip, write_image
 from mm2energon.review.export import export
@@ -87,6 +88,14 @@ def test_samples_that_share_any_medium_and_pieces_of_one_recording_stay_together
         for other in found.keys() - {split}:
             assert not set(by_id[split]) & set(by_id[other])
     assert sum("talk" in one for one in ids.values()) == 1
+
+
+def test_a_split_that_nothing_is_left_for_is_told(tmp_path):
+    path = write_csv(tmp_path / "a.csv", *(row(number, video=f"{number % 2}.mp4") for number in range(6)))
+    job = ExportJob(tmp_path / "out", ("sharegpt",), status="any", shares=SHARES, checks_videos=False)
+    told = export(StandIn(path), job).advice
+    assert [line for line in told if "no samples" in line and line.startswith("test: ")]
+    assert export(StandIn(path), replace(job, shares={"train": 1, "val": 1})).advice == []
 
 
 def test_a_sample_is_in_the_split_that_shard_puts_it_into(tmp_path):

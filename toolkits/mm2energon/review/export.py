@@ -214,6 +214,9 @@ class _Run:
             account.facts["not_held"] = self._exported.not_held
         account.require_written(source)
         self._exported.account = _told_of(account)
+        if empty := [split for split in job.splits if self._split_of is not None and not account.written[split]]:
+            few = "there are too few samples that share no video or picture with others"
+            self._exported.advice.append(f"{' and '.join(empty)}: no samples, for {few}")
         remove_stale(files, self._exported)
         add_companions(self._exported, root=self._root)
 
