@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ def test_axe_finds_nothing_in_any_view(browser: Browser, address: str, width: in
         page.keyboard.press("Enter")
         expect(page.locator(".toast")).to_be_visible()
         assert faults(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, NARROW])
+def test_a_server_that_is_gone_is_said_where_it_covers_no_button(browser: Browser, address: str, width: int) -> None:
+    with opened(browser, address, width=width) as page:
+        show(page, address, FIRST_PLAIN + 2)
+        page.route("**/api/**", lambda route: route.fulfill(status=500, json={"error": {"message": "No."}}))
+        for _ in range(2):  # the same message is shown once
+            page.get_by_role("button", name="Accept", exact=True).click()
+            expect(page.locator(".toast")).to_have_text("Not saved: No.")
+        page.unroute("**/api/**")
+        page.route("**/api/**", lambda route: route.abort())
+        expect(page.locator("#notice")).to_be_visible()
+        tops = [page.locator(name).bounding_box() for name in (".toast", "#notice", ".actions")]
+        for upper, lower in itertools.pairwise(tops):
+            assert upper["y"] + upper["height"] <= lower["y"]
+        page.unroute("**/api/**")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

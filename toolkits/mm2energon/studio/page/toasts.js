@@ -31,6 +31,7 @@ export function toast(text, { kind = "note", action = null } = {}) {
     button,
     el("button.icon-button", { type: "button", "aria-label": "Close this message", onclick: close }, icon("close", 16)),
   );
+  for (const same of [...box.children].filter((one) => one.querySelector("p").textContent === text)) same.remove();
   box.append(node);
   while (box.children.length > KEPT) box.firstElementChild.remove();
   announce(text, { urgent: kind === "bad" });
