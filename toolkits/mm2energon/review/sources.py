@@ -217,7 +217,9 @@ def opened(path: Path) -> IO[bytes]:
 
 def changed(path: Path) -> InputError:
     """The error for a source that is not what was indexed."""
-    return InputError(f"{path}: has changed since it was opened; the file as it was then was expected; stop, and start again")
+    return InputError(
+        f"{path}: has changed since it was opened; the file as it was then was expected; stop, and start again"
+    )
 
 
 def _blocks(file: IO[bytes], size: int) -> Iterator[bytes]:
