@@ -1,4 +1,4 @@
-// The page's way to its server: JSON requests, uploads with progress, event streams; errors as one kind.
+// The page's way to its server: JSON requests, uploads with progress; errors as one kind.
 
 /** What the server (or the way to it) said: `message` for people, `code` for the page, `status` of HTTP. */
 export class StudioError extends Error {
@@ -27,7 +27,6 @@ export function online() {
 
 export const get = (path, options) => request("GET", path, options);
 export const post = (path, body = {}, options) => request("POST", path, { ...options, body });
-export const put = (path, body = {}, options) => request("PUT", path, { ...options, body });
 export const del = (path, options) => request("DELETE", path, options);
 
 /**
@@ -71,25 +70,6 @@ export function upload(path, file, { query, signal, onProgress, method = "PUT" }
     signal?.addEventListener("abort", () => call.abort(), { once: true });
     call.send(file);
   });
-}
-
-/**
- * An event stream: `listen("/api/x/events", {token: (data) => ..., done: ...}, {signal})`.
- *
- * Events are taken up where they were lost (Last-Event-ID); `handlers.lost` hears of a broken connection.
- * Returns the function that ends it.
- */
-export function listen(path, handlers, { signal } = {}) {
-  const source = new EventSource(address(path));
-  for (const [name, handler] of Object.entries(handlers)) {
-    if (name === "lost") continue;
-    source.addEventListener(name, (event) => handler(parse(event.data) ?? {}, event.lastEventId));
-  }
-  source.onopen = () => setOnline(true);
-  source.onerror = () => handlers.lost?.(source.readyState === EventSource.CLOSED);
-  const close = () => source.close();
-  signal?.addEventListener("abort", close, { once: true });
-  return close;
 }
 
 /** The address of a path below the server, wherever the page is served from. */

@@ -13,7 +13,7 @@ import { cycleTheme } from "./themes.js";
 import { announce, toast } from "./toasts.js";
 
 /** The views: each is a module `export function mount(root, context)`, loaded when it is first asked for. */
-export const VIEWS = [
+const VIEWS = [
   { name: "review", title: "Review", icon: "review", module: "./review.js" },
   { name: "statistics", title: "Statistics", icon: "statistics", module: "./statistics.js" },
   { name: "export", title: "Export", icon: "export", module: "./export.js" },
@@ -28,7 +28,7 @@ let shown = null;
 const places = new Map();
 
 /** `#/review/12?text=dog` -> {view: "review", rest: ["12"], params}. */
-export function readRoute(hash) {
+function readRoute(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/").map(decode);
   return { view: VIEWS.some((one) => one.name === view) ? view : "review", rest, params: new URLSearchParams(query) };

@@ -125,7 +125,7 @@ function linesOf(lines) {
 }
 
 /** 45312 -> "45.3 KB". */
-export function sizeOf(bytes) {
+function sizeOf(bytes) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
   let [value, unit] = [bytes, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];

@@ -22,10 +22,6 @@ export function mount(root, context) {
   void start(view);
 }
 
-export function runPath(id) {
-  return `${RUNS}/${encodeURIComponent(id)}`;
-}
-
 async function start(view) {
   const { context, content } = view;
   try {

@@ -122,7 +122,7 @@ export function columns(rows, series, width, label) {
 }
 
 /** A table: `head` titles, `rows` of a name and numbers. */
-export function tableOf(title, { head, rows }) {
+function tableOf(title, { head, rows }) {
   return el(
     "div.table-frame",
     { tabindex: "0", role: "region", "aria-label": title },

@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { nameOf } from "./people.js";
 import { oneLine } from "./texts.js";
 
-export const STATUS_ICONS = { accepted: "accept", rejected: "reject", disputed: "settle", pending: "clock" };
+const STATUS_ICONS = { accepted: "accept", rejected: "reject", disputed: "settle", pending: "clock" };
 const KINDS = ["video", "image", "audio"];
 
 /** Fills a row's element; `row` is undefined while it is on its way. `marks`: {isDraft, waits}. */

@@ -6,7 +6,7 @@ import { roundTicks } from "./finetune_scale.js";
 
 /** So near to a tick, in pixels, a click means the frame. */
 const REACH_PIXELS = 8;
-/** A span of a moment is as wide as this, also at the very end (try.css has the same). */
+/** A span of a moment is as wide as this, also at the very end (try_timeline.css has the same). */
 const LEAST_PIXELS = 3;
 const STEPS_OF_AXIS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 

@@ -8,7 +8,7 @@ import { nameOf } from "./people.js";
 import { statusChip } from "./row.js";
 
 /** The versions of an entry: those who accept the same text and category stand together, each who rejects alone. */
-export function versionsOf({ opinions = {}, original, sample }) {
+function versionsOf({ opinions = {}, original, sample }) {
   const source = original ?? sample;
   const found = new Map();
   for (const [name, said] of Object.entries(opinions)) {
