@@ -149,8 +149,40 @@ def test_text_is_found_in_any_case_across_spaces_and_in_edits(review: Review) ->
     review.decide([12], "edit", sample=edit_of(review, 12, "A GIRAFFE"))
     assert chosen(review, text="giraffe") == [12]
     assert 12 not in chosen(review, text="house")
+    assert chosen(review, text="giraffe p/12.jpg c0") == [12]  # what was not edited is found as before
     review.undo(12)
     assert chosen(review, text="giraffe") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("\u0130STANBUL", "istanbul"),
+        ("istanbul", "\u0130stanbul"),
+        ("ISPARTA", "\u0131sparta"),
+        ("Cafe\u0301", "CAF\u00c9"),
+        ("\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c2"),
+        ("\uff21\uff22\uff23", "abc"),
+        ("\uff76\uff9e", "\u30ac"),
+        ("\u1112\u1161\u11ab", "\ud55c"),
+        ("\u6771\u4eac\u30bf\u30ef\u30fc", "\u30bf\u30ef\u30fc"),
+        ("\ufb01ne", "FINE"),
+    ],
+)
+def test_text_is_found_however_its_letters_are_written(tmp_path: Path, said: str, asked: str) -> None:
+    others = [
+        {"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": "-"}]} for text in (said, "")
+    ]
+    with open_review(write(tmp_path / "a.json", *others)) as review:
+        assert chosen(review, text=asked) == [0]
+
+
+def test_a_row_is_found_by_its_columns_and_once_edited_not_by_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("video,question,answer,notes\nv.mp4,What?,A cat.,blurred\n")
+    with open_review(tmp_path / "a.csv") as review:
+        assert chosen(review, text="cat blurred v.mp4") == [0]
+        review.decide([0], "edit", sample=edit_of(review, 0, "A dog."))
+        assert chosen(review, text="dog blurred v.mp4") == [0] and chosen(review, text="cat") == []
 
 
 def test_views_stay_as_they_are_while_decisions_are_made(review: Review) -> None:

@@ -23,6 +23,7 @@ from mm2energon.review.indexing import IndexJob, index, start_indexing
 from mm2energon.review.model import Kind
 from mm2energon.review.sources import Found, JsonSource, Loaded, Place, Source, changed
 from mm2energon.review.texts import Texts
+from mm2energon.sample import Sample
 
 #: Columns that are held in memory: a few bytes for each entry.
 _HELD = ("digest", "category", "status", "warnings", "images", "videos", "audios")
@@ -186,6 +187,16 @@ class Entries:
                     one = self._kept.read(number - self.about.count)
                     found[number] = self._checked(number, one, self._kept.source, self._kept.facetting)
         return [found[number] for number in numbers]
+
+    def searched(self, number: int, edited: Sample | None) -> str:
+        """What an entry is looked for by, where it says something else than in its source.
+
+        Raises:
+            InputError: the source has changed, or cannot be read.
+        """
+        read = self.read([number])[0]
+        facetting = self._kept.facetting if self.is_kept(number) else self._facetting
+        return facetting.searched(read.found, edited or read.loaded.sample, read.category)
 
     def look_again(self) -> None:
         """See whether media are there now that were missing, of as many entries as can be read in a moment."""

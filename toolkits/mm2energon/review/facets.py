@@ -27,6 +27,8 @@ _REMEMBERED = 1 << 16
 #: What is said of media that are not there.
 MEDIA_CODES = frozenset({"missing-media", "outside-root", "media-url"})
 _DIGEST_BYTES = 8
+#: What casefolding makes of the two other letters i of Turkish.
+_DOTTED_I, _DOTLESS_I = "i\u0307", "\u0131"
 _MOST_CATEGORY_CHARACTERS = 200
 
 
@@ -97,8 +99,30 @@ class Facetting:
             turns=len(turns),
             question_words=sum(map(_words, asked)),
             answer_words=sum(map(_words, answered)),
-            searched=" ".join([*folded, fold(_rest(found, sample, category))]),
+            searched=self.searched(found, sample, category),
         )
+
+    def searched(self, found: Found, sample: Sample | None, category: str) -> str:
+        """What people may look for: what is said, and its media, id, category and columns.
+
+        Args:
+            sample: as it is in its source, or as it was edited.
+        """
+        if sample is None:
+            value = found.entry.value
+            return sought(fold(value if isinstance(value, str) else dumps(value).decode("utf-8", "replace")))
+        videos = [video if isinstance(video, str) else "".join(video[:1]) for video in sample.videos]
+        names = [str(name) for name in (sample.id, category) if name is not None]
+        texts = [turn.text for turn in sample.turns]
+        media = [*sample.images, *videos, *sample.audios]
+        return sought(fold("\n".join([*texts, *media, *names, *self._further(found)])))
+
+    def _further(self, found: Found) -> list[str]:
+        """What stands in columns other than those of question and answer, which an edit changes."""
+        if not isinstance(self._source, CsvSource):
+            return []
+        said = {self._source.value(found.fields, what) for what in ("question", "answer")}
+        return [value for value in found.fields.values() if value not in said]
 
     def missing_now(self, sample: Sample) -> tuple[str, ...]:
         """Why media of a sample cannot be used at this moment: reason codes."""
@@ -204,14 +228,17 @@ def digest_of(data: bytes) -> int:
 
 
 def fold(text: str) -> str:
-    """A text as it is searched: any space is one space, and letters have no case."""
+    """A text as it is compared: any space is one space, and letters have no case."""
     text = " ".join(text.split())
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
-def folded_turns(sample: Sample) -> str:
-    """What is said in a sample, folded."""
-    return " ".join([fold(turn.text) for turn in sample.turns])
+def sought(folded: str) -> str:
+    """A folded text as it is searched: letters of any width and form are the same, and an i whatever its dots."""
+    if folded.isascii():
+        return folded
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", folded).casefold())
+    return plain.replace(_DOTTED_I, "i").replace(_DOTLESS_I, "i")
 
 
 def without_tags(text: str) -> str:
@@ -234,15 +261,3 @@ def _digest_of_text(text: str) -> int:
 def _media_digest(sample: Sample) -> int:
     media = (sample.images, sample.videos, sample.audios)
     return _digest_of_text(repr(media)) if any(media) else 0
-
-
-def _rest(found: Found, sample: Sample | None, category: str) -> str:
-    """What people may look for besides what is said."""
-    if sample is None:
-        value = found.entry.value
-        texts = [value if isinstance(value, str) else dumps(value).decode("utf-8", "replace")]
-    else:
-        videos = [video if isinstance(video, str) else "".join(video[:1]) for video in sample.videos]
-        texts = [*sample.images, *videos, *sample.audios]
-        texts += [str(value) for value in (sample.id, category) if value is not None]
-    return "\n".join([*texts, *found.fields.values()])

@@ -15,7 +15,6 @@ from mm2energon.errors import InputError
 from mm2energon.review.book import open_book
 from mm2energon.review.editing import edited
 from mm2energon.review.entries import Entries
-from mm2energon.review.facets import folded_turns
 from mm2energon.review.indexing import IndexJob
 from mm2energon.review.journal import Journal
 from mm2energon.review.model import Kind
@@ -70,7 +69,7 @@ class Opened:
         self._source, self._given = source, tuple(reviewers)
         self._lock, self._views = threading.RLock(), Views()
         self._state = State(entries, open_book(journal, self.path), self._edited_text)
-        self._texts: dict[int, str] = {}
+        self._texts: dict[tuple[int, int], str] = {}
         try:
             self._grow()
             self._state.book.refresh()
@@ -115,17 +114,15 @@ class Opened:
         if self.temporary is not None:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def _edited_text(self, event_number: int) -> str:
-        """What an edit says, folded."""
-        if event_number not in self._texts:
-            place = self._state.book.decisions.events[event_number].sample_at
-            text = (
-                "" if place is None else folded_turns(edited(None, self._state.book.journal.sample(place), origin=""))
-            )
+    def _edited_text(self, number: int, event: int) -> str:
+        """What an entry is looked for by, as an event has edited it."""
+        if (number, event) not in self._texts:
+            place = self._state.book.decisions.events[event].sample_at
+            sample = None if place is None else edited(None, self._state.book.journal.sample(place), origin="")
             if len(self._texts) >= _EDITS_REMEMBERED:
                 self._texts.clear()
-            self._texts[event_number] = text
-        return self._texts[event_number]
+            self._texts[number, event] = self._state.entries.searched(number, sample)
+        return self._texts[number, event]
 
     @property
     def reviewers(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from mm2energon.errors import InputError
 from mm2energon.review.book import Book
 from mm2energon.review.decisions import PENDING_NUMBER
 from mm2energon.review.entries import Entries
-from mm2energon.review.facets import fold
+from mm2energon.review.facets import fold, sought
 from mm2energon.review.model import MEDIUMS, SORTS, STATUSES, Filter, View
 from mm2energon.review.tables import NONE, Ints
 from mm2energon.review.texts import Texts
@@ -37,8 +37,8 @@ class State:
 
     entries: Entries
     book: Book
-    #: The folded text of an edit, by its event.
-    edited_text: Callable[[int], str]
+    #: What an entry is looked for by, as an event has edited it.
+    edited_text: Callable[[int, int], str]
     _searches: OrderedDict[tuple[tuple[str, ...], int], Mask] = field(default_factory=OrderedDict)
 
     def texts_for(self, text: str) -> Texts | None:
@@ -65,14 +65,14 @@ class State:
         edited = np.flatnonzero(edits != NONE)
         if len(edited):
             found = found.copy()
-            said = map(self.edited_text, edits[edited].tolist())
+            said = map(self.edited_text, edited.tolist(), edits[edited].tolist())
             found[edited] = [all(term in text for term in terms) for text in said]
         return found
 
 
 def terms_of(text: str) -> tuple[str, ...]:
     """The words of a search, and what stands in quotes, folded."""
-    terms = (fold(quoted or word) for quoted, word in _TERM.findall(text))
+    terms = (sought(fold(quoted or word)) for quoted, word in _TERM.findall(text))
     return tuple(term for term in terms if term)
 
 
