@@ -99,7 +99,7 @@ class Facetting:
             turns=len(turns),
             question_words=sum(map(_words, asked)),
             answer_words=sum(map(_words, answered)),
-            searched=self.searched(found, sample, category),
+            searched=self._searched(found, sample, category, folded),
         )
 
     def searched(self, found: Found, sample: Sample | None, category: str) -> str:
@@ -108,14 +108,17 @@ class Facetting:
         Args:
             sample: as it is in its source, or as it was edited.
         """
+        folded = [] if sample is None else [fold(turn.text) for turn in sample.turns]
+        return self._searched(found, sample, category, folded)
+
+    def _searched(self, found: Found, sample: Sample | None, category: str, folded: list[str]) -> str:
         if sample is None:
             value = found.entry.value
             return sought(fold(value if isinstance(value, str) else dumps(value).decode("utf-8", "replace")))
         videos = [video if isinstance(video, str) else "".join(video[:1]) for video in sample.videos]
         names = [str(name) for name in (sample.id, category) if name is not None]
-        texts = [turn.text for turn in sample.turns]
-        media = [*sample.images, *videos, *sample.audios]
-        return sought(fold("\n".join([*texts, *media, *names, *self._further(found)])))
+        rest = [*sample.images, *videos, *sample.audios, *names, *self._further(found)]
+        return sought(" ".join([*folded, fold(" ".join(rest))]))
 
     def _further(self, found: Found) -> list[str]:
         """What stands in columns other than those of question and answer, which an edit changes."""
@@ -229,7 +232,8 @@ def digest_of(data: bytes) -> int:
 
 def fold(text: str) -> str:
     """A text as it is compared: any space is one space, and letters have no case."""
-    text = " ".join(text.split())
+    is_spaced = text.isprintable() and "  " not in text  # most are; the only space that is printable is the plain one
+    text = text.strip() if is_spaced else " ".join(text.split())
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
