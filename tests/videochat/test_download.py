@@ -211,8 +211,9 @@ def test_a_download_ends_when_it_is_stopped_or_takes_too_long(web: Web, tmp_path
     stop = threading.Event()
 
     def told(done: float, _total: float | None) -> None:
-        assert done == len(VIDEO)
-        stop.set()
+        assert done in (0, len(VIDEO))
+        if done:
+            stop.set()
 
     patient = replace(LIMITS, stall_seconds=60)
     with pytest.raises(CancelledError):

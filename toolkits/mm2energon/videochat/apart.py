@@ -69,7 +69,7 @@ def run_apart(
     Args:
         step: a function of a module, and `job` what can be pickled.
         note: where the step notes how far it is.
-        told: is called with what it noted, now and then.
+        told: is called with what it noted last, now and then; what it raises ends the process.
         stop: once it is set, the process is ended.
 
     Raises:
@@ -78,14 +78,16 @@ def run_apart(
         ToolkitError: what the step raised; no process can be started.
     """
     worker = Worker(limits, step.__module__)
+    noted: tuple[float, float | None] = (0.0, None)
 
     def look() -> None:
+        nonlocal noted
         if stop.is_set():
             raise CancelledError("it was cancelled")
         if worker.deadline is not None and time.monotonic() >= worker.deadline:
             raise MediaError(f"the work was given up: it took longer than {limits.seconds:g} s", "video-timeout")
-        if (noted := note.read()) is not None:
-            told(*noted)
+        noted = note.read() or noted
+        told(*noted)
 
     try:
         worker.give(step, Trial(job))

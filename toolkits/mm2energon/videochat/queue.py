@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -230,11 +230,23 @@ class Desk:
         if self._open is not None and self._open[:2] == (name, case.model) and self._open[2].is_sound:
             return self._open[2]
         self._shut()
-        chat = self._backends[name].open(
-            case.model, self.setup, lambda message: self._happened(case, "loading", {"message": message})
-        )
+        chat = self._backends[name].open(case.model, self.setup, self._loading(case))
         self._open = (name, case.model, chat)
         return chat
+
+    def _loading(self, case: Case) -> Callable[[str], None]:
+        """What tells a question how its model is opened; what is said again is no news, but the moment to stop."""
+        said = ""
+
+        def tell(message: str) -> None:
+            nonlocal said
+            if case.stop.is_set():
+                raise Unwanted
+            if message != said:
+                said = message
+                self._happened(case, "loading", {"message": message})
+
+        return tell
 
     def _shut(self) -> None:
         if self._open is not None:

@@ -31,18 +31,18 @@ class _Job:
 
 
 def fetch(name: str, tell: Callable[[str], None]) -> Path:
-    """The folder of a model, which lies in the cache of the hub then; what raises in `tell` ends it.
+    """The folder of a model, which lies in the cache of the hub then.
+
+    Args:
+        tell: is called with how far it is, several times a second; what it raises ends the fetch.
 
     Raises:
         InputError: the hub does not give it; the message is the hub's.
     """
-    told = 0
 
     def step(done: float, _total: float | None) -> None:
-        nonlocal told
-        if done // _STEP > told:
-            told = int(done // _STEP)
-            tell(f"fetching {name} from the hub: {done / 1e9:.2f} GB so far")
+        far = done // _STEP * _STEP
+        tell(f"fetching {name} from the hub" + (f": {far / 1e9:.2f} GB so far" if far else "; this may take long"))
 
     with TemporaryDirectory() as folder:
         note = Path(folder) / "note"

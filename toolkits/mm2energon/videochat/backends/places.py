@@ -59,7 +59,6 @@ def find_model(name: str, setup: Setup, tell: Callable[[str], None]) -> Path:
         return folder
     if not setup.may_download:
         raise _missing(name, setup, "the hub is not asked")
-    tell(f"fetching {name} from the hub; this may take long")
     return _fetched(name, setup, tell)
 
 
