@@ -160,6 +160,22 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         book_of(path)
 
 
+def test_a_line_of_a_newer_version_is_told_each_time_and_costs_none_of_those_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.review.jsonl"
+    book, other = book_of(path), book_of(path)
+    decide(other, "accept", 0)
+    decide(other, "reject", 1)
+    with path.open("a") as file:
+        file.write('{"version": 2, "do": "accept", "entries": []}\n')
+    for _ in range(2):
+        with pytest.raises(InputError, match="a newer mm2energon"):
+            book.refresh()
+        with pytest.raises(InputError, match="a newer mm2energon"):
+            decide(book, "accept", 2)
+    assert statuses(book)[:3] == ["accepted", "rejected", "pending"]
+    assert len(path.read_text().splitlines()) == 3
+
+
 def many(count: int) -> Identities:
     """So many entries, each content of which is there twice."""
     return Identities(np.arange(count, dtype=np.uint64) // 2 * np.uint64(0x9E3779B97F4A7C15))

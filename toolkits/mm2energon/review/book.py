@@ -81,13 +81,15 @@ class Book:
             return False
         events: list[Event] = []
         count = 0
-        for event in self.journal.news():
-            events.append(event)
-            count += 1 + len(event.entries)
-            if count >= _TOGETHER:
-                self._take_up(events)
-                events, count = [], 0
-        self._take_up(events)
+        try:
+            for event in self.journal.news():
+                events.append(event)
+                count += 1 + len(event.entries)
+                if count >= _TOGETHER:
+                    some, events, count = events, [], 0
+                    self._take_up(some)
+        finally:  # what stands before a line that cannot be read is not read again
+            self._take_up(events)
         return True
 
     def _begin_anew(self) -> None:

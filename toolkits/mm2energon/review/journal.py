@@ -112,8 +112,9 @@ class Journal:
             for line in file:
                 if not line.endswith(b"\n") and not _is_whole(line):
                     return
-                start, self.offset = self.offset, self.offset + len(line)
+                start = self.offset
                 event = self._event(line, start)
+                self.offset = start + len(line)  # not before: of a newer version it is told each time
                 if event is not None and event.do in (MOVING, MOVED):
                     self.was_moved |= event.do == MOVED and start >= self.moves.end
                 elif event is not None:
