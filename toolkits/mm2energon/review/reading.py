@@ -30,7 +30,7 @@ from mm2energon.review.opened import Opened
 from mm2energon.review.shards_source import ShardsSource
 from mm2energon.review.sources import changed
 from mm2energon.review.statistics import statistics_of
-from mm2energon.review.tables import Ints
+from mm2energon.review.tables import Ints, distinct
 from mm2energon.review.views import chosen, counts, decided_by, terms_of
 
 #: Entries that are read at a time, for export.
@@ -122,13 +122,17 @@ class Reading(Opened):
             place = state.entries.place(number)
         return self._source.media(place)
 
-    def changes(self, since: int = 0) -> Changes:
-        """What has happened since, here and in other processes; `changes(-1)` says from where to count."""
+    def changes(self, since: int = 0, *, most: int | None = None) -> Changes:
+        """What has happened since, here and in other processes; `changes(-1)` says from where to count.
+
+        Args:
+            most: numbers of entries that are told; all by default.
+        """
         with self._lock:
             state = self._fresh()
             log = state.book.decisions.log
             begin = 0 if since > log.count else log.count if since < 0 else since
-            numbers = np.unique(log["number"][begin:]).tolist()
+            numbers = numbers_in_order(distinct(log["number"][begin:])[:most])
             return Changes(log.count, tuple(numbers), state.entries.count, state.entries.is_complete)
 
     def alike(self, number: int) -> Alike:

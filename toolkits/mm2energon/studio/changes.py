@@ -32,7 +32,7 @@ def router(state: State) -> APIRouter:
 
     @routes.get("/changes")
     def changes(since: Annotated[int, Query(ge=-1, lt=2**63)] = -1) -> Response:
-        found = review.changes(since)
+        found = review.changes(since, most=_MOST_TOLD + 1)
         return Json(
             {
                 "since": found.since,
