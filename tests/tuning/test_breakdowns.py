@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -84,3 +85,13 @@ def test_a_checkpoint_that_cannot_be_written_leaves_its_room(error: Exception, t
 def test_what_memory_lacks_is_told_with_what_helps(error: Exception, expected: str) -> None:
     with pytest.raises(InputError, match=expected), told_what_to_do():
         raise error
+
+
+def test_what_a_process_that_reads_ahead_says_comes_without_its_trace() -> None:
+    def read(_number: int) -> None:
+        raise InputError("wds: nothing can be learnt from; look at it")
+
+    loader: Any = torch.utils.data.DataLoader([0], num_workers=1, collate_fn=read, multiprocessing_context="fork")
+    with pytest.raises(InputError) as told, told_what_to_do():
+        next(iter(loader))
+    assert str(told.value) == "wds: nothing can be learnt from; look at it"

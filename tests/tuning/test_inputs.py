@@ -15,6 +15,7 @@ import torch
 from mm2energon import cli
 from mm2energon.pipeline.output import packs_of
 from mm2energon.sample import Turn
+from mm2energon.tuning import energon
 from mm2energon.tuning.chats import Chat
 from mm2energon.tuning.encoding import Encoder, faults
 from mm2energon.tuning.energon import Shards
@@ -22,7 +23,7 @@ from mm2energon.tuning.job import TuneJob, settings_of
 from mm2energon.tuning.prepare import prepare_samples, rows_path
 from mm2energon.tuning.rows import Rows, load_batches
 
-from tuning.conftest import QUESTION, write_lines
+from tuning.conftest import QUESTION, command, write_lines
 
 MAX_PIXELS = 112 * 84
 
@@ -94,8 +95,32 @@ def test_shards_give_the_inputs_of_lines(
     options = ["--target", target, "--extract", "--max-pixels", str(MAX_PIXELS), "--workers", "1"]
     splits = ["--train-split", "0", "--val-split", "1", "--test-split", "0"]
     assert cli.main([*words, *options, *splits]) == 0
-    shards = Shards(tmp_path / "wds", encoder, tmp_path, max_frames=32, batch_size=1, seed=0, loaders=0)
+    shards = Shards(tmp_path / "wds", encoder, tmp_path, max_frames=32, max_tokens=0, batch_size=1, seed=0, loaders=0)
     same(by_content(shards.val()), lines)
+
+
+def test_shards_of_which_no_sample_can_be_learnt_end_the_run_and_samples_that_are_too_long_cost_themselves(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energon, "_MOST_FAULTS", 5)
+    turns = [[{"role": "user", "content": "?"}, {"role": "assistant", "content": "a" * 10**power}] for power in (0, 2)]
+    (tmp_path / "entries.json").write_text(json.dumps([{"messages": one} for one in turns]))
+    words = ["shard", "--dataset-root", str(tmp_path), "--json", "entries.json", "--output", str(tmp_path / "wds")]
+    assert cli.main([*words, "--target", "crude", "--workers", "1", "--train-split", "1", "--val-split", "0"]) == 0
+    for most, status in ((20, 1), (120, 3)):
+        output = tmp_path / f"out{most}"
+        run = command(tmp_path / "wds", base, output, "--steps", 2, "--max-tokens", most)
+        assert cli.main(run) == status
+        assert {one["reason"] for one in faults(output)} == {"too-many-tokens"}
+    assert "5 samples in a row cannot be learnt from" in capsys.readouterr().err
+
+
+def test_what_shards_cannot_be_asked_for_is_refused(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wds/.nv-meta").mkdir(parents=True)
+    assert cli.main(command(tmp_path / "wds", base, tmp_path / "out", "--fps", 4)) == 1
+    assert "--fps: shards are read as they were written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("target", ["pai-v2", "crude"])
@@ -113,7 +138,9 @@ def test_a_sample_of_shards_that_is_heard_is_noted_and_not_learnt_as_text(
     words = ["shard", "--dataset-root", str(tmp_path), "--json", "entries.json", "--output", str(tmp_path / "wds")]
     splits = ["--train-split", "0", "--val-split", "1", "--test-split", "0"]
     assert cli.main([*words, "--target", target, "--workers", "1", *splits]) == 0
-    (read,) = Shards(tmp_path / "wds", encoder, tmp_path, max_frames=32, batch_size=1, seed=0, loaders=0).val()
+    (read,) = Shards(
+        tmp_path / "wds", encoder, tmp_path, max_frames=32, max_tokens=0, batch_size=1, seed=0, loaders=0
+    ).val()
     assert "<audio>" not in encoder.tokenizer.decode(read["input_ids"][0])
     assert [one["reason"] for one in faults(tmp_path)] == ["audio-unsupported"]
 

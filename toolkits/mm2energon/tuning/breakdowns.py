@@ -30,7 +30,7 @@ def told_what_to_do() -> Iterator[None]:
     """Say of what breaks the loop what it is, and what helps.
 
     Raises:
-        InputError: the memory of the device is full, or a process that reads ahead was killed.
+        InputError: the memory of the device is full, or a process that reads ahead was killed, or said why it cannot.
     """
     import torch
 
@@ -41,6 +41,8 @@ def told_what_to_do() -> Iterator[None]:
             f"the memory of the device is full ({_first_line(error)}); try --quantize 4bit, a smaller --batch-size, "
             "--max-frames or --max-pixels, or end what else uses the device"
         ) from error
+    except InputError as error:
+        raise InputError(_without_trace(str(error))) from error
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -72,6 +74,12 @@ def written_or_removed(place: Path) -> Iterator[None]:
     except OSError:
         shutil.rmtree(place, ignore_errors=True)
         raise
+
+
+def _without_trace(text: str) -> str:
+    """What an error of ours said, also where torch brought it from another process, with where it came from."""
+    name = f"{InputError.__module__}.{InputError.__name__}: "
+    return text.rpartition(name)[2].strip()
 
 
 def _first_line(error: BaseException) -> str:

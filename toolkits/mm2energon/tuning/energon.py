@@ -19,9 +19,10 @@ from mm2energon.shards.cooker import cook_chat
 from mm2energon.shards.energon import stand_in_for_frameworks
 from mm2energon.shards.reader import read_dataset_yaml, read_index
 from mm2energon.tuning.chats import chat_of_sample
-from mm2energon.tuning.encoding import Encoder, note_fault
+from mm2energon.tuning.encoding import FAULTS, Encoder, note_fault
 from mm2energon.tuning.positions import from_json, to_json
 from mm2energon.tuning.stopping import leave_signals_to_parent
+from mm2energon.videochat.qwen_inputs import Encoded
 
 try:
     import torch
@@ -30,6 +31,8 @@ try:
 except ImportError as error:
     raise missing_extra("megatron-energon>=7", "train") from error
 
+#: Samples in a row that cannot be learnt from, behind which there is nothing to be waited for.
+_MOST_FAULTS = 1000
 #: Samples among which Energon shuffles, and that it reads in a row.
 _SHUFFLED = 100
 
@@ -54,20 +57,44 @@ class _Task(energon.DefaultTaskEncoder):  # type: ignore[misc]
     cookers = (energon.Cooker(cook_chat),)
     decoder = None
 
-    def __init__(self, encoder: Encoder, output: Path, *, max_frames: int, seconds_factor: float) -> None:
+    def __init__(
+        self, encoder: Encoder, output: Path, *, max_frames: int, max_tokens: int, seconds_factor: float
+    ) -> None:
         super().__init__()
         self._encoder, self._output = encoder, output
-        self._max_frames, self._seconds_factor = max_frames, seconds_factor
+        self._max_frames, self._max_tokens, self._seconds_factor = max_frames, max_tokens, seconds_factor
+        self._faults_in_a_row = 0
 
     @energon.stateless  # type: ignore[untyped-decorator]
     def encode_sample(self, sample: Any) -> _Encoded:
-        """A sample of any target, encoded; where it cannot be, that is noted, and the next one comes."""
+        """A sample of any target, encoded; where it cannot be, that is noted, and the next one comes.
+
+        Raises:
+            InputError: so many in a row cannot be encoded that none will do.
+        """
         try:
-            chat = chat_of_sample(sample, max_frames=self._max_frames, seconds_factor=self._seconds_factor)
-            encoded: _Encoded = _Encoded.derive_from(sample, encoded=self._encoder.encode(chat))
+            encoded: _Encoded = _Encoded.derive_from(sample, encoded=self._encode(sample))
         except SampleError as error:
             note_fault(self._output, str(sample.__key__), error)
+            self._faults_in_a_row += 1
+            if self._faults_in_a_row >= _MOST_FAULTS:
+                raise InputError(
+                    f"{self._output / FAULTS}: {_MOST_FAULTS} samples in a row cannot be learnt from; it says why of "
+                    "each; look at the shards, or at --max-tokens"
+                ) from error
             raise energon.SkipSample from error
+        self._faults_in_a_row = 0
+        return encoded
+
+    def _encode(self, sample: Any) -> Encoded:
+        chat = chat_of_sample(sample, max_frames=self._max_frames, seconds_factor=self._seconds_factor)
+        encoded = self._encoder.encode(chat)
+        if 0 < self._max_tokens < len(encoded.input_ids):
+            raise SampleError(
+                f"{chat.origin}: {len(encoded.input_ids)} tokens; at most {self._max_tokens} were expected "
+                "(--max-tokens); split it, or take fewer or smaller pictures",
+                "too-many-tokens",
+            )
         return encoded
 
     @energon.stateless  # type: ignore[untyped-decorator]
@@ -86,6 +113,8 @@ class Shards:
     encoder: Encoder
     output: Path
     max_frames: int
+    #: Samples of more are noted and passed over; 0: no limit.
+    max_tokens: int
     batch_size: int
     seed: int
     loaders: int
@@ -125,7 +154,8 @@ class Shards:
             stand_in_for_frameworks(str(config["__module__"]), str(config["__class__"]))
         written = read_index(self.root).manifest.get("options", {})
         factor = 2.0 if written.get("second_per_grid_ts") == "pai" else 1.0
-        return _Task(self.encoder, self.output, max_frames=self.max_frames, seconds_factor=factor)
+        limits = {"max_frames": self.max_frames, "max_tokens": self.max_tokens}
+        return _Task(self.encoder, self.output, seconds_factor=factor, **limits)
 
     def _workers(self) -> Any:
         named = {field.name for field in dataclasses.fields(energon.WorkerConfig)}

@@ -51,6 +51,7 @@ def _shards(job: TuneJob, encoder: Encoder, counts: Counts, device: Device, chec
         encoder=encoder,
         output=job.output,
         max_frames=job.settings.max_frames,
+        max_tokens=job.settings.max_tokens,
         batch_size=job.settings.batch_size,
         seed=job.settings.seed,
         loaders=job.settings.loaders,

@@ -183,6 +183,12 @@ def check_job(job: TuneJob) -> None:
             f"--data: {len(job.data)} places, one of them of shards; one folder of shards, or annotation files alone "
             "were expected; run once for each, or shard them together"
         )
+    for name in ("time_interval", "fps", "prepend_missing_tags") if job.shards is not None else ():
+        if getattr(job.settings, name):
+            raise InputError(
+                f"{BY_NAME[name].flag}: shards are read as they were written; leave it out, or shard the data again "
+                "with it"
+            )
     _check_output(job)
     if job.shards is None and not job.root.is_dir():
         raise InputError(f"--dataset-root {job.root}: no such folder")
