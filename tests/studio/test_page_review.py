@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,6 +232,20 @@ def test_a_long_text_is_cut_between_words_and_characters(page: Page, address: st
     )
     assert page.evaluate(shown, "x" * 5995 + " <image>") == "x" * 5995
     assert page.evaluate(shown, "x" + "😀" * 4000) == "x" + "😀" * 2999
+
+
+def test_a_huge_text_is_shown_stretch_by_stretch_to_its_end(page: Page, address: str) -> None:
+    text = "At 0:05 <image> " * 60_000
+    found = page.evaluate(
+        """async (text) => { const { richText } = await import(new URL("texts.js", document.baseURI));
+            const box = richText(text, { onTime: () => {} }), labels = [];
+            for (let more; (more = box.querySelector(".more-text")); more.click()) labels.push(more.textContent);
+            return [labels, box.textContent, box.querySelectorAll(".time").length]; }""",
+        text,
+    )
+    assert found[0] == ["Show more of 960,000 characters"] * 4 + ["Show all 960,000 characters"]
+    numbers = itertools.count(1)
+    assert found[1:] == [re.sub("<image>", lambda _: f"image {next(numbers)}", text), 60_000]
 
 
 def test_texts_that_run_from_right_to_left_do_and_long_ones_unfold(page: Page, address: str) -> None:

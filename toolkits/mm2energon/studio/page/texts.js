@@ -26,6 +26,8 @@ const PARTS = new RegExp(
   "gu",
 );
 const SHOWN_AT_FIRST = 6000;
+// More of them at a time would hold the page up for seconds.
+const SHOWN_AT_A_TIME = 200_000;
 
 /** Seconds of "1:23", "12.5 s", "75"; null when it is no time. */
 export function secondsOf(text) {
@@ -61,29 +63,38 @@ export function oneLine(text) {
  * `onTag(kind, index)` and `onTime(seconds)` make tags and times buttons; `seen` counts tags over the turns.
  */
 export function richText(text, { onTag, onTime, seen = {} } = {}) {
-  const box = el("div.rich", { dir: "auto" });
-  const cut = placeToCut(text);
-  box.append(...partsOf(text.slice(0, cut), { onTag, onTime, seen }));
-  if (text.length > cut) {
-    const rest = text.slice(cut);
-    const label = `Show all ${text.length.toLocaleString("en")} characters`;
-    const more = el("button.more-text", { type: "button" }, label);
-    more.addEventListener("click", () => {
-      more.replaceWith(...partsOf(rest, { onTag, onTime, seen }));
-      box.tabIndex = -1; // who came by keyboard stays here
-      box.focus({ preventScroll: true });
-    });
-    box.append(more);
-  }
+  const box = el("div.rich");
+  addText(box, text, 0, SHOWN_AT_FIRST, { onTag, onTime, seen });
   return box;
 }
 
+/** A stretch of a text, and behind it a button that leads on. */
+function addText(box, text, from, most, options) {
+  const to = placeToCut(text, from, most);
+  box.dir = ""; // else its direction is found anew for each node, in a time that grows with the square
+  for (const node of partsOf(text.slice(from, to), options)) box.append(node);
+  box.dir = "auto";
+  if (to === text.length) return;
+  const all = text.length.toLocaleString("en");
+  const isLast = text.length - to <= SHOWN_AT_A_TIME;
+  const label = isLast ? `Show all ${all} characters` : `Show more of ${all} characters`;
+  const more = el("button.more-text", { type: "button" }, label);
+  more.addEventListener("click", () => {
+    more.remove();
+    addText(box, text, to, SHOWN_AT_A_TIME, options);
+    box.tabIndex = -1; // who came by keyboard stays here
+    box.focus({ preventScroll: true });
+  });
+  box.append(more);
+}
+
 /** Where a long text is cut: behind a word, so that no tag, time or character is cut in two. */
-function placeToCut(text) {
-  if (text.length <= SHOWN_AT_FIRST) return text.length;
-  const space = text.slice(0, SHOWN_AT_FIRST).search(/\s\S{0,200}$/);
-  if (space > 0) return space;
-  return SHOWN_AT_FIRST - (/[\ud800-\udbff]/.test(text[SHOWN_AT_FIRST - 1]) ? 1 : 0);
+function placeToCut(text, from, most) {
+  const to = from + most;
+  if (text.length <= to) return text.length;
+  const space = text.slice(to - 201, to).search(/\s\S{0,200}$/);
+  if (space >= 0) return to - 201 + space;
+  return to - (/[\ud800-\udbff]/.test(text[to - 1]) ? 1 : 0);
 }
 
 function partsOf(text, { onTag, onTime, seen }) {
