@@ -52,7 +52,10 @@ def test_a_parameter_that_cannot_be_is_told(values: dict[str, Any], message: str
 
 
 def test_whole_numbers_as_pages_write_them_are_taken() -> None:
-    assert Parameters.read({"iterations": 3.0, "fps": 1}) == Parameters(iterations=3, fps=1)
+    read = Parameters.read({"iterations": 3.0, "fps": 1, "temperature": 2, "repetition_penalty": 2, "top_p": 1})
+    assert read == Parameters(iterations=3, fps=1.0, temperature=2.0, repetition_penalty=2.0, top_p=1.0)
+    usual = Parameters().as_dict()  # models are picky: a penalty of 2 is none
+    assert {name: type(value) for name, value in read.as_dict().items()} == {name: type(usual[name]) for name in usual}
 
 
 @pytest.mark.parametrize(

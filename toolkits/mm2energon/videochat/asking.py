@@ -55,6 +55,8 @@ class Parameters:
             if not _fits(value, fewest, most, whole=name in _WHOLE):
                 kind = "a whole number" if name in _WHOLE else "a number"
                 raise InputError(f"{name}: {_shown(value)}; expected {kind} from {fewest:g} to {most:g}; change it")
+            if name not in _WHOLE:  # JSON of a page writes 2 for 2.0, which samplers refuse
+                object.__setattr__(self, name, float(value))
         for name in ("first_prompt", "next_prompt"):
             _check_prompt(name, getattr(self, name))
 

@@ -212,7 +212,8 @@ class LocalChat:
         if len(encoded.input_ids) > room:
             raise InputError(
                 f"question: {len(encoded.input_ids)} tokens with its frames, and {asked.parameters.max_new_tokens} for "
-                f"the answer; {context} together is what {self.name} takes; lower the frame budget or the new tokens"
+                f"the answer; {context} together is what {self.name} takes; shorten it, or lower the frame "
+                "budget or the new tokens"
             )
         inputs = batch([encoded], vision=vision, pad_id=0)
         del inputs["labels"]
