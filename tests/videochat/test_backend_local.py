@@ -170,7 +170,7 @@ def test_tags_in_a_question_are_text_and_control_tokens_are_refused(opened: Loca
 
 
 def test_a_question_that_does_not_fit_is_told(opened: LocalChat) -> None:
-    with pytest.raises(InputError, match="4096 together is what .* takes; lower"):
+    with pytest.raises(InputError, match="4096 together is what .* takes; shorten it, or lower"):
         say(opened, asked("why " * 1500))
 
 
