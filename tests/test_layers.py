@@ -129,3 +129,10 @@ def test_starting_loads_nothing_heavy(code: str) -> None:
 
 def test_a_heavy_import_would_be_noticed() -> None:
     assert "PIL" in loaded_by("import mm2energon.images.library") & set(HEAVY)
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "review", "studio", "tuning", "videochat"])
+def test_the_map_of_a_large_folder_has_each_of_its_modules_once(folder: str) -> None:
+    text = (PACKAGE / folder / "__init__.py").read_text(encoding="utf-8")
+    mapped = [name for line in text.splitlines() if line.startswith("    ") for name in line.split()]
+    assert sorted(mapped) == sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
