@@ -22,7 +22,7 @@ def row_of(name: str) -> str:
     cells = [
         f"`{name}`",
         number(holds.images),
-        f"{number(holds.videos)}{f' ({video})' if holds.videos != 0 else ''}",
+        f"{'just ' * holds.needs_video}{number(holds.videos)}{f' ({video})' if holds.videos != 0 else ''}",
         number(holds.audios),
         "yes" if holds.mixed and holds.images != 0 and holds.videos != 0 else "no",
         "yes" if holds.system else "no",

@@ -152,9 +152,8 @@ HELD = {
     "videochat-finetune": {"video", "pair", "pair without more"},
     "legacy-qwen": {"video", "pair", "pair without more", "odd texts", "system and video"},
     "llava-video-178k": {"video", "pair", "pair without more", "odd texts", "images", "one image", "text"},
-    "t2vid-synthetic": {
-        *("video", "pair", "pair without more", "odd texts", "text", "system and video", "folder of frames")
-    },
+    "video-chatgpt": {"video", "pair", "pair without more", "odd texts"},
+    "t2vid-synthetic": {"video", "pair", "pair without more", "odd texts", "folder of frames"},
 }
 
 

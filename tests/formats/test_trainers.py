@@ -92,6 +92,19 @@ def test_the_one_medium_that_no_text_names_stands_in_front_as_in_the_loader(name
     assert several.turns[0].text == "What?"
 
 
+@pytest.mark.parametrize("name", ["video-chatgpt", "sharegemini", "t2vid-synthetic"])
+def test_the_scripts_of_t2vid_want_a_video_whose_tag_is_in_the_first_turn(name: str) -> None:
+    assert FORMATS[name].load(FORMATS[name].dump(FILM), origin="t.json[0]") == FILM
+    for wrong in (
+        sample("How much?", "4"),
+        sample("<video>What?", "A cat.", videos=("v.mp4",), system="Be short."),
+        sample("Hi", "Hello.", "<video>What?", "A cat.", videos=("v.mp4",)),
+    ):
+        with pytest.raises(SampleError, match=f"an entry of {name}") as caught:
+            FORMATS[name].dump(wrong)
+        assert caught.value.code == "cannot-hold"
+
+
 def test_a_picture_that_videollama2_names_by_video_is_an_image_where_its_tag_says_so() -> None:
     """The example of an image in README.md of DAMO-NLP-SG/VideoLLaMA2."""
     turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A cat."}]

@@ -16,6 +16,12 @@ def test_each_file_has_a_name_of_its_own():
     assert len({name.rpartition(".")[0] for name in names}) == 3 * len(TEMPLATES)
 
 
+def test_files_are_lines_where_their_readers_read_lines():
+    lines = {name for name, template in TEMPLATES.items() if template.file_name("train").endswith(".jsonl")}
+    assert lines >= {"internvl", "ms-swift", "video-chatgpt", "sharegemini", "videochat-finetune", "legacy-qwen"}
+    assert lines.isdisjoint({"videollama2", "minicpm-v", "llava-next-video", "video-instruct", "t2vid-synthetic"})
+
+
 def test_the_three_of_the_first_tool_keep_its_file_names():
     chosen = choose(["all-legacy"])
     assert [template.file_name("train") for template in chosen.rows] == [

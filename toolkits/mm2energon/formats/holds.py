@@ -19,6 +19,8 @@ class Holds:
     images: int | None = None
     videos: int | None = None
     audios: int | None = None
+    #: A video at least.
+    needs_video: bool = False
     #: Images beside videos.
     mixed: bool = True
     #: A video that is a list of its frames.
@@ -44,6 +46,11 @@ def require_held(sample: Sample, holds: Holds, name: str) -> None:
     if (found := _beyond(sample, holds)) is not None:
         raise SampleError(
             f"{sample.origin}: {found}, which an entry of {name} cannot hold; {_way_out(sample, holds)}",
+            "cannot-hold",
+        )
+    if holds.needs_video and not sample.videos:
+        raise SampleError(
+            f"{sample.origin}: no video, without which an entry of {name} says nothing; choose another format",
             "cannot-hold",
         )
 

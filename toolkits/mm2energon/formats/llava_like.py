@@ -56,12 +56,23 @@ _SINGULARS = {plural: singular for singular, plural in PLURALS.items()}
 
 #: One video or images, nothing else; the trainer's own system prompt.
 _ONE_KIND = Holds(videos=1, audios=0, mixed=False, frame_lists=False, system=False, alternate=True, tags="questions")
-_ONE_VIDEO = Holds(images=0, videos=1, audios=0, frame_lists=False, alternate=True)
+#: Its scripts read the path, take the tag out of the first turn, and go by the order of the turns.
+_ONE_VIDEO = Holds(
+    images=0,
+    videos=1,
+    audios=0,
+    needs_video=True,
+    frame_lists=False,
+    system=False,
+    alternate=True,
+    tags="first question",
+)
 
 VIDEOLLAMA3 = LlavaLike("videollama3", _ONE_KIND, lists=True, fronts_tags=True)
 QWEN_FINETUNE = LlavaLike(
     "qwen-finetune", Holds(audios=0, frame_lists=False, system=False, alternate=True, tags="questions")
 )
-#: The files of Video-ChatGPT and ShareGemini as T2Vid arranged them: JSON lines.
+#: The files of Video-ChatGPT and ShareGemini as T2Vid arranged them, and reads them (utils/preprocess/reformat_json.py
+#: there): JSON lines.
 VIDEO_CHATGPT = LlavaLike("video-chatgpt", _ONE_VIDEO)
 SHAREGEMINI = LlavaLike("sharegemini", _ONE_VIDEO)

@@ -17,6 +17,7 @@ ONE_PAIR = Holds(
     images=0,
     videos=1,
     audios=0,
+    needs_video=True,
     frame_lists=False,
     system=False,
     questions=1,
@@ -58,11 +59,6 @@ def asked(sample: Sample, *, name: str, holds: Holds = ONE_PAIR) -> Sample:
         SampleError: `cannot-hold`.
     """
     require_held(sample, holds, name)
-    if not sample.videos:
-        raise SampleError(
-            f"{sample.origin}: no video, without which an entry of {name} says nothing; choose another format",
-            "cannot-hold",
-        )
     return replace(sample, turns=tuple(replace(turn, text=without_tag(turn.text)) for turn in sample.turns))
 
 

@@ -4,7 +4,8 @@
                                            {"from": "gpt", "value": "A cat."}]}
 
 Shape: https://huggingface.co/datasets/xjtupanda/T2Vid-Synthetic. The published files name a video file where the
-folder is meant; which it is, the disk says.
+folder is meant; which it is, the disk says. Its scripts (utils/preprocess/minicpm-filter.py of xjtupanda/T2Vid) want
+the tag in the first turn, once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mm2energon.formats import llava
 from mm2energon.formats.holds import Holds, require_held
 from mm2energon.sample import Sample
 
-HOLDS = Holds(images=0, videos=1, audios=0, alternate=True)
+HOLDS = Holds(images=0, videos=1, audios=0, needs_video=True, system=False, alternate=True, tags="first question")
 
 matches = llava.matches
 load = llava.load
