@@ -75,6 +75,11 @@ OUT_OF_RANGE = [
 
 
 def test_what_is_out_of_range_is_said_and_nothing_is_started(page: Page, server: StandIn) -> None:
+    page.get_by_label("Another file or folder").first.check()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert").get_by_text("Data: the path of a file or folder is expected.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="File or folder")).to_be_focused()
+    page.get_by_label("The open dataset").check()
     for label, value, told in OUT_OF_RANGE:
         field = page.get_by_label(label, exact=True)
         before = field.input_value()

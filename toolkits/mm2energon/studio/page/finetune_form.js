@@ -23,7 +23,7 @@ export function runForm({ options, session, onStart, asked: before = {} }) {
   const submit = async (event) => {
     event.preventDefault();
     if (isStarting) return;
-    const wrong = [model, output, ...fields].find((one) => one.problem() !== "");
+    const wrong = [data, model, output, ...fields].find((one) => one.problem() !== "");
     say(wrong?.problem() ?? "");
     if (wrong) return reveal(wrong.input);
     const asked = { data: data.read(), model: model.read() };
@@ -111,7 +111,9 @@ function dataFields(options, session, before) {
       .split("\n")
       .map((one) => one.trim())
       .filter(Boolean);
-  return { element, read: () => chosen() || (written().length > 1 ? written() : (written()[0] ?? "")) };
+  const read = () => chosen() || (written().length > 1 ? written() : (written()[0] ?? ""));
+  const problem = () => (read() ? "" : "Data: the path of a file or folder is expected.");
+  return { element, input: path, read, problem };
 }
 
 function modelField(options, before) {
