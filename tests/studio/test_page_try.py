@@ -11,6 +11,7 @@ import pytest
 from media import write_clip
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from studio import stand_in as stand_ins
 from studio.looking import too_small
 from studio.reviewed import faults
 from studio.stand_in import StandIn, opened, opened_in
@@ -228,6 +229,20 @@ def test_the_history_has_what_was_asked_to_be_seen_and_asked_again(page: Page, s
     expect(page.get_by_role("button", name="Ask again: The first?")).to_have_count(2)
     assert [asked["question"] for asked in server.asked] == ["The first?", "The second?", "The first?"]
     assert server.asked[2] == server.asked[0]
+
+
+def test_an_adapter_that_comes_while_one_looks_elsewhere_is_there(
+    page: Page, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect(page.get_by_label("Answered by").get_by_role("option", name="new")).to_have_count(0)
+    monkeypatch.setattr(stand_ins, "ADAPTERS", [*stand_ins.ADAPTERS, {**stand_ins.ADAPTERS[0], "name": "new"}])
+    page.get_by_text("Parameters").click()
+    rounds = page.get_by_label("Rounds of perception", exact=True)
+    rounds.fill("99")
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page.get_by_label("Answered by").get_by_role("option", name="new")).to_have_count(1)
+    expect(rounds).to_have_value("99")
+    expect(rounds).to_be_focused()
 
 
 def test_a_long_history_names_models_and_shows_more_where_one_reads_on(page: Page, server: StandIn, clip: Path) -> None:

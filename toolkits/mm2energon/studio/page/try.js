@@ -36,6 +36,8 @@ export function mount(root, context) {
       }),
   );
   context.signal.addEventListener("abort", () => state.stop?.());
+  // Adapters come and go while one looks elsewhere: they are trained, copied and removed.
+  addEventListener("focus", () => state.models && void loadModels(view), { signal: context.signal });
   void open(view);
 }
 
@@ -90,10 +92,11 @@ async function open(view) {
 }
 
 async function loadModels({ context, parts, state }) {
+  const isFirst = state.models === null;
   try {
     state.models = await context.api.get("/api/chat/models", { signal: context.signal });
     parts.setup.show(state.models);
-    parts.parameters.show(state.models.defaults);
+    if (isFirst) parts.parameters.show(state.models.defaults);
   } catch (error) {
     if (error.name !== "AbortError") parts.setup.fail(error.message);
   }

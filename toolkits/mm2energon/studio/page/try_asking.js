@@ -75,7 +75,9 @@ export async function askNow(view) {
     comeIntoSight(parts.answers.element);
     void loadHistory(view);
   } catch (error) {
-    if (error.name !== "AbortError") parts.ask.setProblem(error.message);
+    if (error.name === "AbortError") return;
+    parts.ask.setProblem(error.message);
+    parts.setup.onLookAgain(); // what was chosen may be gone
   } finally {
     state.isAsking = false;
     parts.ask.setBusy(false);
