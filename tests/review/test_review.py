@@ -111,6 +111,19 @@ def test_undo_and_redo_go_back_and_forth_for_each_entry(review: Review) -> None:
     assert review.undo_last("anna") == (2,)
 
 
+def test_the_history_has_what_each_edit_said_also_of_those_that_hold_no_more(review: Review) -> None:
+    for answer in ("A", "B"):
+        review.decide([2], "edit", sample=edit_of(review, 2, answer))
+    review.undo(2)
+    review.decide([2], "reject")
+    review.decide([3], "edit", sample=replace(edit_of(review, 3, "B"), turns=review.item(2).edits[1].turns))
+    item = review.item(2)
+    assert [past.do for past in item.history] == ["edit", "edit", "undo", "reject"]
+    assert {place: sample.turns[-1].text for place, sample in item.edits.items()} == {0: "A", 1: "B"}
+    assert item.edits[1].turns[:-1] == item.original.turns[:-1] and item.edits[1].images == ("p/2.jpg",)
+    assert review.item(4).edits == {}
+
+
 def test_filters_choose_by_everything_that_is_told(review: Review) -> None:
     review.decide([0, 1, 2], "accept", reviewer="anna")
     review.decide([2, 3], "reject", reviewer="bob", reason="wrong")

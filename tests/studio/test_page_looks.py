@@ -163,6 +163,7 @@ def test_an_entry_given_to_two_waits_for_the_second_and_says_so(browser: Browser
         expect(page.locator(".sample-chips")).to_have_text("pending, 1 of 2")
         expect(page.locator(".verdicts + .hint")).to_contain_text("Waits for ben.")
         expect(page.get_by_role("button", name="Settle: accept")).to_be_visible()
+        expect(page.locator(".actions .action-accept").first).to_have_attribute("aria-pressed", "true")
         assert faults(page) == []
         show(page, address, query="?left_to=ben&text=%22question+9%3F%22")
         expect(page.locator(".tally")).to_have_text("1 of 40 entries")

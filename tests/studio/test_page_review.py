@@ -85,6 +85,8 @@ def test_an_edit_is_saved_undone_and_done_again(page: Page, address: str) -> Non
     page.get_by_role("button", name="Undo here").click()
     expect(page.locator(".turn-assistant")).to_contain_text("Answer 3.")
     expect(page.locator(".sample-chips")).to_contain_text("pending")
+    page.locator(".history summary").click()
+    expect(page.locator(".history")).to_contain_text("assistant: A better answer.")
     page.keyboard.press("y")
     expect(page.locator(".turn-assistant")).to_contain_text("A better answer.")
 

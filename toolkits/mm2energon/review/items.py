@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
-from mm2energon.errors import SampleError
+from mm2energon.errors import InputError, SampleError
 from mm2energon.review.decisions import PENDING_NUMBER
 from mm2energon.review.editing import edited, still_wrong
 from mm2energon.review.entries import Read
@@ -18,6 +19,8 @@ from mm2energon.review.views import State
 from mm2energon.sample import Sample
 
 _SHOWN_CHARACTERS = 200
+#: Of an entry, so many edits are told.
+_MOST_EDITS = 20
 
 
 class _Now(NamedTuple):
@@ -105,6 +108,7 @@ def item_of(state: State, number: int, reviewer: str) -> Item:
         warnings=warnings_of(state, number, now.read),
         fields=now.read.found.fields,
         history=history_of(state, number),
+        edits=edits_of(state, number, now.read),
         by_reviewer=by_reviewer(state, number),
         opinions=opinions_of(state, number, now.read),
         assigned_to=assigned_to(state, number),
@@ -225,7 +229,24 @@ def assigned_to(state: State, number: int) -> tuple[str, ...]:
 
 def history_of(state: State, number: int) -> tuple[Past, ...]:
     """What was done to an entry, the oldest first."""
-    decisions = state.book.decisions
-    events = decisions.log["event"][np.flatnonzero(decisions.log["number"] == number)]
-    done = (decisions.events[event] for event in events.tolist())
+    events = state.book.decisions.events
+    done = (events[event] for event in _events_of(state, number))
     return tuple(Past(one.at, one.reviewer, one.do, one.reason) for one in done)
+
+
+def edits_of(state: State, number: int, read: Read) -> dict[int, Sample]:
+    """Place in the history -> the sample as it was edited then, also of edits that hold no more."""
+    events = state.book.decisions.events
+    places = [(place, event) for place, event in enumerate(_events_of(state, number)) if events[event].sample_at]
+    found: dict[int, Sample] = {}
+    for place, event in places[-_MOST_EDITS:]:
+        with suppress(InputError):  # one that is none is told of where it holds
+            if (sample := _edited_in(state, event, read)) is not None:
+                found[place] = sample
+    return found
+
+
+def _events_of(state: State, number: int) -> list[int]:
+    log = state.book.decisions.log
+    found: list[int] = log["event"][np.flatnonzero(log["number"] == number)].tolist()
+    return found

@@ -141,6 +141,8 @@ class Item:
     fields: Mapping[str, str]
     #: The oldest first.
     history: tuple[Past, ...]
+    #: Place in the history -> the sample as it was edited then; of many edits, the last ones.
+    edits: Mapping[int, Sample]
     by_reviewer: Mapping[str, str]
     #: Reviewer -> what they say, of the same reviewers.
     opinions: Mapping[str, Opinion]

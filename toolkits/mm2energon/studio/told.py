@@ -51,7 +51,9 @@ def item_told(item: Item) -> dict[str, Any]:
         "format": item.format,
         "warnings": list(item.warnings),
         "fields": dict(item.fields),
-        "history": [past._asdict() for past in item.history],
+        "history": [
+            {**past._asdict(), "sample": sample_told(item.edits.get(place))} for place, past in enumerate(item.history)
+        ],
         "by_reviewer": dict(item.by_reviewer),
         "opinions": {name: _opinion_told(one) for name, one in item.opinions.items()},
         "assigned_to": list(item.assigned_to),

@@ -36,7 +36,7 @@ export class ActionBar {
   }
 
   /** Shows what can be done with an item, or with nothing. */
-  show({ item, isEditing, isBusy, goOn }) {
+  show({ item, me, isEditing, isBusy, goOn }) {
     this.reading.hidden = isEditing;
     this.writing.hidden = !isEditing;
     this.more.hidden = isEditing;
@@ -45,8 +45,9 @@ export class ActionBar {
     // Not "disabled": a button that loses its focus while a decision is on its way loses the reader's place.
     for (const button of [this.accept, this.reject, this.save]) button.setAttribute("aria-disabled", String(off));
     this.edit.setAttribute("aria-disabled", String(off || !item.sample));
-    this.accept.setAttribute("aria-pressed", String(item?.status === "accepted"));
-    this.reject.setAttribute("aria-pressed", String(item?.status === "rejected"));
+    const status = item?.status === "pending" ? item.by_reviewer?.[me] : item?.status; // it may wait for others
+    this.accept.setAttribute("aria-pressed", String(status === "accepted"));
+    this.reject.setAttribute("aria-pressed", String(status === "rejected"));
     this.undo.setAttribute("aria-disabled", String(off || !item.can_undo));
     this.redo.setAttribute("aria-disabled", String(off || !item.can_redo));
     this.reset.setAttribute("aria-disabled", String(off || isUntouched(item)));

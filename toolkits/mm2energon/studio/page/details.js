@@ -163,10 +163,24 @@ export class Details {
         {},
         el("div", {}, el("strong", {}, DONE[one.do] ?? one.do), one.reviewer && [" by ", el("bdi", {}, one.reviewer)]),
         one.reason && el("div", { dir: "auto" }, one.reason),
+        this.saidThen(one.sample),
         el("time.dim.small", { datetime: one.at, title: one.at }, moment(one.at)),
       ),
     );
     return el("section", {}, el("h3", {}, "History"), el("ol.history", {}, lines));
+  }
+
+  /** What an edit of before said, where that is not what the file says. */
+  saidThen(sample) {
+    const turns = (this.item.original ?? this.item.sample)?.turns ?? [];
+    const changed = (sample?.turns ?? []).filter((turn, at) => turn.text !== turns[at]?.text);
+    if (changed.length === 0) return null;
+    return el(
+      "details",
+      {},
+      el("summary", {}, "What it said"),
+      changed.map((turn) => el("p.was", { dir: "auto" }, el("strong", {}, `${turn.role}: `), clip(turn.text))),
+    );
   }
 
   source() {

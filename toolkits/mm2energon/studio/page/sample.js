@@ -256,7 +256,7 @@ export class Sample {
 
   drawActions() {
     const { goOn, isBusy = false } = this;
-    this.actions.show({ item: this.item, isEditing: this.editing !== null, isBusy, goOn });
+    this.actions.show({ item: this.item, me: this.context.reviewer(), isEditing: this.editing !== null, isBusy, goOn });
   }
 }
 
