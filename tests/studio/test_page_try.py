@@ -513,6 +513,19 @@ def test_events_are_read_whatever_pieces_they_come_in(modules: Page) -> None:
     assert modules.evaluate(read, stream) == [expected] * 5
 
 
+def test_of_two_of_before_the_one_that_answered_can_be_kept_though_the_other_failed(modules: Page) -> None:
+    told = """async (ask) => {
+        const { nothingTold, tellAnswers } = await import("/try_told.js");
+        const told = nothingTold(["a", "b"]);
+        tellAnswers(told, ask);
+        return [told.state, told.sides.map(({ answer, isDone }) => [answer, isDone])];
+    }"""
+    rounds = [{"round": 1, "frames": [0], "spans": []}]
+    answers = [{"adapter": "a", "text": "Red.", "rounds": rounds}, {"adapter": "b", "text": "", "rounds": rounds}]
+    failed = {"state": "failed", "message": "no", "answers": answers}
+    assert modules.evaluate(told, failed) == ["failed", [["Red.", True], [None, False]]]
+
+
 def test_who_leaves_while_a_video_comes_is_asked(page: Page, server: StandIn) -> None:
     server.fetched = 250
     page.get_by_label("From an address").fill("https://example.org/beach.mp4")

@@ -32,7 +32,8 @@ export function tellAnswers(told, ask) {
     // The last round is not asked for spans.
     if (last && !last.spans?.length) last.spans = null;
     if (side.rounds.length) latestRound(side).text = reply ?? "";
-    if (typeof text === "string") Object.assign(side, { answer: text, isDone: ask.state === "done" });
+    // Of two that answer one may have been done before the other failed.
+    if (text || ask.state === "done") Object.assign(side, { answer: text ?? "", isDone: true });
   }
   Object.assign(told, { state: isOver(ask) ? ask.state : "done", message: ask.message ?? "" });
 }
