@@ -113,6 +113,21 @@ def test_an_unsaved_edit_outlives_moving_on_and_a_reload(page: Page, address: st
     assert "unsaved draft" not in row(page, number)
 
 
+def test_an_edit_that_was_made_elsewhere_meanwhile_is_said(page: Page, address: str) -> None:
+    number = FIRST_PLAIN + 12
+    show(page, address, number)
+    page.keyboard.press("e")
+    page.keyboard.type(" Mine.")
+    turns = [{"role": "user", "text": "Question 12?"}, {"role": "assistant", "text": "Theirs."}]
+    sent = {"do": "edit", "turns": turns}
+    assert page.request.post(f"{address}/api/items/{number}/decision", data=sent, headers={"X-Studio": "1"}).ok
+    expect(page.locator(".sample-note")).to_contain_text("edited elsewhere meanwhile")
+    expect(page.get_by_label("Assistant, turn 2")).to_have_value("Answer 12. Mine.")
+    page.get_by_role("button", name="Discard mine").click()
+    expect(page.locator(".turn-assistant")).to_contain_text("Theirs.")
+    expect(page.locator(".sample-note")).to_be_hidden()
+
+
 def test_what_is_decided_without_a_server_is_shown_kept_and_sent_later(page: Page, address: str, data: Path) -> None:
     number, before = FIRST_PLAIN + 8, len(events(data))
     show(page, address, number)
@@ -331,6 +346,14 @@ def test_filters_narrow_the_list_and_stand_in_the_address(page: Page, address: s
     expect(page.locator(".list-nothing")).to_contain_text("Nothing matches")
     page.get_by_role("button", name="Clear all filters").click()
     expect(page.locator(".tally")).to_have_text("40 entries")
+
+
+def test_an_address_that_asks_for_nonsense_leads_back_to_the_list(page: Page, address: str) -> None:
+    page.goto(f"{address}/#/review?sort=size&status=lost")
+    expect(page.get_by_text("status 'lost': there is none of that name")).to_be_visible()
+    page.get_by_role("button", name="Clear all filters").click()
+    expect(page.locator(".row").first).to_be_attached()
+    assert "?" not in page.url
 
 
 def test_no_key_fires_while_somebody_types_and_the_keys_are_listed(page: Page, address: str, data: Path) -> None:

@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { count, el, replace } from "./dom.js";
 import { emptyState } from "./empty.js";
-import { isNarrowed } from "./filter.js";
+import { isNarrowed, noFilter } from "./filter.js";
 import { Filters } from "./filters.js";
 import { List } from "./list.js";
 import { Rows } from "./rows.js";
@@ -172,8 +172,11 @@ export class Browse {
   showProblem(error) {
     replace(this.tally, "");
     const again = el("button.primary", { type: "button", onclick: () => this.ask(this.filter) }, "Try again");
+    // What an address asks for may be nonsense; the filters show nothing of it that could be taken out.
+    const clear = el("button", { type: "button", onclick: () => this.ask(noFilter()) }, "Clear all filters");
+    const actions = error.isOffline ? [again] : [again, clear];
     this.showNothing(
-      emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions: [again] }),
+      emptyState({ icon: "warning", title: "The list could not be loaded", text: error.message, actions }),
     );
     this.onView(-1);
   }

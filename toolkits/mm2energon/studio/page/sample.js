@@ -143,11 +143,22 @@ export class Sample {
 
   /** Takes over what a decision made of the item; the media play on. */
   update(item) {
+    const wasChanged = this.editing && !this.isBusy && textsOf(item) !== textsOf(this.item);
     this.item = item;
     this.drawHead();
     this.details.update(item, this.controller.signal);
     if (!this.editing) this.drawChat();
     else this.drawActions();
+    if (wasChanged) this.sayChanged();
+  }
+
+  /** Somebody else, or another window, has saved an edit of what is being edited here. */
+  sayChanged() {
+    const text = "This entry was edited elsewhere meanwhile. What you save takes the place of that.";
+    const theirs = el("button", { type: "button", onclick: () => this.stopEditing() }, "Discard mine");
+    replace(this.note, icon("warning", 18), el("p", {}, text), theirs);
+    this.note.hidden = false;
+    this.context.toast(text, { kind: "bad" });
   }
 
   drawHead() {
@@ -258,6 +269,11 @@ export class Sample {
     const { goOn, isBusy = false } = this;
     this.actions.show({ item: this.item, me: this.context.reviewer(), isEditing: this.editing !== null, isBusy, goOn });
   }
+}
+
+/** The conversation of an item as one text, to be compared. */
+function textsOf({ sample }) {
+  return JSON.stringify(sample?.turns ?? null);
 }
 
 function unreadable(error, entry) {
