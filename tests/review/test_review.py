@@ -378,11 +378,11 @@ def test_shares_are_even_and_can_be_asked_for(source: Path) -> None:
         assert again.rows(again.select(), 0, 1)[0].assigned_to == ("eve",)
 
 
-def test_an_entry_given_to_several_is_pending_until_each_of_them_has_decided(source: Path) -> None:
+def test_an_entry_given_to_several_is_pending_until_as_many_have_decided(source: Path) -> None:
     with open_review(source) as review:
         review.decide([0], "accept", reviewer="anna")
         review.assign(["anna", "bob"], per_entry=2)  # what was decided before counts, and is held to the same
-        review.decide([1], "accept", reviewer="eve")  # whoever looks at it besides is heard, and does not stand in
+        review.decide([1], "accept", reviewer="eve")
         review.decide([2, 3], "accept", reviewer="anna")
         review.decide([2], "reject", reviewer="bob", reason="blurred")
         review.decide([3], "edit", reviewer="bob", sample=edit_of(review, 3, "B"))
@@ -396,6 +396,9 @@ def test_an_entry_given_to_several_is_pending_until_each_of_them_has_decided(sou
         assert chosen(review, left_to="anna")[:4] == [1, 5, 6, 7] and chosen(review, left_to="eve") == []
         review.undo(2, "bob")
         assert statuses(review)[2] == "pending"
+        review.decide([2], "accept", reviewer="eve")  # stands in
+        assert statuses(review)[2] == "accepted" and 2 in chosen(review, left_to="bob")
+        review.undo(2, "eve")
         review.decide([1], "settle-reject", reviewer="eve")  # nobody has to be waited for
         assert statuses(review)[1] == "rejected"
         review.assign(["anna"], view=review.select())
@@ -408,6 +411,24 @@ def test_an_entry_given_to_several_is_pending_until_each_of_them_has_decided(sou
         assert statuses(review)[5] == "disputed"
     with open_review(source) as again:
         assert statuses(again)[:6] == ["pending", "rejected", "pending", "pending", "pending", "disputed"]
+
+
+def test_entries_that_were_added_are_shared_out_by_themselves(source: Path) -> None:
+    with open_review(source) as review:
+        review.assign(["anna", "bob", "eve"], per_entry=2)
+        review.decide(chosen(review, assigned_to="anna"), "accept", reviewer="anna")
+        review.decide(chosen(review, assigned_to="bob"), "accept", reviewer="bob")
+        before = {name: set(chosen(review, assigned_to=name)) for name in ("anna", "bob", "eve")}
+        accepted = chosen(review, status=("accepted",))
+    write(source, *map(entry, range(41)))
+    with open_review(source) as review:
+        assert review.assign(["anna", "bob", "eve"], per_entry=2, only_new=True) == {"anna": 8, "bob": 7, "eve": 7}
+        after = {name: set(chosen(review, assigned_to=name)) for name in before}
+        assert {name: {number for number in share if number < 30} for name, share in after.items()} == before
+        assert chosen(review, status=("accepted",)) == accepted
+        assert review.assign(["anna", "bob"], only_new=True) == {"anna": 0, "bob": 0}
+        review.assign(["anna", "bob"], per_entry=2)  # dealt to others: what two have decided counts all the same
+        assert set(accepted) <= set(chosen(review, status=("accepted",)))
 
 
 def test_a_second_process_sees_what_the_first_decides(source: Path) -> None:

@@ -197,6 +197,13 @@ class Decisions:
             self.shares[name][numbers[(dealt == place).any(axis=1)]] = True
         return numbers
 
+    def is_given(self, numbers: Ints) -> Mask:
+        """Which entries are somebody's share."""
+        found = np.zeros(len(numbers), np.bool_)
+        for share in self.shares.values():
+            found |= share[numbers]
+        return found
+
     def can_go(self, reviewer: str, number: int) -> tuple[bool, bool]:
         """Whether a reviewer can undo, and redo, something of an entry."""
         if self.reviewers.known(reviewer) == NONE:

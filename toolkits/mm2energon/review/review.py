@@ -145,13 +145,20 @@ class Review(Reading):
         return tuple(found.tolist())
 
     def assign(
-        self, reviewers: Sequence[str], *, per_entry: int = 1, seed: int = 0, view: View | None = None
+        self,
+        reviewers: Sequence[str],
+        *,
+        per_entry: int = 1,
+        seed: int = 0,
+        view: View | None = None,
+        only_new: bool = False,
     ) -> dict[str, int]:
         """Share entries out evenly, each to so many reviewers; how many each has got.
 
         Args:
             seed: by which they are dealt: the same gives the same shares.
             view: which entries; all by default.
+            only_new: of these, those that were given to nobody so far.
 
         Raises:
             InputError: fewer reviewers than one entry wants; not all entries are known yet.
@@ -171,6 +178,8 @@ class Review(Reading):
                 )
             every = np.arange(state.entries.count, dtype=np.int32)
             numbers = numbers_in(every if view is None else view.numbers, state.entries.count)
+            if only_new:
+                numbers = numbers[~state.book.decisions.is_given(numbers)]
             self._write(event)
         return shares
 

@@ -1,9 +1,11 @@
 """Standing: where entries stand, all reviewers together: agreed, disputed, settled, or as the source says.
 
-An entry that was given to several reviewers is pending until each of them has decided, unless it is settled for all.
+An entry that was given to several reviewers is pending until as many have decided, unless it is settled for all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +59,8 @@ class Standing:
             self._update(decisions, numbers[begin : begin + _AT_A_TIME])
 
     def _update(self, decisions: Decisions, numbers: Ints) -> None:
-        opinions = {name: _Opinion(decisions, track, numbers) for name, track in decisions.tracks.items()}
-        found = _Verdict(self.base[numbers], list(opinions.values()))
+        opinions = [_Opinion(decisions, track, numbers) for track in decisions.tracks.values()]
+        found = _Verdict(self.base[numbers], opinions)
         found.wait(_lacks_some(decisions, opinions, numbers))
         found.settle(_Opinion(decisions, decisions.settled, numbers))
         self.status[numbers], self.edit[numbers] = found.status, found.edit
@@ -80,14 +82,15 @@ class _Opinion:
         self.reason = decisions.of_events(self.event, "reason", 0)
 
 
-def _lacks_some(decisions: Decisions, opinions: dict[str, _Opinion], numbers: Ints) -> Mask:
-    """Which entries were given to several reviewers, of whom not all have decided."""
-    given, lacks = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.bool_)
-    for name, share in decisions.shares.items():
-        is_theirs = share[numbers]
-        given += is_theirs
-        lacks |= is_theirs & (opinions[name].status == PENDING_NUMBER if name in opinions else True)
-    return lacks & (given > 1)
+def _lacks_some(decisions: Decisions, opinions: Iterable[_Opinion], numbers: Ints) -> Mask:
+    """Which entries were given to several reviewers, and have not been decided on by as many."""
+    given, heard = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int32)
+    for share in decisions.shares.values():
+        given += share[numbers]
+    for one in opinions:
+        heard += one.status != PENDING_NUMBER
+    lacks: Mask = (given > 1) & (heard < given)
+    return lacks
 
 
 class _Verdict:

@@ -24,6 +24,7 @@ class AssignmentAsked(Asked):
     per_entry: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     view: Word | None = None
+    only_new: bool = False
 
 
 def router(state: State) -> APIRouter:
@@ -59,7 +60,9 @@ def router(state: State) -> APIRouter:
         view = None if asked.view is None else review.view(asked.view)
         if asked.view is not None and view is None:
             raise Refused(404, "this list is forgotten; ask for it again", "view-forgotten")
-        shares = review.assign(asked.reviewers, per_entry=asked.per_entry, seed=asked.seed, view=view)
+        shares = review.assign(
+            asked.reviewers, per_entry=asked.per_entry, seed=asked.seed, view=view, only_new=asked.only_new
+        )
         return Json({"shares": shares})
 
     return routes

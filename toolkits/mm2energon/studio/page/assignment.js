@@ -20,6 +20,7 @@ export function assignmentSection(context, onDone) {
     { name: "per_entry" },
     names.map((_, at) => el("option", { value: at + 1 }, at === 0 ? "one reviewer" : `${at + 1} reviewers`)),
   );
+  const onlyNew = el("input", { type: "checkbox" });
   const problem = el("p.problem", { role: "alert" });
   const send = async (event) => {
     event.preventDefault();
@@ -28,12 +29,15 @@ export function assignmentSection(context, onDone) {
     const chosen = data.getAll("reviewer");
     if (chosen.length === 0) return void (problem.textContent = "Choose a reviewer.");
     const sure = {
-      title: "Share out all entries?",
-      text: "Each reviewer gets an even share. What was shared out before is shared out anew; decisions stay.",
+      title: onlyNew.checked ? "Share out what nobody has?" : "Share out all entries?",
+      text: onlyNew.checked
+        ? "Each reviewer gets an even share of the entries that nobody has yet; all others stay where they are."
+        : "Each reviewer gets an even share. What was shared out before is shared out anew; decisions stay.",
       yes: "Share out",
     };
     if (!(await context.confirm(sure))) return;
-    await shareOut(context, { reviewers: chosen, per_entry: Number(data.get("per_entry")) }, problem, onDone);
+    const asked = { reviewers: chosen, per_entry: Number(data.get("per_entry")), only_new: onlyNew.checked };
+    await shareOut(context, asked, problem, onDone);
   };
   return el(
     "section.card.assignment",
@@ -42,13 +46,14 @@ export function assignmentSection(context, onDone) {
     el(
       "p.hint",
       {},
-      "Give every entry to one reviewer, or to several: then it is pending until each has decided, and how far they agree stands above.",
+      "Give every entry to one reviewer, or to several: then it is pending until as many have decided, and how far they agree stands above.",
     ),
     el(
       "form.assignment-form",
       { onsubmit: send },
       el("fieldset.assignment-people", {}, el("legend.label", {}, "Reviewers"), boxes),
       el("label.field", {}, el("span", {}, "Each entry goes to"), each),
+      el("label.check", {}, onlyNew, "Only entries that nobody has yet"),
       el("button", { type: "submit" }, "Share out"),
       problem,
     ),

@@ -35,8 +35,7 @@ export function fillRow(node, row, marks) {
 /** A status as icon and word: colour alone says nothing. Of an entry that waits for others, how many were heard. */
 export function statusChip(status, entry = {}) {
   const missing = awaited({ ...entry, status });
-  const given = entry.assigned_to?.length;
-  const told = missing.length > 0 && `, ${given - missing.length} of ${given}`;
+  const told = missing.length > 0 && `, ${Object.keys(entry.by_reviewer).length} of ${entry.assigned_to.length}`;
   const title = told ? `Waits for ${missing.map(nameOf).join(", ")}` : null;
   return el("span.chip", { class: `status-${status}`, title }, icon(STATUS_ICONS[status] ?? "clock", 13), status, told);
 }
