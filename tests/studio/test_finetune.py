@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mm2energon.tuning import runs
+from mm2energon.tuning.asked import command_line
 from mm2energon.tuning.options import OPTIONS
 from mm2energon.videochat.backends.setup import Setup
 from starlette.testclient import TestClient
@@ -161,6 +162,31 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_begun(
 def test_a_run_that_is_none_is_not_there(page: TestClient, name: str, what: str) -> None:
     answer = page.request("POST" if what else "GET", f"{RUNS}/{name}{what}")
     assert answer.status_code in (404, 405)
+
+
+def test_a_model_of_a_named_folder_is_trained_from_there_and_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[list[str]] = []
+
+    def command(asked: Any, output: Path) -> list[str]:
+        lines.append(command_line(asked, output))
+        return [sys.executable, "-c", STAND_IN.format(path=sys.path, folder=str(output))]
+
+    monkeypatch.setattr(runs, "command_line", command)
+    folder = tmp_path / "models" / "Tiny-VL"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    setup = Setup(models=("Some/Tiny-VL",), model_folders=(tmp_path / "models",), may_download=False)
+    with opened(write_data(tmp_path / "data"), backends=setup) as page:
+        asked = {"data": str(tmp_path / "data" / "d.json"), "model": "Some/Tiny-VL", "output": "one"}
+        assert page.post(RUNS, json=asked).status_code == 200
+        assert f"--model={folder}" in lines[0]
+        assert until(page, "one", "running")["options"]["model"] == "Some/Tiny-VL"
+        page.post(f"{RUNS}/one/stop")
+        until(page, "one", "stopped")
+        refused = page.post(RUNS, json=asked | {"model": "Some/Other-VL", "output": "two"})
+        assert refused.status_code == 400 and "the hub is not asked" in refused.json()["error"]["message"]
 
 
 def test_without_a_folder_for_adapters_it_is_said_what_to_do(tmp_path: Path) -> None:

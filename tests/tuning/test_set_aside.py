@@ -105,6 +105,7 @@ def test_samples_of_one_video_are_on_one_side(videos: Path, base: Path, tmp_path
     ("options", "expected"),
     [
         (("--data", "nowhere"), "--data nowhere: no such file or folder"),
+        (("--data", "{videos}/lines.jsonl"), "--data {videos}/lines.jsonl: is given twice"),
         (("--model", "/nowhere"), "/nowhere"),
         (("--fps", "2", "--time-interval", "0.5"), "exactly one of"),
         (("--batch-size", "3"), "--effective-batch 4: is no multiple of --batch-size 3"),
@@ -125,11 +126,11 @@ def test_what_cannot_be_done_is_said_before_anything_is_prepared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    output = tmp_path / "out"
+    output, expected = tmp_path / "out", expected.format(videos=videos)
     words = command(videos / "lines.jsonl", base, output, "--steps", 1)
-    if options[0] == "--data":
+    if options == ("--data", "nowhere"):
         words[1:3] = []
-    assert cli.main([*words, *options]) == 1
+    assert cli.main([*words, *(word.format(videos=videos) for word in options)]) == 1
     assert expected in capsys.readouterr().err
     assert not list(output.rglob("*.jsonl"))
     status = read_status(output)

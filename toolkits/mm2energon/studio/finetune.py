@@ -45,7 +45,7 @@ def router(state: State) -> APIRouter:
     folder = adapters_folder(state.settings)
     runs = None if folder is None else Runs(folder)
     _add_starting(routes, state, runs)
-    _add_following(routes, runs)
+    _add_following(routes, state, runs)
     return routes
 
 
@@ -74,29 +74,30 @@ def _add_starting(routes: APIRouter, state: State, runs: Runs | None) -> None:
         return Json({"id": _known(runs).start(_options(state, asked))})
 
 
-def _add_following(routes: APIRouter, runs: Runs | None) -> None:
+def _add_following(routes: APIRouter, state: State, runs: Runs | None) -> None:
     @routes.get("/runs")
     def listed() -> Response:
-        return Json({"runs": [] if runs is None else [_told(run, runs.folder) for run in runs.list()]})
+        models = _models(state)
+        return Json({"runs": [] if runs is None else [_told(models, run, runs.folder) for run in runs.list()]})
 
     @routes.get("/runs/{run_id}")
     def follow(run_id: Id, since: Annotated[int, Query(ge=0, lt=2**53)] = 0) -> Response:
         found = _known(runs).follow(_there(runs, run_id), since)
         evals = [{**one, "loss": one.get("eval_loss")} for one in found.evals]
-        told = _told(found.run, _known(runs).folder)
+        told = _told(_models(state), found.run, _known(runs).folder)
         return Json({**told, "losses": found.losses, "evals": evals, "lines": found.lines, "since": found.since})
 
     @routes.post("/runs/{run_id}/stop")
     def stop(run_id: Id) -> Response:
         name = _there(runs, run_id)
         _known(runs).stop(name)
-        return Json(_told(_known(runs).get(name), _known(runs).folder))
+        return Json(_told(_models(state), _known(runs).get(name), _known(runs).folder))
 
     @routes.post("/runs/{run_id}/resume")
     def resume(run_id: Id) -> Response:
         name = _there(runs, run_id)
         _known(runs).resume(name)
-        return Json(_told(_known(runs).get(name), _known(runs).folder))
+        return Json(_told(_models(state), _known(runs).get(name), _known(runs).folder))
 
 
 def _known(runs: Runs | None) -> Runs:
@@ -118,8 +119,13 @@ def _there(runs: Runs | None, run_id: str) -> str:
         raise Refused(404, str(error)) from error
 
 
-def _told(run: Run, folder: Path) -> dict[str, Any]:
+def _told(models: list[str], run: Run, folder: Path) -> dict[str, Any]:
+    from mm2energon.videochat.adapters import model_name
+
     told = run.as_json()
+    if model := run.options.get("model"):  # as it is offered, wherever the run found it
+        alike = (one for one in models if model_name(one) == model_name(str(model)))
+        told["options"]["model"] = next(alike, model)
     adapter = run.adapter
     if run.id == HERE:
         told["id"] = THE_FOLDER
@@ -179,9 +185,18 @@ def _inside(written: str, roots: Sequence[Path], name: str) -> str:
 
 
 def _model(state: State, written: str) -> str:
-    """A model that is offered, a name of the hub, or a folder inside of what was opened."""
+    """A model that is offered, a name of the hub, or a folder inside of what was opened.
+
+    What lies where the studio looks for models is named by its folder: the run does not know of those places.
+    """
+    from mm2energon.videochat.backends.places import cached, here
+
+    setup = setup_for(state.settings)
     if written in _models(state) or (_OF_THE_HUB.fullmatch(written) and not Path(written).exists()):
-        return written
+        found = here(written, setup.model_folders)
+        if found is None and not setup.may_download and cached(written) is None:
+            raise Refused(400, f"model {written[:200]}: is not on this machine, and the hub is not asked (--offline)")
+        return written if found is None else str(found.absolute())
     folder = _inside(written, [state.root, *state.settings.further, *state.settings.output_roots], "model")
     if not Path(folder).is_dir():
         raise Refused(400, f"model {written[:200]!r}: is no folder, and no name of the hub; one of both was expected")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon import formats
-from mm2energon.errors import SampleError
+from mm2energon.errors import InputError, SampleError
 from mm2energon.jsonio import Entry, dumps, loads
 from mm2energon.pipeline.account import Account, open_account
 from mm2energon.pipeline.annotations import entries_of, files_of
@@ -74,7 +74,11 @@ def sources_of(job: TuneJob) -> list[Path]:
     Raises:
         InputError: a folder holds none, or a file is given twice.
     """
-    return [path for path in files_of(job.root, [path.absolute() for path in job.data]).paths if isinstance(path, Path)]
+    try:
+        found = files_of(job.root, [path.absolute() for path in job.data]).paths
+    except InputError as error:
+        raise InputError(str(error).replace("--json", "--data")) from error  # as the option is called here
+    return [path for path in found if isinstance(path, Path)]
 
 
 def read_prepared(output: Path, fingerprint: str) -> Counts | None:
