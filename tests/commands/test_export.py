@@ -90,7 +90,7 @@ def _turned(sample, question, answer):
 
 
 def test_shards_hold_the_samples_of_the_splits_of_the_files(data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mm2energon.review.export_shards._has_energon", lambda: False)  # it takes seconds to load
+    monkeypatch.setattr("mm2energon.pipeline.verify_energon.is_installed", lambda: False)  # it takes seconds to load
     splits = ("--train-split", 1, "--val-split", 1)
     arguments = (data, "--template", "llava", "--output", tmp_path / "out", *splits, "--shards", tmp_path / "wds")
     assert run(*arguments) == 0

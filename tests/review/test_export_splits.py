@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import pytest
 from media import write_clip, write_image
 from mm2energon.review.export import export
 from mm2energon.review.export_job import ExportJob, ShardsWanted
@@ -14,6 +15,12 @@ from pipeline.making import chat, image_entry, stored, text_entry, video_entry, 
 from review.reviewing import StandIn, row, write_csv
 
 SHARES = {"train": 8.0, "val": 1.0, "test": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def without_energon(monkeypatch):
+    """Shards are read back by readers of our own alone: Energon takes seconds to load."""
+    monkeypatch.setattr("mm2energon.pipeline.verify_energon.is_installed", lambda: False)
 
 
 def exported_to(tmp_path, review, **options):
@@ -46,8 +53,7 @@ def test_samples_of_one_video_are_in_one_split_under_whatever_name_they_call_it(
         assert others.isdisjoint(int(entry["id"]) // 4 for entry in entries)
 
 
-def test_copies_and_hard_links_of_a_video_are_in_the_split_of_the_video_in_files_and_in_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr("mm2energon.review.export_shards._has_energon", lambda: False)  # it takes seconds to load
+def test_copies_and_hard_links_of_a_video_are_in_the_split_of_the_video_in_files_and_in_shards(tmp_path):
     rows = []
     for number in range(4):
         clip = write_clip(tmp_path / f"{number}.mp4", frames=10, rate=10, size=(32, 32), first=10 * number)

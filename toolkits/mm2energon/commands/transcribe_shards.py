@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import shlex
 from pathlib import Path
 
 from mm2energon.commands import Result, shard, verify
 from mm2energon.errors import InputError
+from mm2energon.pipeline import verify_energon
 from mm2energon.pipeline.loop import ProgressMaker
 
 #: Who reads the shards: with audio, and without.
@@ -37,7 +37,7 @@ def make_shards(arguments: argparse.Namespace, recordings: int, progress: Progre
         written = shard.run(_parsed(shard, words), progress)
     except InputError as error:
         raise InputError(f"{arguments.output} is written, its shards are not: {error}") from error
-    energon = [] if _has_energon() else ["--skip-energon"]
+    energon = [] if verify_energon.is_installed() else ["--skip-energon"]
     read = verify.run(_parsed(verify, [str(arguments.shards), *energon]), progress)
     return Result(["", *written.lines, "", *read.lines], read.status or written.status)
 
@@ -56,10 +56,3 @@ def _parsed(command: object, words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)  # type: ignore[attr-defined]
     return parser.parse_args(words)
-
-
-def _has_energon() -> bool:
-    try:
-        return importlib.util.find_spec("megatron.energon") is not None
-    except ModuleNotFoundError:
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -26,6 +27,14 @@ _MORE = (
     "UNION ALL SELECT key FROM by_energon WHERE split = :split GROUP BY key HAVING count(*) > "
     "(SELECT count(*) FROM keys AS k WHERE k.split = :split AND k.key = by_energon.key)"
 )
+
+
+def is_installed() -> bool:
+    """Whether Energon is there to read with; it is not imported for that, which takes seconds."""
+    try:
+        return importlib.util.find_spec("megatron.energon") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def check_by_energon(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import read_entries
+from mm2energon.pipeline import verify_energon
 from mm2energon.pipeline.arrange import Arrangement
 from mm2energon.pipeline.extract import Extraction
 from mm2energon.pipeline.loop import Limits, ProgressMaker
@@ -68,7 +68,7 @@ def make_shards(
         told = str(error).replace("--output", "--shards")  # as the option is called here
         raise InputError(f"{job.output} is written, its shards are not: {told}") from error
     exported.shards = _written(wanted, report)
-    found = verify(wanted.output, energon=_has_energon(), progress=progress)
+    found = verify(wanted.output, energon=verify_energon.is_installed(), progress=progress)
     faults = [f"FAULT {fault}" for fault in found.faults[:_SHOWN]]
     exported.shards += [*faults, f"read back: {found.fault_count or 'no'} fault{'s' * (found.fault_count > 1)}"]
     exported.shards_status = 1 if found.fault_count else 3 if report.account["set_aside"] else 0
@@ -116,10 +116,3 @@ def _written(wanted: ShardsWanted, report: ShardReport) -> list[str]:
         reasons = ", ".join(f"{code} {count}" for code, count in account["set_aside"].items())
         lines.append(f"set aside: {reasons}; see {account['set_aside_file']}")
     return lines
-
-
-def _has_energon() -> bool:
-    try:
-        return importlib.util.find_spec("megatron.energon") is not None
-    except ModuleNotFoundError:
-        return False
