@@ -535,6 +535,10 @@ def test_who_leaves_while_a_video_comes_is_asked(page: Page, server: StandIn) ->
     expect(page.get_by_role("alert").get_by_text("The video is still on its way.")).to_be_visible()
     page.get_by_role("link", name="Fine-tune").click()
     page.get_by_role("button", name="Stay").click()
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
     server.fetched = 1000
     expect(page.locator("video")).to_be_visible()
 

@@ -36,6 +36,7 @@ export function mount(root, context) {
       }),
   );
   context.signal.addEventListener("abort", () => state.stop?.());
+  addEventListener("beforeunload", (event) => parts.video.isBusy() && event.preventDefault(), { signal: context.signal });
   // Adapters come and go while one looks elsewhere: they are trained, copied and removed.
   addEventListener("focus", () => state.models && void loadModels(view), { signal: context.signal });
   void open(view);
