@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import webdataset
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from studio.reviewed import BROKEN, IMAGES, MISSING, VIDEO, events, show, studio, write_dataset
 from studio.stand_in import opened
@@ -118,6 +119,28 @@ def test_all_templates_are_one_wish_and_shards_need_none(browser: Browser, tmp_p
         page.get_by_role("button", name="Export", exact=True).click()
         expect(page.get_by_text("samples: train 2", exact=True)).to_be_visible(timeout=60_000)
     assert not list((roots[1] / "shards").glob("train_*")) and list((roots[1] / "shards" / "wds").glob("*.tar"))
+
+
+def test_an_export_under_way_is_cancelled_by_a_button_that_keeps_the_focus(browser: Browser, tmp_path: Path) -> None:
+    told: dict[str, Any] = {"state": "running", "step": "media", "done": 0, "total": 999, "lines": [], "error": None}
+
+    def answer(route: Route) -> None:
+        told["done"] += 1
+        if route.request.url.endswith("/cancel"):
+            told["state"] = "cancelled"
+        route.fulfill(json={"id": "x", **told})
+
+    with studio(write_dataset(tmp_path / "data")) as address, opened(browser, f"{address}/#/export") as page:
+        page.route("**/api/exports**", answer)
+        page.route("**/api/exports/**", answer)
+        page.get_by_role("button", name="Export", exact=True).click()
+        page.get_by_role("button", name="Cancel").focus()
+        for _ in range(2):
+            shown = page.locator(".export-progress").inner_text()
+            expect(page.locator(".export-progress")).not_to_have_text(shown)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="The export was cancelled")).to_be_visible()
+        expect(page.get_by_role("button", name="Export", exact=True)).to_be_enabled()
 
 
 def test_a_csv_is_brought_up_to_the_decisions_with_a_copy_of_before(browser: Browser, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ export function mount(root, context) {
     try {
       ({ id } = await post("/api/exports", asked));
       remember(`exporting.${path}`, id);
+      report.node.focus({ preventScroll: true });
       await follow({});
     } catch (error) {
       report.failed(error.message);
@@ -53,7 +54,6 @@ export function mount(root, context) {
       let wait = ASKED_EVERY_MS;
       try {
         const now = await get(`/api/exports/${mine}`, { query: { since }, signal: context.signal });
-        if (!isOld && since === 0) report.node.focus({ preventScroll: true });
         report.show(now);
         since = now.since ?? since + now.lines.length;
         form.setBusy(now.state === "running");
@@ -85,11 +85,14 @@ export function mount(root, context) {
     report.showNothing();
   }
 
+  /** Whether it is taken. */
   async function cancel() {
     try {
       await post(`/api/exports/${id}/cancel`);
+      return true;
     } catch (error) {
       context.toast(error.message, { kind: "bad" });
+      return false;
     }
   }
 }

@@ -22,6 +22,7 @@ export class ExportReport {
     this.lines = [];
     this.log = el("pre.log", { role: "log", tabindex: "0", "aria-label": "Export log" });
     this.state = el("div.export-state");
+    this.progress = null;
     this.files = el("div");
     this.logBox = el("details.export-log", { open: true }, el("summary", {}, "Log"), this.log);
     replace(this.node, this.state, this.files, this.logBox);
@@ -49,6 +50,10 @@ export class ExportReport {
   }
 
   drawState({ state, step, done, total, error, seconds }) {
+    // What is under way stays the same elements: a button that is drawn anew loses the click, and the focus.
+    if (state === "running" && this.progress) return this.progress.show(step, done, total);
+    this.progress = state === "running" ? progress() : null;
+    this.progress?.show(step, done, total);
     const heading = {
       running: "Exporting …",
       done: "Export complete",
@@ -57,14 +62,23 @@ export class ExportReport {
     }[state];
     const name = { running: "clock", done: "accept", failed: "warning", cancelled: "stop" }[state];
     const took = state === "done" && seconds !== undefined && el("span.dim.number", {}, `${seconds.toFixed(1)} s`);
-    const cancel =
-      state === "running" && el("button", { type: "button", onclick: this.onCancel }, icon("stop", 16), "Cancel");
+    const cancel = state === "running" && this.cancelButton();
     replace(
       this.state,
       el("div.export-title", { class: `state-${state}` }, icon(name), el("h2", {}, heading), took, cancel),
       error?.message && el("p.message", { class: state === "failed" ? "bad" : "doubt", dir: "auto" }, error.message),
-      state === "running" && progressOf(step, done, total),
+      this.progress && this.progress.node,
     );
+  }
+
+  /** Is out of use while the export comes to its end. */
+  cancelButton() {
+    const button = el("button", { type: "button" }, icon("stop", 16), "Cancel");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      button.disabled = await this.onCancel();
+    });
+    return button;
   }
 
   summary({ files = [], records, csv, shards = [], companions = [], advice = [], left_out: leftOut = {}, output }) {
@@ -132,17 +146,17 @@ function sizeOf(bytes) {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-function progressOf(step, done, total) {
-  const text = step
-    ? `${step}: ${done.toLocaleString("en")}${total ? ` of ${total.toLocaleString("en")}` : ""}`
-    : "Starting";
-  const bar = total ? { max: total, value: done } : {};
-  return el(
-    "div.export-progress",
-    {},
-    el("progress", { ...bar, "aria-label": "How far the export is" }),
-    el("span.dim.number", {}, text),
-  );
+/** How far an export is: `node`, and `show(step, done, total)`. */
+function progress() {
+  const bar = el("progress", { "aria-label": "How far the export is" });
+  const text = el("span.dim.number");
+  const show = (step, done, total) => {
+    if (total) Object.assign(bar, { max: total, value: done });
+    else bar.removeAttribute("value");
+    const of = total ? ` of ${total.toLocaleString("en")}` : "";
+    text.textContent = step ? `${step}: ${done.toLocaleString("en")}${of}` : "Starting";
+  };
+  return { node: el("div.export-progress", {}, bar, text), show };
 }
 
 function fileTable(files, records) {
