@@ -138,6 +138,25 @@ def test_two_processes_take_the_steps_of_one(videos: Path, base: Path, tmp_path:
     assert said.count("final_checkpoint: the adapter, after 2 steps") == 1
 
 
+def test_shards_are_not_gone_on_with_by_another_number_of_processes(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "a"}]
+    write_lines(tmp_path / "texts.jsonl", [{"messages": turns}])
+    words = ["shard", "--dataset-root", str(tmp_path), "--json", "texts.jsonl", "--output", str(tmp_path / "wds")]
+    assert cli.main([*words, "--target", "crude", "--workers", "1", "--train-split", "1", "--val-split", "0"]) == 0
+    run = command(tmp_path / "wds", base, tmp_path / "out", "--steps", 2, "--save-every", 1)
+    assert cli.main(run) == 0
+    for name in ("final_checkpoint", "checkpoint-2"):
+        shutil.rmtree(tmp_path / "out" / name)
+    place = tmp_path / "out/checkpoint-1/energon-0.json"
+    shutil.copy(place, place.with_name("energon-1.json"))
+    assert cli.main(run) == 1
+    assert "holds the places of 2 processes in the shards; 1 are at work" in capsys.readouterr().err
+    place.with_name("energon-1.json").unlink()
+    assert cli.main(run) == 0
+
+
 READER = """
 import multiprocessing, os, sys, time
 from mm2energon.tuning.status import is_there

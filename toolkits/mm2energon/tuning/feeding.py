@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mm2energon.errors import InputError
 from mm2energon.pipeline.output import packs_of
 from mm2energon.tuning.device import Device
 from mm2energon.tuning.encoding import Encoder
@@ -22,6 +23,9 @@ def feed_of(
 
     Args:
         checkpoint: what it goes on from; None: the beginning.
+
+    Raises:
+        InputError: the place in the shards was that of another number of processes.
     """
     if job.shards is not None:
         return _shards(job, encoder, counts, device, checkpoint)
@@ -60,5 +64,10 @@ def _shards(job: TuneJob, encoder: Encoder, counts: Counts, device: Device, chec
     )
     batches, name = shards.train(), f"energon-{device.number}.json"
     if checkpoint is not None:
+        if (before := len(list(checkpoint.glob("energon-*.json")))) != device.count:
+            raise InputError(
+                f"{checkpoint}: holds the places of {before} processes in the shards; {device.count} are at work; run "
+                "as many as before, or begin anew with --restart"
+            )
         batches.restore(checkpoint / name)
     return Feed(batches, shards.val if counts.val else None, save=lambda folder: batches.save(folder / name))
