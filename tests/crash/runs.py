@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 #: What is of one run alone: times, and the rows of a CSV that it found to be changed.
 _BACKUP = re.compile(r"(_backup_)\d{8}_\d{6}")
 _BACKUP_BYTES = re.compile(rb"(_backup_)\d{8}_\d{6}")
-_TIMES = re.compile(rb'"at":"[^"]*"|"seconds":[\d.]+|\d+\.\d seconds|"rows_changed":\d+|\d+ rows? changed')
+_TIMES = re.compile(rb'"at":"[^"]*"|"seconds":[\d.]+|\d+\.\d seconds|"rows_changed":\d+|Rows Changed: \d+')
 _CACHE = ".mm2energon/review/"
 #: Marks of what a run needs for itself; none of it is there when one has ended well.
 LEFTOVERS = (TEMPORARY_SUFFIX, ".partial", "-unfinished", ".writing", ".old", ".jpegs", "plan", "lock")
