@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,37 @@ def test_decisions_of_others_appear_by_themselves(browser: Browser, address: str
         dispute(page, number)
         expect(page.locator(".sample-chips")).to_contain_text("disputed")
         expect(page.locator(f"#row-{number} .chip")).to_have_text("disputed")
+
+
+def test_two_decisions_of_others_that_are_fetched_at_once_end_with_the_second(browser: Browser, address: str) -> None:
+    number, held = FIRST_PLAIN + 10, []
+    with opened(browser, address) as page:
+        show(page, address, number)
+        expect(page.locator(".sample-chips")).to_contain_text("pending")
+        page.route(re.compile(rf"/api/items/{number}\?"), lambda route: held.append(route))
+        answers = []
+        for name, do in zip(PEOPLE, ("accept", "reject"), strict=True):
+            decide(page, number, {"do": do, "reviewer": name, "reason": ""})
+            while len(held) == len(answers):
+                page.wait_for_timeout(50)
+            answers.append(held[-1].fetch())
+        for route, answer in zip(held, answers, strict=True):
+            route.fulfill(response=answer)
+        expect(page.locator(".sample-chips")).to_contain_text("disputed")
+
+
+def test_what_others_decide_while_the_page_opens_is_not_missed(browser: Browser, address: str) -> None:
+    number, held = FIRST_PLAIN + 11, []
+    with opened(browser, address) as page:
+        show(page, address, number)
+        page.route("**/api/changes*", lambda route: held.append(route), times=1)
+        page.reload(wait_until="commit")
+        while not held:
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(1000)  # long enough for a page that would not wait to have the entry as it was
+        dispute(page, number)
+        held[0].continue_()
+        expect(page.locator(".sample-chips")).to_contain_text("disputed")
 
 
 def test_the_theme_is_switched_and_remembered(browser: Browser, address: str) -> None:

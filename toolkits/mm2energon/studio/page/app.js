@@ -164,7 +164,7 @@ async function start() {
   drawBar(document.getElementById("bar"), session, VIEWS);
   registerKeys();
   startShortcuts();
-  watchChanges(session);
+  const watched = watchChanges(session);
   // A token that ran out while the page was open: asked for again, nothing on the page is lost.
   api.connection.addEventListener("login", () => !dialogIsOpen() && logIn());
   window.addEventListener("hashchange", (event) => {
@@ -173,6 +173,7 @@ async function start() {
     comeBack(event);
     showRoute();
   });
+  await watched;
   await showRoute();
 }
 

@@ -10,13 +10,17 @@ const SECONDS_OFFLINE = 3;
 
 let since = null;
 
-/** Asks until the page is closed; tells the page as `studio:changes` and shows a lost connection. */
+/**
+ * Asks until the page is closed; tells the page as `studio:changes` and shows a lost connection.
+ *
+ * Resolves with the first answer: what is fetched after it is told of whatever changes from then on.
+ */
 export function watchChanges(session) {
   const notice = document.getElementById("notice");
   connection.addEventListener("offline", () => showOffline(notice));
   connection.addEventListener("online", () => (notice.hidden = true));
   document.addEventListener("visibilitychange", () => document.hidden || ask(session));
-  ask(session);
+  return ask(session);
 }
 
 let timer = null;

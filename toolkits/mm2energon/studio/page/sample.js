@@ -117,9 +117,12 @@ export class Sample {
   async refresh() {
     const { item } = this;
     if (!item) return;
+    const asked = (this.asked = {});
     try {
       const now = await get(`/api/items/${item.number}`, { query: { reviewer: this.context.reviewer() } });
+      if (asked !== this.asked || this.item?.number !== item.number) return;
       if (this.item === item) this.update(now);
+      else await this.refresh(); // decided here meanwhile: the answer may be from before that
     } catch {
       // What is shown stays; a lost connection is said at the top.
     }
