@@ -270,7 +270,8 @@ def _add_videos(app: FastAPI, stand_in: StandIn) -> None:
 def _entry(stand_in: StandIn, number: int) -> dict[str, Any]:
     """A question as the history has it."""
     about = {"id": str(number), "at": "2026-11-21T12:00:00Z", "state": "done", "video": _video(stand_in, "beach.mp4")}
-    return stand_in.asked[number] | about
+    asked = stand_in.asked[number]
+    return asked | about | {"state": asked.get("state", "done")}
 
 
 def _add_chat(app: FastAPI, stand_in: StandIn) -> None:

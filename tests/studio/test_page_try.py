@@ -513,6 +513,21 @@ def test_events_are_read_whatever_pieces_they_come_in(modules: Page) -> None:
     assert modules.evaluate(read, stream) == [expected] * 5
 
 
+def test_an_ask_that_was_cut_off_with_the_studio_stays_as_far_as_it_came(
+    page: Page, server: StandIn, clip: Path
+) -> None:
+    server.hold_before = "spans"
+    ask(page, clip)
+    expect(answer(page)).to_have_text("It is <b>blue</b>.")
+    kept = {"adapter": None, "text": "", "reply": "It is <b>bl", "rounds": [{"round": 1, "frames": [0.0], "spans": []}]}
+    server.asked[0] |= {"answers": [kept], "state": "cancelled"}
+    server.has_forgotten = True
+    page.reload()
+    expect(page.locator(".try-status").get_by_text("Cancelled. What had come by then stays here.")).to_be_visible()
+    expect(answer(page)).to_have_text("It is <b>bl")
+    server.hold_before = ""
+
+
 def test_of_two_of_before_the_one_that_answered_can_be_kept_though_the_other_failed(modules: Page) -> None:
     told = """async (ask) => {
         const { nothingTold, tellAnswers } = await import("/try_told.js");

@@ -14,6 +14,7 @@ from mm2energon.errors import InputError
 from mm2energon.videochat import queue
 from mm2energon.videochat.asking import Event, Parameters, Question
 from mm2energon.videochat.backends import Backend, Ready, Setup
+from mm2energon.videochat.case import Case
 from mm2energon.videochat.frames import Bounded, FrameProcess, Unwanted
 from mm2energon.videochat.perception import Asked
 from mm2energon.videochat.queue import Desk
@@ -233,6 +234,18 @@ def test_a_question_that_is_answered_can_be_cancelled(desk: Desk, maker: Maker, 
     maker.opened[0].go.set()
     assert last(desk, next_one).kind == "done"
     assert "token" not in [event.kind for event in story(desk, id)]
+
+
+def test_what_had_come_of_a_cancelled_answer_is_in_the_history(clip: Path) -> None:
+    case = Case(question("one", clip), "a", [None])
+    for round_, word in ((1, "before"), (2, "so"), (2, "far")):
+        if word != "far":
+            case.add("round", {"round": round_, "of": 2, "frames": [0.0]})
+        case.add("token", {"text": f"{word} "})
+    case.add("cancelled", {})
+    entry = case.entry()
+    (answer,) = entry["answers"]
+    assert (entry["state"], answer["text"], answer["reply"], len(answer["rounds"])) == ("cancelled", "", "so far ", 2)
 
 
 @pytest.mark.parametrize(

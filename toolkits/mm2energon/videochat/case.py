@@ -39,7 +39,7 @@ class Case:
         if self.is_over:
             return
         self.events.append(Event(len(self.events) + 1, kind, data))
-        if kind in ("round", "spans", "answer"):
+        if kind in ("round", "token", "spans", "answer"):
             self._note(kind, data)
 
     def _note(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -49,6 +49,9 @@ class Case:
         rounds = answer["rounds"]
         if kind == "round":
             rounds.append({"round": data["round"], "frames": data["frames"], "spans": []})
+            answer["reply"] = ""
+        elif kind == "token":
+            answer["reply"] += data["text"]
         elif kind == "spans":
             rounds[-1]["spans"] = data["spans"]
         else:

@@ -26,8 +26,11 @@ export async function reopen(view, id) {
 
 /** What an ask was, also one that goes on, or that was asked elsewhere; null where nobody knows it any more. */
 async function askOf({ context, state }, id) {
-  const known = state.asks.find((one) => one.id === id);
-  return known ?? context.api.get(`${ASKS}/${encodeURIComponent(id)}`, { signal: context.signal }).catch(() => null);
+  return state.asks.find((one) => one.id === id) ?? look(context, id);
+}
+
+function look({ api, signal }, id) {
+  return api.get(`${ASKS}/${encodeURIComponent(id)}`, { signal }).catch(() => null);
 }
 
 /** The settings of an ask become those of the form. */
@@ -107,6 +110,7 @@ function show(view, ask) {
   parts.timeline.clear();
   state.stop = followAsk(ask, {
     path: `${ASKS}/${encodeURIComponent(ask.id)}/events`,
+    look: () => look(context, ask.id),
     announce: context.announce,
     onTold: (told, isLost) => {
       parts.answers.show(ask, told, isLost);

@@ -7,8 +7,12 @@ import { statusWords } from "./try_answers.js";
 import { adapterName } from "./try_words.js";
 import { address } from "./api.js";
 
-/** Follows an ask; `onTold(told, isLost)` shows it, `onOver()` comes once. Returns the function that stops following. */
-export function followAsk(ask, { path, announce, onTold, onOver }) {
+/**
+ * Follows an ask; `onTold(told, isLost)` shows it, `onOver()` comes once. Returns the function that stops following.
+ *
+ * `look()` is a promise of the ask as the history has it, or of null.
+ */
+export function followAsk(ask, { path, look, announce, onTold, onOver }) {
   const told = nothingTold(ask.adapters);
   const state = { isLost: false, isAsked: false, said: "" };
   const draw = () => {
@@ -38,9 +42,10 @@ export function followAsk(ask, { path, announce, onTold, onOver }) {
       state.isLost = how === "lost";
       drawSoon();
     },
-    onRefused: (message) => {
-      // The server keeps answers longer than the events that led to them.
-      if (ask.answers?.length && ask.state !== "open") tellAnswers(told, ask);
+    onRefused: async (message) => {
+      // The server keeps answers longer than the events that led to them, and also when it is started anew.
+      const known = await look();
+      if (known && isOver(known)) tellAnswers(told, known);
       else tell(told, "failed", { message });
       over();
     },

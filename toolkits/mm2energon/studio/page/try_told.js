@@ -35,7 +35,7 @@ export function tellAnswers(told, ask) {
     // Of two that answer one may have been done before the other failed.
     if (text || ask.state === "done") Object.assign(side, { answer: text ?? "", isDone: true });
   }
-  Object.assign(told, { state: isOver(ask) ? ask.state : "done", message: ask.message ?? "" });
+  Object.assign(told, { state: ask.state, message: ask.message ?? "" });
 }
 
 function tellSide(told, name, data) {
