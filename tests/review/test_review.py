@@ -18,6 +18,7 @@ import pytest
 from mm2energon.errors import InputError
 from mm2energon.pipeline.sources import annotation_files_in, find_annotations
 from mm2energon.review import entries as entries_module
+from mm2energon.review import views as views_module
 from mm2energon.review.model import STATUSES, Filter, Past
 from mm2energon.review.review import Review, open_review
 from mm2energon.sample import Sample, Turn
@@ -208,6 +209,17 @@ def test_views_stay_as_they_are_while_decisions_are_made(review: Review) -> None
     assert review.view(view.id) is None
     with pytest.raises(InputError, match="forgotten"):
         review.rows(view.id)
+
+
+def test_of_views_that_hold_much_fewer_are_kept(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    views = [review.select() for _ in range(33)]
+    assert [review.view(view.id) is not None for view in views] == [False] + [True] * 32
+    monkeypatch.setattr(views_module, "_NUMBERS_KEPT", 15 * 30)
+    views = [review.select() for _ in range(33)]
+    assert [review.view(view.id) is not None for view in views] == [False] * 18 + [True] * 15
+    monkeypatch.setattr(views_module, "_NUMBERS_KEPT", 10)
+    views = [review.select() for _ in range(33)]
+    assert [review.view(view.id) is not None for view in views] == [False] * 25 + [True] * 8
 
 
 def test_views_are_sorted(review: Review) -> None:
@@ -619,6 +631,7 @@ def test_what_is_broken_is_shown_in_its_place_and_can_be_decided_on(tmp_path: Pa
             "a.jsonl:4[1]",
             "a.jsonl:5",
         ]
+        assert [row.question for row in rows][2:5] == ['{"question": "what?"}', '{"conversations": []}', "5"]
         codes = [review.item(row.number).error for row in rows]
         assert [code and code[0] for code in codes] == [
             None,

@@ -25,7 +25,8 @@ Mask = NDArray[np.bool_]
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 #: Of categories and reasons, as many are told.
 _MOST_TOLD = 200
-_VIEWS_KEPT = 32
+#: Views are kept up to so many, and so many numbers in them; a few whatever they hold.
+_VIEWS_KEPT, _NUMBERS_KEPT, _FEW_VIEWS = 32, 1 << 24, 8
 _SEARCHES_KEPT = 8
 #: An odd number, by which digests of text and media are mixed.
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -88,9 +89,12 @@ class Views:
         self._count += 1
         view = View(f"v{self._count}", numbers)
         self._views[view.id] = view
-        if len(self._views) > _VIEWS_KEPT:
+        while len(self._views) > (_VIEWS_KEPT if self._size() <= _NUMBERS_KEPT else _FEW_VIEWS):
             self._views.popitem(last=False)
         return view
+
+    def _size(self) -> int:
+        return sum(view.count for view in self._views.values())
 
     def get(self, name: str) -> View | None:
         """A view of before, which stays a while longer; None when it is forgotten."""
