@@ -108,6 +108,15 @@ def test_a_connection_without_a_whole_request_ends_and_an_answer_that_takes_long
     assert said.endswith(b"late") == sent.endswith(b"\r\n\r\n")
 
 
+def test_an_address_of_another_machine_is_said_in_a_line(data):
+    process = start(data, "--host", "192.0.2.1", "--token", "a-token-that-nobody-guesses", "--port", 0)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == (
+        "error: --host 192.0.2.1: Cannot assign requested address; an address of this machine was expected\n"
+    )
+
+
 def test_a_port_that_is_taken_is_said_with_what_to_do(data):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -71,7 +72,7 @@ def _row(state: State, number: int, identity: str, now: _Now) -> Row:
 def _excerpts(now: _Now) -> tuple[str, str]:
     if now.sample is None:
         value = now.read.found.entry.value
-        return _excerpt(value if isinstance(value, str) else repr(value)), ""
+        return _excerpt(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), ""
     question, answer = (
         next((turn.text for turn in now.sample.turns if turn.role == role), "") for role in ("user", "assistant")
     )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -124,7 +125,9 @@ def _told(error: OSError, settings: Settings) -> str:
         )
     if error.errno == errno.EACCES:
         return f"--port {settings.port}: may not be used by you; a port above 1023 was expected; choose another one"
-    return f"--host {settings.host}: {error.strerror or error}; an address of this machine was expected"
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror  # Python's own adds the address
+    return f"--host {settings.host}: {reason}; an address of this machine was expected"
 
 
 class PlainFormatter(logging.Formatter):
