@@ -1,12 +1,14 @@
-"""Lock files whose folder comes and goes under the hands of other processes."""
+"""Lock files whose folder comes and goes under the hands of other processes, and whether a process is there."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from mm2energon.locks import LockFile
+from mm2energon.locks import LockFile, takes_signals
 
 
 def test_a_folder_that_another_process_removes_while_we_enter_is_made_again(
@@ -54,3 +56,9 @@ def test_a_folder_in_which_nothing_can_be_made_is_told(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "open", refused)
     with pytest.raises(FileNotFoundError):
         LockFile.enter(tmp_path / "lock")
+
+
+def test_a_process_is_known_to_be_there_or_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    assert takes_signals(os.getpid()) and takes_signals(1) and not takes_signals(gone.pid)

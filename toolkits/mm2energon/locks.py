@@ -92,3 +92,14 @@ class LockFile:
             if with_folder:
                 self.path.parent.rmdir()
         os.close(self.descriptor)
+
+
+def takes_signals(process: int) -> bool:
+    """Whether there is a process of that number on this system."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is somebody else's
+    return True

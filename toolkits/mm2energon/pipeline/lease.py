@@ -19,6 +19,7 @@ from typing import Any
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
+from mm2energon.locks import takes_signals
 from mm2energon.pipeline.ledger import STATE_FOLDER
 from mm2energon.remote import Remote
 
@@ -65,7 +66,7 @@ class Holder:
 
     def is_gone(self) -> bool:
         """Whether nobody holds it any more."""
-        if self.system == _system() and not _lives(self.process):
+        if self.system == _system() and not takes_signals(self.process):
             return True
         return self.seconds > _ABANDONED_SECONDS
 
@@ -175,13 +176,3 @@ def _system() -> str:
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 (no path)
     except OSError:
         return socket.gethostname()
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from mm2energon.jsonio import dumps, loads
-from mm2energon.locks import lock
+from mm2energon.locks import lock, takes_signals
 from mm2energon.storage import write_whole
 
 STATUS, METRICS, LOG, JOB, FINAL = "status.json", "metrics.jsonl", "log.txt", "finetune.json", "final_checkpoint"
 #: Held by the process of a run as long as it lives.
 LOCK = ".finetune.lock"
+#: So much of the metrics holds the last step.
+_TAIL_BYTES = 16 << 10
 #: States of a run that goes on; `interrupted` is told where the process of one of them is gone.
 LIVE = ("starting", "preparing", "running", "stopping")
 
@@ -121,19 +123,8 @@ def _process(pid: int) -> str | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
-        return None if Path("/proc/self/stat").exists() or not _takes_signals(pid) else "?"
+        return None if Path("/proc/self/stat").exists() or not takes_signals(pid) else "?"
     return None if fields[0] in ("Z", "X") else fields[19]
-
-
-def _takes_signals(pid: int) -> bool:
-    """Whether there is such a process, on systems without /proc."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def this_machine() -> str:
@@ -183,3 +174,13 @@ def read_metrics(folder: Path, since: int = 0) -> tuple[list[Mapping[str, Any]],
             if isinstance(value, Mapping) and isinstance(value.get("step"), int):
                 lines.append(value)
     return lines, max(0, since) + len(whole)
+
+
+def last_step(folder: Path) -> int:
+    """The last step of which there is a figure; 0: none. Of a long run the end of the metrics is read alone."""
+    try:
+        size = (folder / METRICS).stat().st_size
+    except OSError:
+        return 0
+    lines, _ = read_metrics(folder, size - _TAIL_BYTES)
+    return int(lines[-1]["step"]) if lines else 0
