@@ -19,7 +19,7 @@ from mm2energon.tuning import runs as module
 from mm2energon.tuning.job import Settings, settings_of
 from mm2energon.tuning.options import OPTIONS
 from mm2energon.tuning.runs import HERE, Run, Runs, command_line
-from mm2energon.tuning.status import Status, read_metrics, read_status, tell_status, write_status
+from mm2energon.tuning.status import Status, last_step, read_metrics, read_status, tell_status, write_status
 
 #: Does what a run does to its folder, without a model: tells its state, writes a line for each step, stops when asked.
 STAND_IN = """
@@ -247,6 +247,13 @@ def test_a_line_that_was_cut_off_is_neither_read_nor_glued_to_the_next(tmp_path:
     metrics.write({"step": 2, "loss": 2.0})
     metrics.close()
     assert [one["step"] for one in read_metrics(tmp_path)[0]] == [1, 2]
+
+
+def test_the_last_step_of_a_long_run_is_known_by_the_end_of_its_metrics(tmp_path: Path) -> None:
+    assert last_step(tmp_path) == 0
+    lines = [f'{{"step": {step}, "loss": 0.5}}\n' for step in range(1, 3001)]
+    (tmp_path / "metrics.jsonl").write_text("".join(lines) + '{"step": 3001, "lo')
+    assert last_step(tmp_path) == 3000
 
 
 def test_the_status_of_a_process_that_is_gone_or_whose_number_is_anothers_is_interrupted(tmp_path: Path) -> None:

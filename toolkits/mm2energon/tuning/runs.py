@@ -31,6 +31,7 @@ from mm2energon.tuning.status import (
     LOG,
     STATUS,
     Status,
+    last_step,
     now,
     read_metrics,
     read_status,
@@ -181,9 +182,8 @@ class Runs:
         status = self._with_end(run, folder, status)
         if status.state in LIVE and (status.pid, status.process) in self._stopping:
             status = replace(status, state="stopping")
-        steps, _ = read_metrics(folder) if status.state != "done" else ([], 0)
-        if steps:
-            status = replace(status, step=max(status.step, steps[-1]["step"]))
+        if status.state != "done":
+            status = replace(status, step=max(status.step, last_step(folder)))
         final = folder / FINAL
         adapter = final if status.state == "done" and (final / "adapter_config.json").is_file() else None
         return Run(run, folder, status, _asked(folder), adapter)
