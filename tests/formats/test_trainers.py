@@ -105,6 +105,12 @@ def test_the_scripts_of_t2vid_want_a_video_whose_tag_is_in_the_first_turn(name: 
         assert caught.value.code == "cannot-hold"
 
 
+def test_frames_that_lie_in_the_root_itself_are_no_folder_of_t2vid() -> None:
+    assert FORMATS["t2vid-synthetic"].dump(sample("<video>Q?", "A.", videos=(("a/1.jpg", "a/2.jpg"),)))["video"] == "a"
+    with pytest.raises(SampleError, match="frames lie in the dataset root"):
+        FORMATS["t2vid-synthetic"].dump(sample("<video>Q?", "A.", videos=(("1.jpg", "2.jpg"),)))
+
+
 def test_a_picture_that_videollama2_names_by_video_is_an_image_where_its_tag_says_so() -> None:
     """The example of an image in README.md of DAMO-NLP-SG/VideoLLaMA2."""
     turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A cat."}]

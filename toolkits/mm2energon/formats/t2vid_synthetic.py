@@ -38,10 +38,11 @@ def dump(sample: Sample) -> dict[str, Any]:
 
 def _folder(frames: tuple[str, ...], sample: Sample) -> str:
     folders = {str(PurePosixPath(frame).parent) for frame in frames}
-    if len(folders) != 1:
+    if len(folders) != 1 or folders == {"."}:
+        where = "the dataset root" if folders == {"."} else f"{len(folders)} folders"
         raise SampleError(
-            f"{sample.origin}: a video whose frames lie in {len(folders)} folders, which an entry of t2vid-synthetic "
-            "cannot hold; put them into one",
+            f"{sample.origin}: a video whose frames lie in {where}, which an entry of t2vid-synthetic "
+            "cannot hold; put them into a folder of their own",
             "cannot-hold",
         )
     return folders.pop()
