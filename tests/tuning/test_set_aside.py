@@ -152,6 +152,24 @@ def test_nothing_is_written_between_the_files_of_the_model_or_the_data_nor_over_
     assert (foreign / "adapter_config.json").read_text() == "{}"
 
 
+def test_an_adapter_stays_where_the_run_that_was_to_replace_it_has_nothing_to_learn(
+    videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    words = command(videos / "lines.jsonl", base, output, "--steps", 1)
+    assert cli.main(words) == 0
+    before = (output / "final_checkpoint/adapter_model.safetensors").read_bytes()
+    nothing = write_lines(tmp_path / "nothing.jsonl", [line("gone.mp4", "red")])
+    assert cli.main([*command(nothing, base, output, "--steps", 1), "--restart"]) == 1
+    assert (output / "final_checkpoint/adapter_model.safetensors").read_bytes() == before
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    assert "was complete already" in capsys.readouterr().out
+    assert len(rows_path(output, "train").read_bytes().splitlines()) == 11
+    assert cli.main([*command(videos / "lines.jsonl", base, output, "--steps", 2), "--restart"]) == 0
+    assert sorted(told(output, "loss")) == [1, 2]
+
+
 def test_a_blend_is_said_to_be_none_that_is_trained_on(
     videos: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

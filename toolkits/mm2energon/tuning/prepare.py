@@ -112,6 +112,7 @@ def prepare_samples(job: TuneJob, fingerprint: str, *, counting: Counting | None
     budget = None if counting is None else Budget(Meter(counting), job.settings.max_tokens)
     folder = state_folder(job.output)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PREPARED).unlink(missing_ok=True)  # the files of before are written over
     with open_account(job.output, command="finetune", options=job.asked(), sources=sources) as account:
         written = _deal(job, _prepared(job, sources, finder, budget, account, progress))
         account.written.update({split: count for split, count in written.items() if count})

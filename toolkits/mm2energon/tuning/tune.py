@@ -128,13 +128,15 @@ class _Run:
         first = arguments(job.settings, job.output, steps=1, devices=self._device.count)
         with first.main_process_first(local=False):
             counts = self._prepare(fingerprint)
+            if self._device.leads:
+                self._replace(decided)
         total = job.settings.steps or math.ceil(job.settings.epochs * counts.train / job.settings.effective_batch)
         if (found := self._finished(total)) is not None:
             return replace(found, counts=counts)
         return self._train(counts, total)
 
     def _begin(self, decided: Mapping[str, Any]) -> None:
-        """Note what was asked for.
+        """Note what was asked for; results of another run stay until the data is prepared.
 
         Raises:
             InputError: the output holds another run.
@@ -152,10 +154,19 @@ class _Run:
                 f"--output {output}: holds another run ({', '.join(differences(before or {}, decided))}); choose "
                 "another folder, or --restart to replace it"
             )
-        if self._job.restart or is_other:
+        self._note_job(before)
+
+    def _replace(self, decided: Mapping[str, Any]) -> None:
+        """Remove what another run left, and note what decides this one."""
+        output = self._job.output
+        if self._job.restart or _read_job(output).get("decides") != decided:
             remove_run(output)
-        with write_whole(output / JOB) as file:
-            file.write(dumps({"asked": self._job.asked(), "decides": decided}))
+        self._note_job(decided)
+
+    def _note_job(self, decided: Mapping[str, Any] | None) -> None:
+        told = {"asked": self._job.asked(), **({} if decided is None else {"decides": decided})}
+        with write_whole(self._job.output / JOB) as file:
+            file.write(dumps(told))
 
     def _prepare(self, fingerprint: str) -> Counts:
         job = self._job
