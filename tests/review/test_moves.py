@@ -31,9 +31,14 @@ def _item(review, one):
     return review.item(one.number, "anna")
 
 
-@pytest.fixture
-def reviewed(tmp_path):
-    """Two rows that are the same, of which the first is edited; a rejected one; one that is edited to what they say."""
+@pytest.fixture(params=["plain", "packed"])
+def reviewed(request, tmp_path, monkeypatch):
+    """Two rows that are the same, of which the first is edited; a rejected one; one that is edited to what they say.
+
+    Their names stand in the journal as texts, or packed as those of many are.
+    """
+    if request.param == "packed":
+        monkeypatch.setattr("mm2energon.review.journal._MOST_TEXTS", 0)
     path = write_csv(tmp_path / "a.csv", SAME, SAME, row(2), "1,v.mp4,Why?,c,A.,")
     with open_review(path, reviewers=["anna"]) as review:
         review.wait()

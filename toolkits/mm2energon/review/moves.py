@@ -37,12 +37,22 @@ class Move:
     sha256: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """One that has happened."""
+
+    #: Bytes before the line that says so.
+    end: int
+    #: Old name -> new name, and the digests of the old ones, in order.
+    names: Mapping[Identity, Identity]
+    digests: NDArray[np.uint64]
+
+
 class Moves:
     """The moves of a journal."""
 
     def __init__(self) -> None:
-        #: Bytes before the line that says that it has happened, and old name -> new name.
-        self._moves: list[tuple[int, Mapping[Identity, Identity]]] = []
+        self._moves: list[_Moved] = []
         #: One of which nobody has said that it has happened.
         self.pending: Move | None = None
         #: Bytes of the journal in which they were looked for.
@@ -64,25 +74,26 @@ class Moves:
                 self.pending = Move(value["entries"], value.get("became", []), value["sha256"])
             elif value["do"] == MOVED and self.pending is not None:
                 names = dict(zip(self.pending.entries, self.pending.became, strict=True))
-                self._moves.append((self.end, names))
+                self._moves.append(_Moved(self.end, names, np.unique(parsed(list(names)).digests)))
                 self.pending = None
         except (ValueError, KeyError, TypeError):  # the line is damaged, or none of ours
             return
 
     def now(self, entries: Named, offset: int) -> Named:
         """What entries are called now that a line names which begins there."""
-        for place, names in self._moves:
-            if place > offset and names:
-                entries = _called(entries, names)
+        for move in self._moves:
+            if move.end > offset and move.names:
+                entries = _called(entries, move)
         return entries
 
 
-def _called(entries: Named, names: Mapping[Identity, Identity]) -> Named:
-    """Entries by their new names, of which all others keep theirs."""
-    touched = np.flatnonzero(np.isin(entries.digests, parsed(list(names)).digests))
+def _called(entries: Named, move: _Moved) -> Named:
+    """Entries by their new names; all others keep theirs."""
+    places = np.searchsorted(move.digests, entries.digests)
+    touched = np.flatnonzero(move.digests[np.minimum(places, len(move.digests) - 1)] == entries.digests)
     if not len(touched):
         return entries
-    became = parsed([names.get(one, one) for one in entries.some(touched).as_texts()])
+    became = parsed([move.names.get(one, one) for one in entries.some(touched).as_texts()])
     digests, occurrences = entries.digests.copy(), entries.occurrences.copy()
     digests[touched], occurrences[touched] = became.digests, became.occurrences
     return Named(digests, occurrences)
