@@ -251,7 +251,7 @@ def test_one_command_leaves_the_account_of_another_alone(root, monkeypatch, caps
 
 def test_a_folder_that_is_not_ours_to_write_to_is_named_and_not_our_temporary_file(open_folder, capsys):
     write_json(open_folder / "a.json", [text_entry()])
-    open_folder.chmod(0o755)
+    open_folder.chmod(0o555)
     with unprivileged():
         assert run_frames(open_folder) == 1
     error = capsys.readouterr().err
