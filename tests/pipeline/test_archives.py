@@ -182,6 +182,7 @@ def test_an_archive_or_a_folder_that_is_not_ours_to_read_stops_no_other(open_fol
 
 def test_an_archive_beside_which_nothing_may_be_written_is_told(open_folder):
     write_tar(open_folder / "split/a.tar.gz", CLIPS)
+    (open_folder / "split").chmod(0o555)
     with unprivileged():
         (report,) = unpack_all(open_folder)
     assert "split/a.tar.gz" in report.refused[0] and "Permission denied" in report.refused[0]

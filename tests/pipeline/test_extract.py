@@ -68,6 +68,7 @@ def test_a_folder_that_is_not_ours_to_write_to_costs_its_videos_alone(open_folde
     for name in ("a.mp4", "sub/b.mp4"):
         (open_folder / name).parent.mkdir(exist_ok=True)
         write_clip(open_folder / name, frames=11, rate=10)
+    (open_folder / "sub").chmod(0o555)
     with unprivileged():
         good, bad = extract_all(open_folder, ["a.mp4", "sub/b.mp4"], extraction(0))
     assert good.frames == 2 and bad.error.code == "no-permission" and "sub/b.mp4" in str(bad.error)

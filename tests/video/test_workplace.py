@@ -217,8 +217,8 @@ def test_frames_that_are_done_need_no_writing(open_folder: Path) -> None:
 def test_a_video_that_we_may_not_read_costs_that_video_alone(open_folder: Path, closed: str) -> None:
     (open_folder / "clips").mkdir()
     video = write_clip(open_folder / "clips" / "v.mp4")
-    (open_folder / "clips").chmod(0o777 if closed == "video" else 0)
     video.chmod(0o000)
+    (open_folder / "clips").chmod(0o777 if closed == "video" else 0)
     with as_another_user(), pytest.raises(MediaError, match="no permission") as caught:
         extract_frames(video, HALF_SECOND)
     assert caught.value.code == "unreadable-video"
