@@ -74,7 +74,7 @@ def arranged(
     """The shards of all splits, in order.
 
     Args:
-        split_of: shape (samples,), the place of each sample's split in SPLITS.
+        split_of: uint8, shape (samples,): the place of each sample's split in SPLITS.
         samples: split -> its samples.
     """
     number = 0

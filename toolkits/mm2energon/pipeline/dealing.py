@@ -24,7 +24,7 @@ _AT_A_TIME = 1 << 16
 
 
 def deal(groups: Numbers, targets: Mapping[str, float], *, folder: Path | None = None) -> NDArray[Any]:
-    """The split of each group, as its place in `targets`.
+    """The split of each group, as its place in `targets`: uint8, shape (groups,).
 
     Args:
         groups: rows with `size`, the largest first.

@@ -47,7 +47,7 @@ class Numbers:
         self._write(self._pack(*row))
 
     def extend(self, rows: NDArray[Any]) -> None:
-        """Add rows of the same fields."""
+        """Add rows of the same fields: a structured array of `dtype`, shape (rows,)."""
         self._write(rows.tobytes())
 
     def flush(self) -> None:
@@ -69,12 +69,12 @@ class Numbers:
         return np.dtype([(name, _TYPES[letter]) for name, letter in self._fields.items()])
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """All rows in order, as structured arrays."""
+        """All rows in order: structured arrays of `dtype`, shape (rows,), of BLOCK_ROWS at most."""
         for start, end in stretches(len(self)):
             yield self._rows(start, end)
 
     def sorted_by(self, field: str) -> Iterator[NDArray[Any]]:
-        """All rows, by one of their fields; those that are equal in it keep their order."""
+        """All rows, in blocks as of `blocks`, by one of their fields; those that are equal in it keep their order."""
         if len(self) <= BLOCK_ROWS:
             yield from (_sorted(block, field) for block in self.blocks())
             return
@@ -84,7 +84,7 @@ class Numbers:
         yield from runs._merged(field)
 
     def mapped(self) -> NDArray[Any]:
-        """All rows as one array, of which the kernel keeps in memory what it has room for; no row may follow."""
+        """All rows, shape (rows,); the kernel keeps in memory of them what it has room for. No row may follow."""
         return _mapped(self._file, len(self), self.dtype)
 
     def like(self) -> Numbers:
@@ -135,7 +135,7 @@ def stretches(count: int) -> Iterator[tuple[int, int]]:
 
 
 def zeros(count: int, letter: str, *, folder: Path | None) -> NDArray[Any]:
-    """So many numbers of a type in a file without a name, as `Numbers.mapped` has them, to be written to.
+    """So many numbers of a type, shape (count,), in a file without a name, as `Numbers.mapped` has them, to be written to.
 
     Raises:
         OSError: the disk has no room for them.

@@ -81,7 +81,7 @@ class Groups:
         self._shared.close()
 
     def members(self) -> NDArray[Any]:
-        """For each sample, the number of the first sample of its group."""
+        """For each sample, the number of the first sample of its group: uint32, shape (samples,)."""
         import numpy as np
 
         lowest = zeros(len(self), "I", folder=self._folder)
@@ -98,7 +98,7 @@ class Groups:
         return lowest
 
     def ranks(self) -> NDArray[Any]:
-        """Where each sample stands in the hashed order."""
+        """Where each sample stands in the hashed order: uint64, shape (samples,)."""
         return self._ranks.mapped()["rank"]
 
     def in_order(self, members: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -174,7 +174,7 @@ def _components(count: int, one: NDArray[Any], other: NDArray[Any]) -> NDArray[n
 
 
 def assign(groups: Groups, ratios: Mapping[str, float], *, folder: Path | None = None) -> NDArray[Any]:
-    """The split of each sample, as its place in SPLITS.
+    """The split of each sample, as its place in SPLITS: uint8, shape (samples,).
 
     Args:
         ratios: split name -> share, of any sum; at least one is positive.
