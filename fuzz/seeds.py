@@ -135,6 +135,11 @@ def of_journals() -> Iterator[bytes]:
     yield lines[0] + b'{"do":"edit","sample":{"conversations":[]},%s}\n{"do":"settle-reject",%s' % (entries, entries)
     yield b'{"do":"assign","reviewers":["a","b"],"to":[0,1],%s}\n' % entries
     yield b'{"do":"moved","became":["0000000000000002.0","0000000000000001.0"],%s}\n' % entries + lines[0]
+    packed = b'"entries":{"count":2,"digests":"AQAAAAAAAAABAAAAAAAAAA==","occurrences":"AAAAAAEAAAA="}'
+    yield b'{"do":"accept","source":"a.csv",%s}\n{"do":"assign","reviewers":["a","b"],"to":"AAABAA==",%s}\n' % (
+        packed,
+        packed,
+    )
 
 
 def of_videos() -> Iterator[bytes]:
