@@ -135,7 +135,7 @@ def stretches(count: int) -> Iterator[tuple[int, int]]:
 
 
 def zeros(count: int, letter: str, *, folder: Path | None) -> NDArray[Any]:
-    """So many numbers of a type, shape (count,), in a file without a name, as `Numbers.mapped` has them, to be written to.
+    """So many numbers of a type, shape (count,), in a file without a name, as `Numbers.mapped` has them; to be written.
 
     Raises:
         OSError: the disk has no room for them.
