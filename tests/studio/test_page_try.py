@@ -245,6 +245,18 @@ def test_an_adapter_that_comes_while_one_looks_elsewhere_is_there(
     expect(rounds).to_be_focused()
 
 
+def test_a_question_is_not_asked_again_of_another_where_its_adapter_is_gone(
+    page: Page, server: StandIn, clip: Path
+) -> None:
+    ask(page, clip)
+    expect(page.get_by_text("Answered.")).to_be_visible()
+    server.asked[0]["adapters"] = ["removed"]
+    page.reload()
+    page.get_by_role("button", name=f"Ask again: {QUESTION}").click()
+    expect(page.get_by_role("alert").get_by_text("removed is not there any more")).to_be_visible()
+    assert len(server.asked) == 1
+
+
 def test_a_long_history_names_models_and_shows_more_where_one_reads_on(page: Page, server: StandIn, clip: Path) -> None:
     ask(page, clip)
     expect(page.get_by_text("Answered.")).to_be_visible()

@@ -51,7 +51,16 @@ function takeUp({ draft, state, parts, save }, ask) {
 
 export async function askAgain(view, ask) {
   takeUp(view, ask);
-  await askNow(view);
+  const gone = whatIsGone(view.draft.choice, ask);
+  if (gone) view.parts.ask.setProblem(`${gone} is not there any more: choose who answers, and ask.`);
+  else await askNow(view);
+}
+
+/** Who answered before and is not offered now: nobody else is asked unsaid. */
+function whatIsGone(choice, ask) {
+  if (choice.backend !== ask.backend) return ask.backend;
+  if (choice.model !== ask.model) return ask.model;
+  return ask.adapters.find((adapter) => !choice.adapters.includes(adapter));
 }
 
 export async function askNow(view) {
