@@ -128,6 +128,31 @@ def test_an_edit_that_was_made_elsewhere_meanwhile_is_said(page: Page, address: 
     expect(page.locator(".sample-note")).to_be_hidden()
 
 
+def test_nobody_decides_on_an_entry_that_is_still_on_its_way(page: Page, address: str, data: Path) -> None:
+    number, before, held = FIRST_PLAIN + 13, len(events(data)), []
+    page.add_init_script(  # what was open before stays until the next one is there, however long that takes
+        "const late = setTimeout; setTimeout = (run, wait) => late(run, wait === 180 ? 1e6 : wait);"
+    )
+    show(page, address, number)
+    page.route(f"**/api/items/{number + 1}?*", lambda route: held.append(route))
+    page.keyboard.press("a")
+    expect(page.locator(".row-open")).to_have_id(f"row-{number + 1}")
+    for key in ("a", "u", "e"):
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Accept", exact=True).click()
+    for route in held:
+        route.continue_()
+    page.unroute(f"**/api/items/{number + 1}?*")
+    expect(page.locator(".sample-title")).to_have_text(title(number + 1))
+    assert [one["do"] for one in events(data)[before:]] == ["accept"]
+    page.evaluate(  # within the moment in which fast steps are awaited
+        """() => { for (const key of ["j", "a"]) document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })); }"""
+    )
+    expect(page.locator(".sample-title")).to_have_text(title(number + 2))
+    assert len(events(data)) == before + 1
+
+
 def test_what_is_decided_without_a_server_is_shown_kept_and_sent_later(page: Page, address: str, data: Path) -> None:
     number, before = FIRST_PLAIN + 8, len(events(data))
     show(page, address, number)

@@ -20,6 +20,8 @@ export class Browse {
   constructor({ context, filter, selection, narrow, marksOf, onAsk, onPick, onView, onEnter, foot }) {
     Object.assign(this, { context, filter, selection, onAsk, onPick, onView });
     this.rows = null;
+    // While an entry is picked, and not yet handed on.
+    this.picking = null;
     this.filters = new Filters({ context, filter, onChange: (changed) => this.ask(changed) });
     this.list = new List({
       selection,
@@ -144,7 +146,9 @@ export class Browse {
   /** Goes to the row at a place. */
   async pick(index, from = "key") {
     this.list.setActive(index);
+    const mine = (this.picking = {});
     const row = await this.rows.ensure(index).catch(() => null);
+    if (mine === this.picking) this.picking = null;
     if (row && this.active === index) this.onPick(row, { from });
   }
 

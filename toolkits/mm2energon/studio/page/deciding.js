@@ -19,10 +19,16 @@ export class Deciding {
     return this.review.sample;
   }
 
+  /** The open entry; none while another one is on its way, for nobody decides on what they do not see. */
+  get item() {
+    const { item, number } = this.sample;
+    return this.review.isOpening || item?.number !== number ? null : item;
+  }
+
   /** Decides on the open entry; when it is saved and that is wished for, goes on to the next. */
   async decide(body, { stay = false } = {}) {
-    const { item, isBusy } = this.sample;
-    if (!item || isBusy) return;
+    const { item } = this;
+    if (!item || this.sample.isBusy) return;
     const { active } = this.review.browse;
     this.setBusy(true);
     const outcome = await this.review.decisions.decide(item, body);
@@ -37,7 +43,7 @@ export class Deciding {
   }
 
   async reject() {
-    const { item } = this.sample;
+    const { item } = this;
     if (!item) return;
     const what = oneLine(item.sample?.turns.find((turn) => turn.role === "user")?.text ?? "").slice(0, 160);
     const reason = await this.reason({ what });
@@ -94,7 +100,7 @@ export class Deciding {
   }
 
   step(which) {
-    if (this.sample.item) this.review.decisions.step(this.sample.item, which);
+    if (this.item) this.review.decisions.step(this.item, which);
   }
 
   reset() {
@@ -118,7 +124,8 @@ export class Deciding {
   }
 
   async alike() {
-    const { item, details } = this.sample;
+    const { item } = this;
+    const { details } = this.sample;
     if (!item || !details.groups?.length) return void this.context.announce("No other entry is like this one.");
     const answer = await showAlike({
       item,

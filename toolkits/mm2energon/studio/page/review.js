@@ -27,6 +27,7 @@ class Review {
     this.drafts = new Drafts(journal || path);
     this.selection = new Selection(() => this.drawMarks());
     this.deciding = new Deciding(this);
+    this.waitsToOpen = false;
     this.outbox = this.makeOutbox(journal || path);
     this.decisions = this.makeDecisions();
     this.bulk = this.makeBulk();
@@ -137,11 +138,18 @@ class Review {
     return asked !== undefined && asked === this.sample.number && this.browse.active < 0 && !this.sample.wasPicked;
   }
 
+  /** Whether the list is ahead of the sample. */
+  get isOpening() {
+    return this.waitsToOpen || this.browse.picking !== null;
+  }
+
   /** Opens what was chosen in the list; of fast steps only the last. */
   picked(row, { from }) {
     clearTimeout(this.opening);
+    this.waitsToOpen = true;
     this.drawPlace();
     const open = () => {
+      this.waitsToOpen = false;
       this.sample.wasPicked = true;
       const isNewScreen = this.narrow.matches && this.pane.dataset.screen === "list";
       if (isNewScreen && from === "key") return;
@@ -156,6 +164,7 @@ class Review {
   /** Opens an entry by its number, in the list or not. */
   async openNumber(number) {
     clearTimeout(this.opening);
+    this.waitsToOpen = false;
     this.sample.wasPicked = false;
     this.writeAddress(number);
     const opened = this.sample.open(number);

@@ -194,7 +194,7 @@ export class Sample {
 
   /** Opens the turns for writing: as they are, or as a draft has them. */
   edit({ at = null, draft = null, focus = true, field = null } = {}) {
-    if (!this.item?.sample) return;
+    if (!this.item?.sample || this.item.number !== this.number) return;
     if (this.editing) return void this.focusEditor(at, field);
     const { turns } = draft ?? this.item.sample;
     const category = draft?.category ?? this.item.category ?? "";
