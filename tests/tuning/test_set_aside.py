@@ -12,6 +12,7 @@ import pytest
 import torch
 from mm2energon import cli
 from mm2energon.jsonio import loads
+from mm2energon.pipeline.output import packs_of
 from mm2energon.tuning.encoding import FAULTS
 from mm2energon.tuning.prepare import rows_path
 from mm2energon.tuning.status import read_status
@@ -166,6 +167,8 @@ def test_an_adapter_stays_where_the_run_that_was_to_replace_it_has_nothing_to_le
     assert cli.main(words) == 0
     assert "was complete already" in capsys.readouterr().out
     assert len(rows_path(output, "train").read_bytes().splitlines()) == 11
+    shutil.rmtree(packs_of(output))  # a run that begins anew makes what it needs anew
+    assert cli.main([*words, "--restart"]) == 0
     assert cli.main([*command(videos / "lines.jsonl", base, output, "--steps", 2), "--restart"]) == 0
     assert sorted(told(output, "loss")) == [1, 2]
 

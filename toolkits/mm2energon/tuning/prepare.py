@@ -91,7 +91,7 @@ def read_prepared(output: Path, fingerprint: str) -> Counts | None:
 
 
 def prepare_samples(job: TuneJob, fingerprint: str, *, counting: Counting | None, progress: ProgressMaker) -> Counts:
-    """Prepare the samples of a run; nothing is done where they are there.
+    """Prepare the samples of a run; nothing is done where they are there, unless it begins anew.
 
     Args:
         fingerprint: of all that decides them.
@@ -100,7 +100,7 @@ def prepare_samples(job: TuneJob, fingerprint: str, *, counting: Counting | None
     Raises:
         InputError: the annotations cannot be read, or hold nothing that can be learnt.
     """
-    if (known := read_prepared(job.output, fingerprint)) is not None:
+    if not job.restart and (known := read_prepared(job.output, fingerprint)) is not None:
         return known
     sources = sources_of(job)
     videos = _videos(job)

@@ -58,7 +58,8 @@ class Rows:
                 note_fault(self.output, origin, MediaError(f"{origin}: {error}", "missing-media"))
         raise InputError(
             f"{self.root}: {tries} samples in a row cannot be read; they could when the run was prepared; "
-            "see that the dataset root is there, and run the same command again to go on"
+            "see that the dataset root is there, and run the same command again to go on, or with --restart to prepare "
+            "them anew"
         )
 
     def __getstate__(self) -> dict[str, Any]:
