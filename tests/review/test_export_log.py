@@ -6,8 +6,9 @@ import json
 import re
 
 import pytest
+from media import write_clip
 from mm2energon.review.export import export
-from mm2energon.review.export_job import ExportJob
+from mm2energon.review.export_job import ExportJob, ShardsWanted
 from mm2energon.review.export_log import size
 
 from review.reviewing import StandIn, row, write_csv
@@ -85,6 +86,15 @@ def test_videos_whose_files_are_called_alike_are_named_by_their_paths(tmp_path):
     review = StandIn(write_csv(tmp_path / "a.csv", *rows), dict.fromkeys(range(3), "accepted"))
     export(review, ExportJob(tmp_path / "out", ("llava",), checks_videos=False), told=lines.append)
     assert [line.rpartition(": ")[2] for line in lines if "Video: " in line] == ["a/1.mp4", "b/1.mp4", "2.mp4"]
+
+
+def test_shards_alone_are_no_format(tmp_path):
+    lines: list[str] = []
+    wanted = ShardsWanted(tmp_path / "wds", "pai-v1")
+    job = ExportJob(tmp_path / "out", (), checks_videos=False, updates_csv=False, shards=wanted)
+    write_clip(tmp_path / "v.mp4")
+    export(StandIn(write_csv(tmp_path / "a.csv", row(0, video="v.mp4")), {0: "accepted"}), job, told=lines.append)
+    assert "- Templates Generated: 0" in lines
 
 
 def test_the_json_says_the_same(exported):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from hypothesis import strategies as st
 from mm2energon.errors import InputError
 from mm2energon.review.book import Book, open_book
 from mm2energon.review.identities import Identities
-from mm2energon.review.journal import Appending, Journal, event_line, told_of_shares
+from mm2energon.review.journal import Journal, event_line, told_of_shares
 from mm2energon.review.model import STATUSES
 
 DIGESTS = np.array([5, 7, 5, 9, 2**64 - 1, 7], np.uint64)
@@ -271,34 +268,6 @@ def test_what_cannot_be_saved_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert error.value.filename == str(path)
     assert path.read_bytes() == before
     assert statuses(book)[0] == statuses(book_of(path))[0] == "accepted"
-
-
-def test_lines_of_many_processes_are_all_there_and_none_is_torn(tmp_path: Path) -> None:
-    path = tmp_path / "a.review.jsonl"
-    script = textwrap.dedent(
-        """
-        import sys
-        from pathlib import Path
-        from mm2energon.review.journal import Appending
-        for number in range(40):
-            with Appending(Path(sys.argv[1])) as journal:
-                journal.add(b'{"by": %s, "number": %d, "more": "%s"}\\n' % (sys.argv[2].encode(), number, b"x" * 5000))
-        """
-    )
-    runs = [subprocess.Popen([sys.executable, "-c", script, str(path), str(by)]) for by in range(3)]
-    assert [run.wait() for run in runs] == [0, 0, 0]
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    assert sorted((one["by"], one["number"]) for one in found) == [
-        (by, number) for by in range(3) for number in range(40)
-    ]
-
-
-def test_a_link_in_the_place_of_a_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "other").write_text("precious\n")
-    (tmp_path / "a.review.jsonl").symlink_to(tmp_path / "other")
-    with pytest.raises(OSError), Appending(tmp_path / "a.review.jsonl") as journal:
-        journal.add(b"{}\n")
-    assert (tmp_path / "other").read_text() == "precious\n"
 
 
 def test_there_need_be_no_journal(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mm2energon.errors import InputError
-from mm2energon.review.journal import Appending
+from mm2energon.review.appending import Appending
 from mm2energon.review.review import open_review
 
 CHAT = {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b"}]}

@@ -12,7 +12,7 @@ from review.reviewing import edited, write_csv
 
 ROWS = [
     "0,v.mp4,One?,cats,One two three.,",
-    "1,v.mp4,One two?,cats,One.,",
+    "1,v.mp4,One <image> two?,cats,One.,",
     "2,v.mp4,One two three?,<b>dogs</b>,One.,",
     "3,v.mp4,One?,<b>dogs</b>,One two.,accepted",
 ]

@@ -93,7 +93,12 @@ def _add_splits(parser: argparse.ArgumentParser) -> None:
             f"--{split}-split", type=float, help=f"share of {split}; a file for each split (one file of all samples)"
         )
     group.add_argument("--seed", type=int, default=42, help="changes which samples go where (42)")
-    group.add_argument("--shards", type=Path, metavar="DIR", help="write Energon shards, too, and read them back")
+    group.add_argument(
+        "--shards",
+        type=Path,
+        metavar="DIR",
+        help="write Energon shards, too, and read them back (without shares, train and val are 9 to 1)",
+    )
     group.add_argument("--target", choices=list(TARGETS), default="pai-v1", help="who reads the shards (pai-v1)")
     group.add_argument(
         "--time-interval", type=positive, default=0.5, help="of the shards: seconds between frames (0.5)"

@@ -10,7 +10,7 @@ The index:
     indexing facets columns texts views items alike
 
 What was decided:
-    journal deciding editing decisions tables waiting standing book moves assignment agreement
+    journal appending deciding editing decisions tables waiting standing book moves assignment agreement
 
 What becomes of it:
     export_job export export_select export_media export_records export_splits export_files templates

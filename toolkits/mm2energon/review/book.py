@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
 from mm2energon.pipeline.sources import JOURNAL_SUFFIX
+from mm2energon.review.appending import Appending
 from mm2energon.review.decisions import Decisions
 from mm2energon.review.identities import Identities, Named
-from mm2energon.review.journal import Appending, Event, Journal, Shares, beside
+from mm2energon.review.journal import Event, Journal, Shares, beside
 from mm2energon.review.standing import Standing
 from mm2energon.review.tables import NONE, Ints, distinct, is_distinct
 from mm2energon.review.waiting import Waiting

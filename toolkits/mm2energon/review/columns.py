@@ -23,7 +23,7 @@ from mm2energon.review.sources import Place
 from mm2energon.storage import write_whole
 
 #: Of the files; another one makes them anew.
-VERSION = 5
+VERSION = 6
 _ABOUT, _PLACES, _TEXTS = "about.json", "places.bin", "texts.bin"
 _PLACE = np.dtype([("start", "<i8"), ("length", "<i8"), ("position", "<i8"), ("within", "<i4"), ("inner", "<i4")])
 _NUMBERS = ("digest", "media", "question", "text")

@@ -70,6 +70,8 @@ def _pairs(job: ExportJob) -> str:
 
 def _product(of: OfVideo, chosen: Chosen) -> str:
     formats = len(chosen.rows)
+    if not formats:
+        return ""
     less = of.samples * formats - of.records
     by = f"{of.samples} × {formats} formats" if formats > 1 else f"{of.samples} × 1 format"
     return f" ({by}, {less} not held)" if less else f" ({by})"

@@ -15,9 +15,9 @@ from mm2energon.jsonio import dumps, loads
 from mm2energon.jsonvalue import MAX_DEPTH_AROUND
 from mm2energon.pipeline.numbers import unnamed_file
 from mm2energon.review.export_media import FoundMedia, media_of
-from mm2energon.review.facets import category_of_value
+from mm2energon.review.facets import category_of_value, without_tags
 from mm2energon.review.model import Reviewed
-from mm2energon.sample import AUDIO_TAG, IMAGE_TAG, VIDEO_TAG, Sample, Turn
+from mm2energon.sample import Sample, Turn
 
 #: What samples without any medium are told under.
 NO_MEDIUM = "(no medium)"
@@ -154,22 +154,19 @@ def _require_fields(sample: Sample, one: Reviewed) -> None:
     missing = []
     if one.fields and not sample.videos:
         missing.append("video_file_path")
-    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "user"):
+    if one.fields and not _says(sample, "user"):
         missing.append("question")
-    if one.fields and not any(_said(turn) for turn in sample.turns if turn.role == "assistant"):
+    if one.fields and not _says(sample, "assistant"):
         missing.append("answer")
     if missing:
         what = f"{one.origin}: no {' and no '.join(missing)}; all three were expected; fill it in"
         raise SampleError(what, "missing-field")
-    if not any(_said(turn) for turn in sample.turns if turn.role == "assistant"):
+    if not _says(sample, "assistant"):
         raise SampleError(f"{one.origin}: no assistant turn says anything; an answer was expected", "no-answer")
 
 
-def _said(turn: Turn) -> str:
-    text = turn.text
-    for tag in (IMAGE_TAG, VIDEO_TAG, AUDIO_TAG):
-        text = text.replace(tag, "")
-    return text.strip()
+def _says(sample: Sample, role: str) -> bool:
+    return any(turn.role == role and without_tags(turn.text).strip() for turn in sample.turns)
 
 
 def _as_json(sample: Sample) -> list[Any]:

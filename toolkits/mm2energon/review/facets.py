@@ -246,12 +246,12 @@ def sought(folded: str) -> str:
 
 
 def without_tags(text: str) -> str:
-    """A text without the tags of media."""
+    """A folded text without the tags of media."""
     if "<" not in text:
         return text
     for tag in (IMAGE_TAG, VIDEO_TAG, AUDIO_TAG):
         text = text.replace(tag, "")
-    return text.strip()
+    return " ".join(text.split())
 
 
 def _words(folded: str) -> int:

@@ -12,11 +12,8 @@ the order in which it stands there.
 from __future__ import annotations
 
 import base64
-import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,13 +24,12 @@ from numpy.typing import NDArray
 
 from mm2energon.errors import InputError
 from mm2energon.jsonio import dumps, loads
-from mm2energon.locks import lock
 from mm2energon.pipeline.ledger import sha256_of
+from mm2energon.review.appending import FLAGS, Appending
 from mm2energon.review.facets import digest_of
 from mm2energon.review.identities import Named, parsed
 from mm2energon.review.model import Identity
 from mm2energon.review.moves import MOVED, MOVING, Moves
-from mm2energon.storage import naming, sync_folder
 
 VERSION = 1
 #: Of more entries identities are packed, which costs half the room and a tenth of the time.
@@ -41,8 +37,6 @@ _MOST_TEXTS = 1000
 #: The places of reviewers, packed.
 _REVIEWER = np.dtype("<u2")
 _BLOCK_BYTES = 1 << 20
-#: A link would lead anywhere, and nobody waits for the other end of a pipe.
-_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -101,7 +95,7 @@ class Journal:
             OSError: it cannot be read.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _FLAGS)
+            descriptor = os.open(self.path, os.O_RDONLY | FLAGS)
         except FileNotFoundError:
             return
         with os.fdopen(descriptor, "rb", buffering=_BLOCK_BYTES) as file:
@@ -256,62 +250,3 @@ def told_of_shares(to: NDArray[np.int32]) -> list[int] | str:
         told: list[int] = to.tolist()
         return told
     return base64.b64encode(to.astype(_REVIEWER).tobytes()).decode("ascii")
-
-
-class Appending:
-    """A file of lines, locked while one is added; `with` lets others go on."""
-
-    def __init__(self, path: Path) -> None:
-        """
-        Raises:
-            OSError: it cannot be written to.
-        """
-        self.path = path
-        self._descriptor = -1
-
-    def __enter__(self) -> Appending:
-        is_new = not self.path.exists()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _FLAGS
-        with naming(self.path):
-            while True:
-                self._descriptor = os.open(self.path, flags, 0o666)
-                lock(self._descriptor, wait=True)
-                if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-                    os.close(self._descriptor)
-                    raise OSError(errno.EINVAL, "no plain file, as it was when it was opened", str(self.path))
-                if self._is_there():
-                    break
-                os.close(self._descriptor)  # it was exchanged while we waited
-        if is_new:
-            sync_folder(self.path.parent)
-        return self
-
-    def _is_there(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
-        except FileNotFoundError:
-            return False
-
-    def __exit__(self, *_: object) -> None:
-        if not os.fstat(self._descriptor).st_size:  # nothing was added: others who wait for it make another
-            with suppress(OSError):
-                self.path.unlink()
-        os.close(self._descriptor)
-
-    def add(self, line: bytes) -> None:
-        """Add a line, so that it is there when this returns, or not at all.
-
-        Raises:
-            OSError: the disk is full, or fails.
-        """
-        size = os.fstat(self._descriptor).st_size
-        is_torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
-        data = memoryview(b"\n" + line if is_torn else line)
-        with naming(self.path):
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-                os.fsync(self._descriptor)
-            except BaseException:
-                os.ftruncate(self._descriptor, size)
-                raise

@@ -13,9 +13,10 @@ from mm2energon.errors import InputError
 from mm2energon.formats import sharegpt
 from mm2energon.jsonio import dumps
 from mm2energon.pipeline.sources import KEPT_KEY
+from mm2energon.review.appending import Appending
 from mm2energon.review.deciding import Wanted, assigning, check_wanted, decision, going, numbers_in
 from mm2energon.review.indexing import IndexJob
-from mm2energon.review.journal import Appending, event_line, now
+from mm2energon.review.journal import event_line, now
 from mm2energon.review.model import View
 from mm2energon.review.moves import MOVED, MOVING, Move, renamed
 from mm2energon.review.opening import check_options, check_plain, journal_beside, kept_beside

@@ -246,6 +246,7 @@ export class ExportForm {
           inputmode: "decimal",
         }),
       ),
+      el("p.hint", {}, "Unless split above: 9 in 10 to train, the others to val."),
     );
     const toggle = this.check(
       "shards",
