@@ -87,6 +87,16 @@ def test_a_loop_that_is_left_early_ends_its_workers():
     outcomes.close()
 
 
+def test_one_may_leave_a_loop_while_an_item_takes_long():
+    def leave():
+        raise InterruptedError
+
+    before = set(multiprocessing.active_children())
+    with pytest.raises(InterruptedError):
+        list(run_each(step, ["hangs"], workers=1, meanwhile=leave))
+    assert set(multiprocessing.active_children()) <= before
+
+
 def test_items_are_taken_as_they_are_needed():
     taken = []
     outcomes = run_each(step, (taken.append(n) or n for n in range(1000)), workers=1)

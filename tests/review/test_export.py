@@ -57,8 +57,9 @@ class Bar:
     def __init__(self, what: str, told: Callable[[str], object]) -> None:
         self.what, self.told = what, told
 
-    def update(self, _count: int, /, **_: float) -> None:
-        self.told(self.what)
+    def update(self, count: int, /, **_: float) -> None:
+        for _ in range(count):
+            self.told(self.what)
 
     def close(self) -> None:
         pass

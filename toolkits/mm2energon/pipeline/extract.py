@@ -131,9 +131,15 @@ def extract_all(
         warn_of_frames(root if packs is None else packs.folder, fresh, extraction.options)
     bar = progress("videos", len(sizes))
     workers = min(extraction.workers, max(1, len(sizes)))
-    for outcome in run_each(
-        extract_unit, map(unit, sizes), workers=workers, limits=extraction.limits, executor=extraction.executor
-    ):
+    outcomes = run_each(
+        extract_unit,
+        map(unit, sizes),
+        workers=workers,
+        limits=extraction.limits,
+        executor=extraction.executor,
+        meanwhile=lambda: bar.update(0),  # of a long video, too, one sees that it goes on, and may cancel it
+    )
+    for outcome in outcomes:
         done = outcome.result or Extracted(outcome.item.video, error=outcome.error)
         bar.update(1, frames=done.frames, MB=sizes[done.video] / 1e6)
         if outcome.error is not None and outcome.error.code in _KILLED:

@@ -77,6 +77,7 @@ def run_each(
     limits: Limits | None = None,
     executor: Executor | None = None,
     in_order: bool = True,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """Run `step` over `items`, in order.
 
@@ -86,6 +87,8 @@ def run_each(
         workers: processes; 0 runs the step in this process, without limits.
         executor: what runs it instead of workers of this machine.
         in_order: False: workers of this machine may give each outcome as soon as it is there.
+        meanwhile: called now and then while workers of this machine are at items that take long; what it raises ends
+            the run, and them.
 
     Raises:
         ToolkitError: the workers cannot be started, or die one after another.
@@ -99,7 +102,8 @@ def run_each(
         return
     from mm2energon.pipeline import pool  # what it imports takes 40 ms, and most runs have no workers
 
-    yield from pool.run_in_workers(step, items, workers=workers, limits=limits or Limits(), in_order=in_order)
+    limits = limits or Limits()
+    yield from pool.run_in_workers(step, items, workers=workers, limits=limits, in_order=in_order, meanwhile=meanwhile)
 
 
 def _here(step: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:

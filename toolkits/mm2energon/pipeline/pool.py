@@ -29,13 +29,21 @@ _ATTEMPTS = 3
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, STOPPED)
 #: Seconds that a worker has to clean up.
 _GRACE_SECONDS = 3.0
+#: Seconds between two looks at what else is wanted, while items take long.
+_LOOK_SECONDS = 0.5
 
 
 def run_in_workers(
-    step: Callable[[Item], Result], items: Iterable[Item], *, workers: int, limits: Limits, in_order: bool = True
+    step: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    limits: Limits,
+    in_order: bool = True,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """As `run_each`, in that many processes."""
-    crew: Crew[Item, Result] = Crew(step, workers, limits)
+    crew: Crew[Item, Result] = Crew(step, workers, limits, meanwhile)
     try:
         yield from crew.run(iter(items), in_order=in_order)
     except BaseException:
@@ -99,8 +107,14 @@ class Worker:
 class Crew(UnderWay["Trial[Item, Result]", Item, Result]):
     """The workers of a run, and the tasks that are under way; they live on from one `run` to the next."""
 
-    def __init__(self, step: Callable[[Item], Result], count: int, limits: Limits) -> None:
-        self._step, self._count, self._limits = step, count, limits
+    def __init__(
+        self,
+        step: Callable[[Item], Result],
+        count: int,
+        limits: Limits,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
+        self._step, self._count, self._limits, self._meanwhile = step, count, limits, meanwhile
         super().__init__(Trial)
         self._workers: list[Worker] = []
         self._failed_starts = 0
@@ -143,8 +157,11 @@ class Crew(UnderWay["Trial[Item, Result]", Item, Result]):
     def _listen(self) -> None:
         """Wait until a worker has something to say, or has had its time."""
         busy = [worker for worker in self._workers if worker.task is not None]
-        until = min((worker.deadline for worker in busy if worker.deadline is not None), default=None)
-        told = wait([worker.pipe for worker in busy], None if until is None else max(0.0, until - time.monotonic()))
+        until = [worker.deadline for worker in busy if worker.deadline is not None]
+        if self._meanwhile is not None:
+            self._meanwhile()
+            until.append(time.monotonic() + _LOOK_SECONDS)
+        told = wait([worker.pipe for worker in busy], max(0.0, min(until) - time.monotonic()) if until else None)
         for worker in busy:
             if worker.pipe in told:
                 self._hear(worker)

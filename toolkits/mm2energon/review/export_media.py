@@ -125,8 +125,9 @@ class FoundMedia:
         """Open what was found, in workers; what cannot be opened is a failure."""
         media = [Medium(self.root, name, kind) for name, kind in self.to_open.items()]
         bar = progress("media", len(media))
+        workers = max(1, min(workers, len(media)))
         for outcome in run_each(
-            open_medium, media, workers=max(1, min(workers, len(media))), limits=limits, in_order=False
+            open_medium, media, workers=workers, limits=limits, in_order=False, meanwhile=lambda: bar.update(0)
         ):
             if outcome.error is not None:
                 self.failures[outcome.item.name] = outcome.error
