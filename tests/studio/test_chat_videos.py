@@ -114,11 +114,8 @@ def test_a_disk_that_is_full_is_said(page: Any, clip: bytes, monkeypatch: pytest
     assert left(page.folder) == []
 
 
-def test_the_answer_to_a_large_upload_tells_of_the_job(
-    page: TestClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chat_videos, "_PATIENCE_SECONDS", 0.0)
-    answer = page.put(VIDEOS, params={"name": "v.mov"}, content=clip)
+def test_who_does_not_wait_for_an_upload_is_told_of_the_job(page: TestClient, clip: bytes) -> None:
+    answer = page.put(VIDEOS, params={"name": "v.mov", "wait": 0}, content=clip)
     assert answer.status_code == 202
     told = settled(page, answer.json()["job"])
     assert (told["state"], told["video"]["name"], told["error"]) == ("done", "v.mov", None)

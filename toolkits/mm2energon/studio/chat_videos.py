@@ -28,11 +28,11 @@ from mm2energon.studio.trying import Trying, video_told
 from mm2energon.videochat.intake import BusyError, Job
 from mm2energon.videochat.uploads import receive, shown_name
 
-#: Seconds that the answer to an upload waits for the copy; then it tells of the job, which may take long.
-_PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.1
 Id = Annotated[str, InPath(max_length=64, pattern="^[0-9A-Za-z_-]+$")]
 Number = Annotated[int, Field(ge=0, lt=2**31)]
+#: Seconds that the answer to an upload waits for the copy; then it tells of the job, which may take long.
+Wait = Annotated[float, Query(ge=0, le=60)]
 
 
 class VideoAsked(Asked):
@@ -56,9 +56,11 @@ def _add_coming(routes: APIRouter, state: State, trying: Trying) -> None:
     strips = Strips(state)
 
     @routes.put("", responses={202: {"description": "It takes longer: a job, to be asked for."}})
-    async def upload(request: Request, name: Annotated[str, Query(max_length=4096)] = "") -> Response:
+    async def upload(
+        request: Request, name: Annotated[str, Query(max_length=4096)] = "", wait: Wait = 20.0
+    ) -> Response:
         job = await _received(request, name, trying, state.settings.max_upload_bytes)
-        return await _answer(request, job)
+        return await _answer(request, job, wait)
 
     @routes.post("")
     async def take(request: Request, asked: VideoAsked) -> Response:
@@ -109,9 +111,9 @@ async def _received(request: Request, name: str, trying: Trying, most_bytes: int
         return trying.intake.take_file(job, folder / "upload", held=held.pop_all(), ours=True)
 
 
-async def _answer(request: Request, job: Job) -> Response:
+async def _answer(request: Request, job: Job, wait_seconds: float) -> Response:
     """The video, where it is there soon; else the job. Who hangs up wants neither."""
-    with anyio.move_on_after(_PATIENCE_SECONDS):
+    with anyio.move_on_after(wait_seconds):
         while not job.is_over.is_set():
             if await request.is_disconnected():
                 job.stop.set()

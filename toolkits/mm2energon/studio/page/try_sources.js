@@ -3,13 +3,15 @@
 import { del, get, post, upload } from "./api.js";
 
 const POLL_MS = 500;
+/** So long an upload waits for the copy itself; how far a longer one is, its job says. */
+const WAIT_SECONDS = 1;
 const VIDEOS = "/api/chat/videos";
 
 /** Sends a file. `onProgress({done, total, words})` tells how far it is; `signal` stops it. Returns the video. */
 export async function uploadVideo(file, { signal, onProgress }) {
   const told = (done, total) =>
     onProgress({ done, total, words: done < total ? "Uploading" : "Making it safe to play (it is encoded anew)" });
-  const answer = await upload(VIDEOS, file, { query: { name: file.name }, signal, onProgress: told });
+  const answer = await upload(VIDEOS, file, { query: { name: file.name, wait: WAIT_SECONDS }, signal, onProgress: told });
   return answer.video ?? followJob(answer.job, { signal, onProgress });
 }
 
@@ -26,6 +28,7 @@ export async function takeVideo(source, { signal, onProgress }) {
 async function followJob(job, { signal, onProgress }) {
   const stop = () => cancelJob(job);
   signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
   try {
     for (;;) {
       const told = await get(jobPath(job), { signal });
