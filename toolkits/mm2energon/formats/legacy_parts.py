@@ -15,7 +15,7 @@ from typing import Any
 
 from mm2energon.formats import messages
 from mm2energon.formats.holds import Holds
-from mm2energon.formats.pairs import ONE_PAIR, asked, with_extra
+from mm2energon.formats.pairs import ONE_VIDEO, asked, with_extra
 from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
 #: The system turn that the tool gives every entry.
@@ -31,7 +31,7 @@ class LegacyParts:
     """One of the two."""
 
     name: str
-    HOLDS: Holds = replace(ONE_PAIR, system=True, questions=None)
+    HOLDS: Holds = replace(ONE_VIDEO, system=True)
 
     def matches(self, entry: Mapping[str, Any], /) -> bool:
         """Whether an entry may be of this format: a conversation in parts."""

@@ -16,6 +16,7 @@ from typing import Any
 from mm2energon.formats import llava, sharegpt
 from mm2energon.formats.holds import Holds, require_held
 from mm2energon.formats.media import PLURALS, with_front_tag
+from mm2energon.formats.pairs import ONE_VIDEO
 from mm2energon.sample import Sample
 
 
@@ -56,23 +57,12 @@ _SINGULARS = {plural: singular for singular, plural in PLURALS.items()}
 
 #: One video or images, nothing else; the trainer's own system prompt.
 _ONE_KIND = Holds(videos=1, audios=0, mixed=False, frame_lists=False, system=False, alternate=True, tags="questions")
-#: Its scripts read the path, take the tag out of the first turn, and go by the order of the turns.
-_ONE_VIDEO = Holds(
-    images=0,
-    videos=1,
-    audios=0,
-    needs_video=True,
-    frame_lists=False,
-    system=False,
-    alternate=True,
-    tags="first question",
-)
 
 VIDEOLLAMA3 = LlavaLike("videollama3", _ONE_KIND, lists=True, fronts_tags=True)
 QWEN_FINETUNE = LlavaLike(
     "qwen-finetune", Holds(audios=0, frame_lists=False, system=False, alternate=True, tags="questions")
 )
 #: The files of Video-ChatGPT and ShareGemini as T2Vid arranged them, and reads them (utils/preprocess/reformat_json.py
-#: there): JSON lines.
-VIDEO_CHATGPT = LlavaLike("video-chatgpt", _ONE_VIDEO)
-SHAREGEMINI = LlavaLike("sharegemini", _ONE_VIDEO)
+#: there): JSON lines, of which it takes the path, the tag out of the first turn, and the turns by their order.
+VIDEO_CHATGPT = LlavaLike("video-chatgpt", ONE_VIDEO)
+SHAREGEMINI = LlavaLike("sharegemini", ONE_VIDEO)

@@ -12,18 +12,19 @@ from mm2energon.formats.media import plain_path
 from mm2energon.jsonio import type_name
 from mm2energon.sample import VIDEO_TAG, Sample, Turn
 
-#: One question about one whole video.
-ONE_PAIR = Holds(
+#: Questions about one whole video.
+ONE_VIDEO = Holds(
     images=0,
     videos=1,
     audios=0,
     needs_video=True,
     frame_lists=False,
     system=False,
-    questions=1,
     alternate=True,
     tags="first question",
 )
+#: One question about it.
+ONE_PAIR = replace(ONE_VIDEO, questions=1)
 
 
 def read_text(entry: Mapping[str, Any], key: str, *, origin: str) -> str:

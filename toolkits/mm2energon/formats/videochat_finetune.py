@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from mm2energon.errors import SampleError
-from mm2energon.formats.pairs import ONE_PAIR, asked, read_path, read_text, rest_of, shown, with_extra
+from mm2energon.formats.pairs import ONE_VIDEO, asked, read_path, read_text, rest_of, shown, with_extra
 from mm2energon.sample import Role, Sample, Turn
 
-HOLDS = replace(ONE_PAIR, questions=None)
+HOLDS = ONE_VIDEO
 
 _ROLES: dict[str, Role] = {"USER": "user", "ASSISTANT": "assistant"}
 _NAMES = {role: name for name, role in _ROLES.items()}
